@@ -1,0 +1,137 @@
+"""What a component is: one file, one public class, its options are its fields.
+
+Component files are found by their file name (see `harness.plugins`); the base class says what
+kind of component a file holds. Nothing here imports torch: declaring options must stay cheap.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from harness.contracts.data import LabeledImages, Task
+from harness.contracts.results import FitReport, Listener
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+class Component(BaseModel):
+    """Options as frozen fields; `revision` is raised by the author when results change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    revision: ClassVar[int] = 1
+
+
+class Classifier(Protocol):
+    """An unfitted or fitted classifier, classical or deep."""
+
+    probabilistic: bool
+    """Whether softmax of the scores is a probability; if not, loss and ECE are not reported."""
+
+    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
+        """Fit on `train`; `validation` is for epoch metrics, early stopping and best epoch only."""
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return scores [N, K] (logits or margins; the largest wins) for images [N, H, W, C]."""
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that was fitted as named arrays; what is saved, digested and exported."""
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Become the fitted classifier whose `state` this is."""
+
+    def parameter_count(self) -> int:
+        """Return the number of fitted numbers (trainable parameters of a network)."""
+
+
+class ClassicalModel(Component):
+    """A model that fits itself; it takes no recipe."""
+
+    @abstractmethod
+    def build(self, task: Task, seed: int) -> Classifier:
+        """Return an unfitted classifier for the task; all its randomness comes from `seed`."""
+
+
+class NetworkModel(Component):
+    """A model that is a torch network, trained by the cell's recipe."""
+
+    @abstractmethod
+    def network(self, task: Task) -> torch.nn.Module:
+        """Return a network from normalized float images [N, C, H, W] to logits [N, K].
+
+        Weights come from torch's global generator, which the caller has seeded.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Images float32 [N, C, H, W] in [0, 1] on the device; targets float32 [N, K], rows sum to 1."""
+
+    images: torch.Tensor
+    targets: torch.Tensor
+
+
+class Augmentation(Component):
+    """A function from batch to batch on the device, for training batches only.
+
+    Runs before normalization. Each image draws for itself. All draws come from `random`, on the
+    batch's device; shapes and dtypes are kept.
+    """
+
+    @abstractmethod
+    def change(self, batch: Batch, random: torch.Generator) -> Batch:
+        """Return the changed batch; the given tensors are not written to."""
+
+
+class Optimizer(Component):
+    """A torch optimizer by name."""
+
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    decay_norms_and_biases: bool = True
+
+    @abstractmethod
+    def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:
+        """Return the optimizer over parameter groups whose `weight_decay` is already set."""
+
+
+class Schedule(Component):
+    """Learning rate over training as a factor of the optimizer's `lr`."""
+
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+
+    @abstractmethod
+    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Return the factor for optimizer step `step` (from 0), before warm-up is applied."""
+
+
+class Source(Component):
+    """Where images come from. Images are decoded to uint8 [H, W, C], C 1 or 3, all of one size.
+
+    See `harness.data` for what the pieces of a source are used for.
+    """
+
+    @abstractmethod
+    def fetch(self, root: Path) -> None:
+        """Make the raw files present below `root` (download and verify); nothing for local data."""
+
+    @abstractmethod
+    def read(self, split: str, root: Path) -> LabeledImages:
+        """Decode a whole split, "train" or "test"; raises DataError naming the files at fault."""
+
+    @abstractmethod
+    def classes(self, root: Path) -> tuple[str, ...]:
+        """Return the class names in label order, from the training split or metadata alone."""
+
+    @abstractmethod
+    def stamp(self, split: str, root: Path) -> str:
+        """Return a cheap text that changes when the split's raw files do (paths, sizes, times)."""

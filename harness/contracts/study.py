@@ -1,0 +1,82 @@
+"""A study: its cells, where each stands in the matrix file, and what else the file asks for."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from harness.contracts.cell import Cell, Frozen
+
+
+class Place(Frozen):
+    """Where in the matrix file a cell comes from: an experiment's variant or an ablation's row."""
+
+    experiment: str
+    variant: tuple[tuple[str, JsonValue], ...] = ()
+    """The paths whose values tell this variant from its siblings, in file order."""
+    label: str = ""
+    """The variant as short text: `label_smoothing=0.1`, `- augmentation`, `small-vgg-nobn`."""
+
+
+class Placed(Frozen):
+    """A cell with its name and all places that it comes from (the first gave it its name)."""
+
+    name: str
+    """Run name: experiment, what distinguishes the cell, `s<seed>`."""
+    cell: Cell
+    places: tuple[Place, ...]
+
+
+class PlannedCell(Placed):
+    """A placed cell with its identity."""
+
+    key: str
+    source_digest: str
+    """Digest of the source files of its components; another one than the finished run's is stale."""
+
+
+class Ablation(Frozen):
+    """One `ablations:` entry; its cells have a place whose experiment is `name` and label a row's."""
+
+    name: str
+    base: str
+    order: str
+    rows: tuple[str, ...]
+    """Labels in report order; leave_one_out: "base", "- a", "- b"; cumulative: "none", "+ a", "+ b"."""
+
+
+class Claim(Frozen):
+    """A published figure to hold against the measured one (mean over seeds of `metric`)."""
+
+    experiment: str
+    metric: str
+    value: float
+    tolerance: float = 0.01
+    source: str = ""
+
+
+class Budget(Frozen):
+    """What a plan may cost before it is refused."""
+
+    hours: float | None = None
+    disk_gb: float | None = None
+
+
+class ReportSettings(Frozen):
+    """How the report is arranged; `baseline` is the experiment others are compared with."""
+
+    baseline: str | None = None
+
+
+class StudyPlan(Frozen):
+    """The resolved plan as it is written at the start and logged with the matrix run."""
+
+    study: str
+    matrix: str
+    """The matrix file's path as the user gave it."""
+    cells: tuple[PlannedCell, ...]
+    ablations: tuple[Ablation, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    budget: Budget = Budget()
+    report: ReportSettings = ReportSettings()
+    partial: bool = False
+    """Whether --only left cells of the file out."""

@@ -1,0 +1,191 @@
+"""Components found by file name: one file, one public class, options = its fields.
+
+Declaring is cheap, realizing is not. To check a matrix file one needs each component's options,
+not torch. So `declare` runs only the declaration part of a component file: the imports of light
+modules, the module's constants and its public class (whose methods are defined, not run).
+`realize` imports the whole file and builds the component.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from harness.errors import InputError, PluginError, nearest
+
+KINDS: Final = {
+    "ClassicalModel": "model",
+    "NetworkModel": "model",
+    "Augmentation": "augmentation",
+    "Optimizer": "optimizer",
+    "Schedule": "schedule",
+    "Source": "source",
+}
+"""Base class named in a component file -> kind of component."""
+
+_HERE: Final = Path(__file__).parent
+BUILT_IN: Final = (
+    _HERE.parent / "baselines",
+    _HERE / "augmentations",
+    _HERE / "train" / "optimizers",
+    _HERE / "train" / "schedules",
+    _HERE / "data" / "sources",
+)
+_LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses", "enum", "math", "pathlib"}
+_LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A component file; `base` is the contract class that its public class derives from."""
+
+    kind: str
+    name: str
+    path: Path
+    base: str
+
+    @property
+    def source_digest(self) -> str:
+        """Digest of the file's text: when it changes without `revision`, results are stale."""
+        return sha256(self.path.read_bytes()).hexdigest()[:16]
+
+
+class Catalog:
+    """All components of the built-in folders and of the folders a user names."""
+
+    def __init__(self, extra: Sequence[Path] = ()) -> None:
+        self.extra = tuple(extra)
+        for folder in self.extra:
+            if not folder.is_dir():
+                raise InputError(f"--plugins {folder}: no such folder")
+        self._found = {(each.kind, each.name): each for folder in (*BUILT_IN, *self.extra) for each in _scan(folder)}
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of all components of a kind, sorted."""
+        return tuple(sorted(name for each, name in self._found if each == kind))
+
+    def find(self, kind: str, name: str) -> Found:
+        """Return where a component lives; raises InputError with the nearest name."""
+        found = self._found.get((kind, name))
+        if found is None:
+            raise InputError(f'there is no {kind} "{name}"{nearest(name, self.names(kind))}')
+        return found
+
+    def declare(self, kind: str, name: str) -> type[Any]:
+        """Return the component's class for checking options; its methods may not be called."""
+        return _declare(self.find(kind, name))
+
+    def realize(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+        """Import the component's file and return the component with these options."""
+        return _import(self.find(kind, name))(**options)
+
+
+def _scan(folder: Path) -> list[Found]:
+    files = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    return [_look(path) for path in files]
+
+
+def _look(path: Path) -> Found:
+    node = _public_class(path)
+    base = next(base.id for base in node.bases if isinstance(base, ast.Name) and base.id in KINDS)
+    return Found(KINDS[base], path.stem, path, base)
+
+
+def _public_class(path: Path) -> ast.ClassDef:
+    """Return the class that the file is named after; raises PluginError saying what is missing."""
+    wanted = path.stem.replace("_", "")
+    for node in _parse(path).body:
+        if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
+            if any(isinstance(base, ast.Name) and base.id in KINDS for base in node.bases):
+                return node
+            raise PluginError(f"{path}:{node.lineno}: class {node.name} must derive from one of {', '.join(KINDS)}")
+    raise PluginError(f"{path}:1: no class named after the file (a class {_camel(path.stem)})")
+
+
+def _camel(stem: str) -> str:
+    return "".join(part.capitalize() for part in stem.split("_"))
+
+
+@cache
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(), str(path))
+    except SyntaxError as error:
+        raise PluginError(f"{path}:{error.lineno}: {error.msg}") from error
+
+
+@cache
+def _declare(found: Found) -> type[Any]:
+    module = ModuleType(f"harness_declared.{found.kind}.{found.name}")
+    sys.modules[module.__name__] = module  # pydantic looks a class's module up by name
+    body = [node for node in _parse(found.path).body if _is_light(node)]
+    body.append(_public_class(found.path))
+    try:
+        _run(ast.Module(body, type_ignores=[]), found.path, module)
+    except NameError:  # a field's type or default needs a heavy import
+        return _import(found)
+    except Exception as error:
+        raise _located(found.path, error) from error
+    return _named(module, found)
+
+
+def _is_light(node: ast.stmt) -> bool:
+    match node:
+        case ast.Import(names=names):
+            return all(_is_light_module(alias.name) for alias in names)
+        case ast.ImportFrom(module=str(name)):
+            return _is_light_module(name)
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+            return _is_constant(value)
+    return False
+
+
+def _is_light_module(name: str) -> bool:
+    return name.partition(".")[0] in _LIGHT or name in _LIGHT_OURS
+
+
+def _is_constant(value: ast.expr) -> bool:
+    """Whether a module constant is made of literals and of typing and pydantic names alone."""
+    calls = {node.func.id for node in ast.walk(value) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    dotted = any(isinstance(node, ast.Attribute) for node in ast.walk(value))
+    return calls <= {"Field"} and not dotted
+
+
+@cache
+def _import(found: Found) -> type[Any]:
+    spec = importlib.util.spec_from_file_location(f"harness_component.{found.kind}.{found.name}", found.path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _located(found.path, error) from error
+    return _named(module, found)
+
+
+def _run(tree: ast.Module, path: Path, module: ModuleType) -> None:
+    code = compile(tree, str(path), "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
+    exec(code, module.__dict__)
+
+
+def _named(module: ModuleType, found: Found) -> type[Any]:
+    return getattr(module, _public_class(found.path).name)  # type: ignore[no-any-return]
+
+
+def _located(path: Path, error: Exception) -> PluginError:
+    line = 1
+    trace = error.__traceback__
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line
+        trace = trace.tb_next
+    return PluginError(f"{path}:{line}: {type(error).__name__}: {error}")

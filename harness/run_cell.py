@@ -1,0 +1,115 @@
+"""One cell, the spine: load, fit, evaluate on validation, then open the test set once.
+
+Knows neither MLflow nor processes: what it finds goes to a listener and into a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.numpy import load_file
+
+from harness.artifacts import write_artifacts
+from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
+from harness.data import concatenate, load_splits, open_test, task_of
+from harness.evaluation import evaluate_on, final_metrics
+from harness.plugins import Catalog
+from harness.saved_model import WEIGHTS, build_classifier, model_digest, save_classifier
+
+SMOKE_IMAGES: Final = 512
+SMOKE_BATCHES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cell and where it runs. `folder` is the cell's own: checkpoint, fitted model, artifacts."""
+
+    key: str
+    cell: Cell
+    folder: Path
+    cache: Path
+    device: str
+    """auto, cpu or cuda:N."""
+    threads: int
+    plugins: tuple[Path, ...] = ()
+    smoke: bool = False
+
+
+def run_cell(job: Job, listen: Listener) -> Result:
+    """Run a cell to its end and return its metrics and the folder of its artifacts.
+
+    A job whose folder holds a checkpoint goes on from it; one whose folder holds a fitted model
+    is not fitted again. What is saved is what is evaluated.
+
+    Raises:
+        DataError: the data set cannot be used, or its test split is missing when it is opened.
+        SealError: the listener refused the opening.
+        TrainingError: the fit could not go on.
+    """
+    begun = time.perf_counter()
+    torch.set_num_threads(job.threads)
+    catalog = Catalog(job.plugins)
+    cell = _smoke(job.cell) if job.smoke else job.cell
+    splits = load_splits(cell.dataset, catalog, job.cache)
+    fit_on, validation = _fit_on(cell, splits)
+    task = task_of(splits.classes, fit_on)
+    classifier = build_classifier(
+        cell,
+        task,
+        catalog,
+        resolve_device(job.device),
+        checkpoint=job.folder / "checkpoint.pt",
+        max_batches=SMOKE_BATCHES if job.smoke else None,
+    )
+    fitted = job.folder / "fitted"
+    if not fitted.exists():
+        _save_fitted(fitted, cell, task, classifier, classifier.fit(fit_on, validation, listen))
+    classifier.load_state(load_file(fitted / WEIGHTS))
+    report = FitReport(**json.loads((fitted / "fit.json").read_text()))
+    digest = model_digest(fitted)
+
+    evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell)]
+    opens = cell.test == "once" and not job.smoke
+    if opens:
+        test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
+        evaluations.append(evaluate_on("test", classifier, test, cell))
+    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations)
+    metrics = final_metrics(classifier, task, report, evaluations, time.perf_counter() - begun)
+    tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
+    return Result(job.key, digest, metrics, tag, artifacts)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device for `auto` (CUDA where there is one), `cpu` or `cuda:N`."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | None]:
+    if cell.train_on == "train+val":
+        return concatenate(splits.train, splits.validation), None
+    return splits.train, splits.validation
+
+
+def _save_fitted(folder: Path, cell: Cell, task: Task, classifier: Classifier, report: FitReport) -> None:
+    """Write the fitted model whole or not at all."""
+    beside = folder.with_suffix(".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    save_classifier(classifier, cell, task, beside)
+    (beside / "fit.json").write_text(json.dumps(asdict(report)))
+    beside.rename(folder)
+
+
+def _smoke(cell: Cell) -> Cell:
+    """Return the cell cut to a few batches of a few images."""
+    limit = Limit(train=SMOKE_IMAGES)
+    recipe = cell.recipe and cell.recipe.model_copy(update={"epochs": 1})
+    return cell.model_copy(update={"dataset": cell.dataset.model_copy(update={"limit": limit}), "recipe": recipe})
