@@ -1,0 +1,30 @@
+"""ResNet-18 for small images (T1, T2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+from torchvision.models import resnet18
+
+from harness.contracts import NetworkModel, Task
+from harness.train.resnet import adapted_resnet
+
+
+class ResNet18(NetworkModel):
+    """He et al. 2016, as torchvision builds it, untrained, with a stem for small images (T1, T2).
+
+    11,173,962 parameters at 3 channels and 10 classes; 11,181,642 with the stock stem.
+
+    Attributes:
+        stem: "cifar" (3x3 convolution, stride 1, no max pooling) or "imagenet" (torchvision's own).
+        dropout: Rate before the linear layer.
+    """
+
+    stem: Literal["cifar", "imagenet"] = "cifar"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    def network(self, task: Task) -> nn.Module:
+        """Return the network; any image size will do, its strided convolutions are padded."""
+        return adapted_resnet(resnet18, task, self.stem, self.dropout)
