@@ -76,12 +76,15 @@ def hog_features(images: NDArray[np.uint8], orientations: int, cell: int, block:
         [N, block rows * block columns * block * block * orientations].
     """
     chunks = [images[at : at + _CHUNK] for at in range(0, len(images), _CHUNK)]
-    return np.concatenate([_normalized_blocks(_histograms(_gray(chunk), orientations, cell), block) for chunk in chunks])
+    return np.concatenate(
+        [_normalized_blocks(_histograms(_gray(chunk), orientations, cell), block) for chunk in chunks]
+    )
 
 
 def _gray(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return images as float64 [N, H, W] in [0, 1]."""
-    return rgb2gray(images) if images.shape[3] == 3 else images[..., 0] / 255.0
+    gray: NDArray[np.float64] = rgb2gray(images) if images.shape[3] == 3 else images[..., 0] / 255.0
+    return gray
 
 
 def _histograms(gray: NDArray[np.float64], orientations: int, cell: int) -> NDArray[np.float64]:

@@ -47,5 +47,6 @@ def _standardized(images: NDArray[np.uint8], task: Task) -> NDArray[np.float32]:
     """Return [N, H * W * C]; a channel without any spread is only centered."""
     mean = np.asarray(task.mean, np.float32)
     std = np.asarray([each or 1.0 for each in task.std], np.float32)
-    pixels = (images.astype(np.float32) / 255 - mean) / std
-    return pixels.reshape(len(images), -1)
+    pixels = images.astype(np.float32).reshape(-1, len(mean)) / np.float32(255)
+    standardized: NDArray[np.float32] = (pixels - mean) / std
+    return standardized.reshape(len(images), -1)

@@ -27,4 +27,5 @@ class ResNet34(NetworkModel):
 
     def network(self, task: Task) -> nn.Module:
         """Return the network; any image size will do, its strided convolutions are padded."""
-        return adapted_resnet(resnet34, task, self.stem, self.dropout)
+        network: nn.Module = adapted_resnet(resnet34, task, self.stem, self.dropout)
+        return network

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from harness.artifacts import write_artifacts
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
+from harness.contracts.job import Job
 from harness.data import concatenate, load_splits, open_test, task_of
 from harness.evaluation import evaluate_on, final_metrics
 from harness.plugins import Catalog
@@ -24,21 +25,6 @@ from harness.saved_model import WEIGHTS, build_classifier, model_digest, save_cl
 
 SMOKE_IMAGES: Final = 512
 SMOKE_BATCHES: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A cell and where it runs. `folder` is the cell's own: checkpoint, fitted model, artifacts."""
-
-    key: str
-    cell: Cell
-    folder: Path
-    cache: Path
-    device: str
-    """auto, cpu or cuda:N."""
-    threads: int
-    plugins: tuple[Path, ...] = ()
-    smoke: bool = False
 
 
 def run_cell(job: Job, listen: Listener) -> Result:

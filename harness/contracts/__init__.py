@@ -25,7 +25,7 @@ from harness.contracts.components import (
     Schedule,
     Source,
 )
-from harness.contracts.data import LabeledImages, Splits, Task
+from harness.contracts.data import LabeledImages, Layout, Splits, Task
 from harness.contracts.progress import CellState, Outcome, State, Watcher
 from harness.contracts.results import FitReport, Listener, Opening, Result
 from harness.contracts.study import (
@@ -38,6 +38,7 @@ from harness.contracts.study import (
     ReportSettings,
     StudyPlan,
 )
+from harness.contracts.tuning import Choices, Confirm, FinalFit, Objective, Range, Tune
 
 __all__ = [
     "Ablation",
@@ -48,19 +49,24 @@ __all__ = [
     "CellState",
     "CheckpointEvery",
     "Choice",
+    "Choices",
     "Claim",
     "ClassicalModel",
     "Classifier",
     "Component",
+    "Confirm",
     "Dataset",
     "EarlyStopping",
     "Ema",
+    "FinalFit",
     "FitReport",
     "Frozen",
     "LabeledImages",
+    "Layout",
     "Limit",
     "Listener",
     "NetworkModel",
+    "Objective",
     "Opening",
     "Optimizer",
     "Outcome",
@@ -68,6 +74,7 @@ __all__ = [
     "Placed",
     "PlannedCell",
     "Positive",
+    "Range",
     "Recipe",
     "ReportSettings",
     "Result",
@@ -78,6 +85,7 @@ __all__ = [
     "State",
     "StudyPlan",
     "Task",
+    "Tune",
     "Validation",
     "Watcher",
 ]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.contracts.data import LabeledImages, Task
+from harness.contracts.data import LabeledImages, Layout, Task
 from harness.contracts.results import FitReport, Listener
+from harness.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,23 +116,47 @@ class Schedule(Component):
 
 
 class Source(Component):
-    """Where images come from. Images are decoded to uint8 [H, W, C], C 1 or 3, all of one size.
+    """Where images come from; they are decoded once and then read from the cache.
 
-    See `harness.data` for what the pieces of a source are used for.
+    A split is "train" or "test". `root` is the source's own folder for raw downloads. Reading
+    one split never needs the other's files, so training works with the test files deleted.
     """
 
     @abstractmethod
-    def fetch(self, root: Path) -> None:
-        """Make the raw files present below `root` (download and verify); nothing for local data."""
+    def fetch(self, split: str, root: Path) -> None:
+        """Make a split's raw files present: download and verify them, or check that they are there.
+
+        Raises:
+            DataError: naming what is missing, or could not be had, or has a wrong checksum.
+        """
 
     @abstractmethod
-    def read(self, split: str, root: Path) -> LabeledImages:
-        """Decode a whole split, "train" or "test"; raises DataError naming the files at fault."""
+    def stamp(self, split: str, root: Path) -> str:
+        """Return a cheap text that changes when the split's raw files do (paths, sizes, times)."""
 
     @abstractmethod
     def classes(self, root: Path) -> tuple[str, ...]:
         """Return the class names in label order, from the training split or metadata alone."""
 
     @abstractmethod
-    def stamp(self, split: str, root: Path) -> str:
-        """Return a cheap text that changes when the split's raw files do (paths, sizes, times)."""
+    def read(self, split: str, root: Path, scratch: Path, like: Layout | None = None) -> LabeledImages:
+        """Decode a whole split whose raw files are present; `index` counts from 0.
+
+        Args:
+            split: "train" or "test".
+            root: the source's folder for raw downloads.
+            scratch: an empty folder; images too many for memory are decoded into the memory-mapped
+                `scratch/images.npy`, which is then kept and not written again.
+            like: for the test split, the classes and the shape that the training images have.
+
+        Raises:
+            DataError: naming the files at fault.
+        """
+
+    def groups(self, name: str, root: Path) -> NDArray[np.str_]:  # noqa: ARG002
+        """Return the group of each training image [N], in the order of `read`.
+
+        Raises:
+            DataError: there are no groups of this name.
+        """
+        raise DataError(f'validation.groups: this source has no groups, so none called "{name}"')

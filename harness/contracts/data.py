@@ -23,6 +23,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """What the training images look like; test images must be the same."""
+
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    """Height, width, channels; channels is 1 or 3."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabeledImages:
     """Images uint8 [N, H, W, C] (may be memory-mapped, read-only), labels int64 [N].
 

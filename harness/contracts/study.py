@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from typing import Annotated
+
+from pydantic import Field, JsonValue
 
 from harness.contracts.cell import Cell, Frozen
 
@@ -32,6 +34,8 @@ class PlannedCell(Placed):
     key: str
     source_digest: str
     """Digest of the source files of its components; another one than the finished run's is stale."""
+    data_fingerprint: str = ""
+    """Digest of the training split as decoded; part of the key."""
 
 
 class Ablation(Frozen):
@@ -50,15 +54,15 @@ class Claim(Frozen):
     experiment: str
     metric: str
     value: float
-    tolerance: float = 0.01
+    tolerance: Annotated[float, Field(ge=0)] = 0.01
     source: str = ""
 
 
 class Budget(Frozen):
     """What a plan may cost before it is refused."""
 
-    hours: float | None = None
-    disk_gb: float | None = None
+    hours: Annotated[float, Field(gt=0)] | None = None
+    disk_gb: Annotated[float, Field(gt=0)] | None = None
 
 
 class ReportSettings(Frozen):

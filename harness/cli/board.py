@@ -1,0 +1,116 @@
+"""What the events of a run add up to: who runs, how many are done, how long it will take still."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+from harness.cli.rates import Rates, epochs_of
+from harness.contracts import Outcome, PlannedCell
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running cell; `metrics` are those of its last finished epoch (0: none yet)."""
+
+    planned: PlannedCell
+    device: str
+    begun: float
+    epoch: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """The share of its epochs that are over, in [0, 1]."""
+        return min(1.0, self.epoch / epochs_of(self.planned.cell))
+
+
+class Board:
+    """Follows a run of `cells`, those that are to be run now; times by `now`, in seconds."""
+
+    def __init__(
+        self,
+        cells: Sequence[PlannedCell],
+        rates: Rates,
+        workers: int = 1,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cells = {planned.key: planned for planned in cells}
+        self._rates = rates
+        self._workers = workers
+        self._now = now
+        self._begun = now()
+        self._running: dict[str, Running] = {}
+        self._ended: dict[str, Outcome] = {}
+
+    @property
+    def total(self) -> int:
+        """How many cells are to be run."""
+        return len(self._cells)
+
+    @property
+    def running(self) -> tuple[Running, ...]:
+        """The running cells, the longest running first."""
+        return tuple(self._running.values())
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been going on."""
+        return self._now() - self._begun
+
+    def count(self, *states: str) -> int:
+        """Return how many cells have ended in one of these states."""
+        return sum(outcome.state in states for outcome in tuple(self._ended.values()))
+
+    def elapsed(self, running: Running) -> float:
+        """Return how long a cell has been running, in seconds."""
+        return self._now() - running.begun
+
+    def follows(self, planned: PlannedCell) -> bool:
+        """Whether a cell is one of those to be run now."""
+        return planned.key in self._cells
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Take a cell for running; one that is tried again has not ended after all."""
+        self._ended.pop(planned.key, None)
+        self._running[planned.key] = Running(planned, device, self._now())
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Note the last finished epoch of a running cell."""
+        before = self._running.get(planned.key) or Running(planned, "", self._now())
+        self._running[planned.key] = replace(before, epoch=epoch, metrics=metrics)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note how a cell ended, and how long one like it will take."""
+        self._running.pop(outcome.planned.key, None)
+        self._ended[outcome.planned.key] = outcome
+        if outcome.state == "finished":
+            self._rates.add(outcome.planned.cell, outcome.seconds)
+
+    def seconds_left(self) -> float | None:
+        """Return a guess of the time left, or None while there is nothing to guess from.
+
+        Cells of a kind not seen yet count as the mean of the others.
+        """
+        running = {each.planned.key: self._left_of(each) for each in self.running}
+        waiting = [
+            self._rates.guess(planned.cell)
+            for key, planned in self._cells.items()
+            if key not in running and key not in self._ended
+        ]
+        guesses = [*running.values(), *waiting]
+        known = [seconds for seconds in guesses if seconds is not None]
+        if guesses and not known:
+            return None
+        unknown = (len(guesses) - len(known)) * (fmean(known) if known else 0.0)
+        longest = max(known, default=0.0)
+        return max(longest, (sum(known) + unknown) / min(self._workers, max(1, len(guesses))))
+
+    def _left_of(self, running: Running) -> float | None:
+        elapsed = self.elapsed(running)
+        if running.epoch:
+            return elapsed * (epochs_of(running.planned.cell) / running.epoch - 1)
+        whole = self._rates.guess(running.planned.cell)
+        return None if whole is None else max(0.0, whole - elapsed)

@@ -1,0 +1,66 @@
+"""Where output goes: results to stdout, progress and messages to stderr, calm on both."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TextIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_PIPE_COLUMNS = 160
+"""Width of lines that go to a file or a pipe, where no terminal says how wide it is."""
+
+
+def results() -> Console:
+    """Return the console on stdout, for what was asked for: tables and JSON."""
+    return _console(sys.stdout)
+
+
+def messages() -> Console:
+    """Return the console on stderr, for progress, remarks and errors."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """Without a terminal: no colors, and lines as long as their content asks for."""
+    known = stream.isatty() or "COLUMNS" in os.environ
+    return Console(
+        file=stream,
+        width=None if known else _PIPE_COLUMNS,
+        highlight=False,
+        force_terminal=stream.isatty(),  # FORCE_COLOR and the like must not color a file
+    )
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON on stdout; NaN and infinity are refused."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def say(line: str) -> None:
+    """Print one remark on stderr, exactly as given."""
+    messages().print(Text(line), soft_wrap=True)
+
+
+def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
+    """Return an empty table in the house style; columns named in `right` hold numbers."""
+    made = Table(
+        box=SIMPLE_HEAD,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        border_style="dim",
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1),
+    )
+    for column in columns:
+        number = column in right
+        made.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
+    return made

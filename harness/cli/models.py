@@ -1,0 +1,58 @@
+"""`harness models`: what models there are, from their files alone, without torch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from harness.cli.amounts import thousands
+from harness.cli.console import print_json, results, table
+from harness.cli.requests import Models
+from harness.plugins import Catalog
+
+_KINDS = {"ClassicalModel": "classical", "NetworkModel": "network"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """A model as it is listed; `kind` is classical or network."""
+
+    name: str
+    kind: str
+    summary: str
+    options: tuple[str, ...]
+
+
+def perform(asked: Models) -> int:
+    """List the models."""
+    show_models(list_models(Catalog(asked.plugins)), asked.json)
+    return 0
+
+
+def list_models(catalog: Catalog) -> tuple[ModelLine, ...]:
+    """Return a line for each model of the catalog, sorted by name."""
+    return tuple(_line(catalog, name) for name in catalog.names("model"))
+
+
+def show_models(
+    lines: tuple[ModelLine, ...], as_json: bool, parameters: Mapping[str, int | None] | None = None
+) -> None:
+    """Print the lines as a table or as JSON, with a column of parameter counts where they are given."""
+    if as_json:
+        counted = {} if parameters is None else parameters
+        print_json([asdict(line) | ({"parameters": counted[line.name]} if counted else {}) for line in lines])
+        return
+    columns = ("model", "kind", "parameters", "what it is")
+    shown = table(*(each for each in columns if parameters is not None or each != "parameters"), right=("parameters",))
+    for line in lines:
+        number = () if parameters is None else (thousands(parameters[line.name]),)
+        shown.add_row(line.name, line.kind, *number, line.summary)
+    results().print(shown)
+
+
+def _line(catalog: Catalog, name: str) -> ModelLine:
+    declared = catalog.declare("model", name)
+    summary = (inspect.getdoc(declared) or "").partition("\n")[0]
+    kind = _KINDS[catalog.find("model", name).base]
+    return ModelLine(name, kind, summary, tuple(declared.model_fields))

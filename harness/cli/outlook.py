@@ -1,0 +1,40 @@
+"""What `harness run` would do with a plan: which cells, on what, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.cli.cost import Bill, bill_of, cells_to_run, workers_for
+from harness.cli.rates import Rates, rates_of
+from harness.cli.requests import Run
+from harness.contracts import CellState, PlannedCell, StudyPlan
+from harness.execute.planning import states
+from harness.execute.settings import choose_device
+from harness.track import Store
+from harness.track.environment import usable_cores
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The state of each planned cell and what is left to do."""
+
+    states: tuple[CellState, ...]
+    todo: tuple[PlannedCell, ...]
+    device: str
+    workers: int
+    rates: Rates
+    bill: Bill
+
+
+def look_ahead(asked: Run, plan: StudyPlan, store: Store | None) -> Outlook:
+    """Return what is left to do; without a store that is everything.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    device = choose_device(asked.device)
+    standing = states(plan, store) if store else tuple(CellState(each, "missing") for each in plan.cells)
+    rates = rates_of(store.records(plan.study) if store else (), device)
+    todo = cells_to_run(standing, asked.stale)
+    workers = workers_for(asked.workers, asked.executor, device, usable_cores(), len(todo))
+    return Outlook(standing, todo, device, workers, rates, bill_of(todo, rates, workers))

@@ -1,0 +1,202 @@
+"""A run as it goes, on stderr: live in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.amounts import clock, count, duration, rough
+from harness.cli.board import Board, Running
+from harness.contracts import Outcome, PlannedCell, Watcher
+
+_WIDE = 100
+"""From this many columns on the bars are long."""
+_STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow", "skipped": "dim"}
+_MARKS = {"finished": "✓", "failed": "✗", "interrupted": "■", "skipped": "·"}
+_WORDS = {"finished": "done", "failed": "FAILED", "interrupted": "interrupted", "skipped": "skipped"}
+
+
+@contextmanager
+def watching(board: Board, console: Console, verbosity: int) -> Iterator[Watcher]:
+    """Show a run on `console` for as long as the context lasts.
+
+    `verbosity` -1 shows failures alone, 1 adds a line for each epoch.
+    """
+    if not console.is_terminal or verbosity < 0:
+        yield PlainWatcher(board, console, verbosity)
+        return
+    watcher = LiveWatcher(board, console, verbosity)
+    with Live(get_renderable=watcher.picture, console=console, refresh_per_second=4, transient=True):
+        yield watcher
+
+
+class PlainWatcher:
+    """One line for each start and end of a cell."""
+
+    def __init__(self, board: Board, console: Console, verbosity: int = 0) -> None:
+        self._board = board
+        self._console = console
+        self._verbosity = verbosity
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Say that a cell begins."""
+        self._board.started(planned, device)
+        self._say(0, f"{self._place()} start {planned.name} ({device})")
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Say how an epoch went, where asked for."""
+        self._board.epoch(planned, epoch, metrics)
+        self._say(1, f"{self._place()} epoch {planned.name}  {' '.join(_epoch_words(planned, epoch, metrics))}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say how a cell ended and how long the others will take; those done before are passed over."""
+        if not self._board.follows(outcome.planned):
+            return
+        self._board.ended(outcome)
+        left = self._board.seconds_left()
+        waits = f"  (about {rough(left)} left)" if left else ""
+        line = f"{self._place()} {_WORDS[outcome.state]} {outcome.planned.name}  {_ending(outcome)}{waits}"
+        self._say(-1 if outcome.state == "failed" else 0, line)
+
+    def _place(self) -> str:
+        ended = self._board.count("finished", "failed", "skipped", "interrupted")
+        width = len(str(self._board.total))
+        return f"[{ended:{width}}/{self._board.total}]"
+
+    def _say(self, level: int, line: str) -> None:
+        if level <= self._verbosity:
+            self._console.print(Text(line), soft_wrap=True)
+
+
+class LiveWatcher:
+    """A line for each running cell and one for the whole; ended cells scroll away above."""
+
+    def __init__(self, board: Board, console: Console, verbosity: int = 0) -> None:
+        self._board = board
+        self._console = console
+        self._verbosity = verbosity
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Give the cell its line."""
+        self._board.started(planned, device)
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Move the cell's bar."""
+        self._board.epoch(planned, epoch, metrics)
+        if self._verbosity > 0:
+            words = "  ".join(_epoch_words(planned, epoch, metrics))
+            self._console.print(Text(f"  {planned.name}  {words}", style="dim"), overflow="ellipsis", no_wrap=True)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Leave the cell's result above the moving part; those done before are passed over."""
+        if not self._board.follows(outcome.planned):
+            return
+        self._board.ended(outcome)
+        mark = Text(_MARKS[outcome.state], style=_STYLES[outcome.state])
+        name = _split(outcome.planned)
+        ending = Text(_ending(outcome), style="dim")
+        if outcome.state == "failed":
+            self._console.print(_line(mark, *name))
+            self._console.print(Padding(ending, (0, 0, 0, 2)))
+        else:
+            self._console.print(_line(mark, *name, ending))
+
+    def picture(self) -> Group:
+        """Return the moving part as it stands now."""
+        wide = self._console.width >= _WIDE
+        width = 24 if wide else 8
+        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        grid.add_column(overflow="ellipsis", no_wrap=True)
+        grid.add_column(no_wrap=True, ratio=1)
+        for least in (width, 5, 10, 10, 7):
+            grid.add_column(no_wrap=True, justify="right", min_width=least)
+        for running in self._board.running:
+            grid.add_row(*self._row(running, width))
+        return Group(grid, self._whole(30 if wide else 16))
+
+    def _row(self, running: Running, width: int) -> tuple[Text | ProgressBar, ...]:
+        recipe = running.planned.cell.recipe
+        name = Text(f"  {running.planned.name}")
+        if recipe is None or not running.epoch:
+            elapsed = Text(clock(self._board.elapsed(running)), style="dim")
+            return name, _bar(running.share, width), Text("fitting", style="dim"), elapsed, Text(), Text()
+        metrics = running.metrics
+        return (
+            name,
+            _bar(running.share, width),
+            Text(f"{running.epoch}/{recipe.epochs}"),
+            _figure("val ", metrics.get("val/accuracy"), ".4f"),
+            _figure("loss ", metrics.get("train/loss"), ".3f"),
+            Text(f"{count(metrics.get('images_per_second'))}/s", style="dim"),
+        )
+
+    def _whole(self, width: int) -> Table:
+        board = self._board
+        ended = board.count("finished", "skipped")
+        failed = board.count("failed")
+        words = Text(f"{ended}/{board.total} done")
+        if failed:
+            words.append(f", {failed} failed", style="red")
+        words.append(f", {len(board.running)} running", style="dim")
+        left = board.seconds_left()
+        words.append(f"  {clock(board.seconds)}", style="dim")
+        words.append("" if left is None else f", about {rough(left)} left", style="dim")
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        done = ended + failed + sum(running.share for running in board.running)
+        grid.add_row(_bar(done / max(1, board.total), width), words)
+        return grid
+
+
+def _split(planned: PlannedCell) -> tuple[Text, Text]:
+    """Return a cell's name without and with its seed alone: the seed stays when the name is cut."""
+    seed = f" s{planned.cell.seed}"
+    named = planned.name.removesuffix(seed)
+    return Text(named), Text(seed if named != planned.name else "")
+
+
+def _line(mark: Text, name: Text, seed: Text, ending: Text | None = None) -> Table:
+    """Return a line over the whole width; a name that is too long is cut, what follows is not."""
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=60)
+    grid.add_column(no_wrap=True, ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(mark, name, seed, ending)
+    return grid
+
+
+def _bar(share: float, width: int) -> ProgressBar:
+    return ProgressBar(total=1.0, completed=share, width=width, complete_style="cyan", finished_style="cyan")
+
+
+def _figure(name: str, value: float | None, form: str) -> Text:
+    return Text() if value is None else Text(name, style="dim").append(f"{value:{form}}", style="none")
+
+
+def _epoch_words(planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> list[str]:
+    epochs = planned.cell.recipe.epochs if planned.cell.recipe else epoch
+    words = [f"{epoch}/{epochs}"]
+    for name, word, form in (("val/accuracy", "val", ".4f"), ("train/loss", "loss", ".3f")):
+        if name in metrics:
+            words.append(f"{word} {metrics[name]:{form}}")
+    speed = metrics.get("images_per_second")
+    return words if speed is None else [*words, f"{count(speed)} images/s"]
+
+
+def _ending(outcome: Outcome) -> str:
+    """Return what is to be said of an ended cell: its figures, or what went wrong."""
+    if outcome.state != "finished" and not outcome.metrics:
+        return outcome.message.strip().partition("\n")[0]
+    figures = [
+        f"{split} {outcome.metrics[name]:.4f}"
+        for split, name in (("val", "val/accuracy"), ("test", "test/accuracy"))
+        if name in outcome.metrics
+    ]
+    return "  ".join([*figures, duration(outcome.seconds)] if outcome.state == "finished" else figures)

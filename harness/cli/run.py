@@ -1,0 +1,179 @@
+"""`harness run`: plan, run what is missing, write the report, show the results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cli.board import Board
+from harness.cli.console import messages, print_json, say
+from harness.cli.cost import disk_bytes, refuse_disk, refuse_hours
+from harness.cli.dispatch import INTERRUPTED, work_of
+from harness.cli.outlook import Outlook, look_ahead
+from harness.cli.progress import watching
+from harness.cli.report import print_results
+from harness.cli.requests import Run
+from harness.cli.stores import existing_store
+from harness.contracts import Outcome, StudyPlan
+from harness.execute.driver import run_plan
+from harness.execute.executor import open_executor
+from harness.execute.planning import make_plan, states
+from harness.execute.settings import RunSettings
+from harness.plugins import Catalog
+from harness.report import write_report
+from harness.spec import load_study
+from harness.track import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that may be run: checked, within its budget, its store open."""
+
+    plan: StudyPlan
+    catalog: Catalog
+    store: Store
+    outlook: Outlook
+
+
+def perform(asked: Run) -> int:
+    """Run what is missing or failed and return the exit code.
+
+    Raises:
+        InputError: the matrix file has problems, a data set cannot be used, or the budget is too small.
+        StoreError: the store cannot be reached.
+    """
+    prepared = _prepare(asked)
+    outcomes = _run(asked, prepared)
+    code = exit_code(outcomes, asked.fail_fast)
+    if code == INTERRUPTED:
+        done = sum(outcome.state in {"finished", "skipped"} for outcome in outcomes)
+        say(f"interrupted: {done} of {len(outcomes)} cells are done; to go on, run the same command again")
+        return code
+    _tell_failures(outcomes, prepared.store, asked)
+    code = code or _incomplete(asked, prepared)
+    _report(asked, prepared, outcomes, code)
+    return code
+
+
+def exit_code(outcomes: Sequence[Outcome], fail_fast: bool) -> int:
+    """Return 130 if the run was interrupted, 1 if a cell failed, 3 if cells run elsewhere, else 0."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    if counts["interrupted"] and not (fail_fast and counts["failed"]):
+        return INTERRUPTED
+    if counts["failed"]:
+        return 1
+    return 3 if any(_runs_elsewhere(outcome) for outcome in outcomes) else 0
+
+
+def _prepare(asked: Run) -> Prepared:
+    catalog = Catalog(asked.matrix.plugins)
+    study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
+    plan = make_plan(study, catalog, asked.cache)
+    outlook = look_ahead(asked, plan, existing_store(asked.store_home))
+    refuse_hours(outlook.bill, plan.budget.hours)
+    if plan.budget.disk_gb is not None:
+        needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
+        refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)
+    return Prepared(plan, catalog, open_store(asked.store_home), outlook)
+
+
+def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
+    plan, outlook = prepared.plan, prepared.outlook
+    _announce(asked, prepared)
+    settings = RunSettings(
+        home=prepared.store.home,
+        device=outlook.device,
+        workers=outlook.workers,
+        retry=asked.retry,
+        fail_fast=asked.fail_fast,
+        smoke=asked.smoke,
+        rerun_stale=asked.stale,
+        plugins=tuple(folder.absolute() for folder in asked.matrix.plugins),
+        cache=asked.cache.absolute(),
+    )
+    executor = open_executor(asked.executor, settings.workers, settings.threads)
+    board = Board(outlook.todo, outlook.rates, settings.workers)
+    with watching(board, messages(), asked.verbosity) as watcher:
+        return run_plan(plan, prepared.store, executor, settings, watcher)
+
+
+def _announce(asked: Run, prepared: Prepared) -> None:
+    if asked.verbosity < 0:
+        return
+    counts = Counter(state.state for state in prepared.outlook.states)
+    cells = len(prepared.plan.cells)
+    stale = counts["stale"] if not asked.stale else 0
+    if not prepared.outlook.todo and not counts["running"]:
+        say(f"nothing to do: all {cells} cells are done")
+    else:
+        before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
+        workers = prepared.outlook.workers
+        where = f"{workers} worker{'s' * (workers > 1)} on {prepared.outlook.device}"
+        say(f"{prepared.plan.study}: {len(prepared.outlook.todo)} cells to run with {where}{before}")
+    if stale:
+        say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
+
+
+def _tell_failures(outcomes: Sequence[Outcome], store: Store, asked: Run) -> None:
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    for outcome in failed:
+        path = store.artifact(outcome.run_id, "traceback.txt") if outcome.run_id and asked.verbosity > 0 else None
+        say(path.read_text() if path else f"failed: {outcome.planned.name}: {outcome.message}")
+    if failed and not asked.matrix.only:
+        say(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to try them again")
+
+
+def _incomplete(asked: Run, prepared: Prepared) -> int:
+    """Return 3 if --only left cells of the file out that are not done, else 0."""
+    if not prepared.plan.partial:
+        return 0
+    whole = load_study(asked.matrix.path, prepared.catalog, asked.matrix.overrides)
+    standing = states(make_plan(whole, prepared.catalog, asked.cache), prepared.store)
+    left = sum(state.state not in {"done", "stale"} for state in standing)
+    if left:
+        say(f"{left} of the {len(standing)} cells of {asked.matrix.path} are not done (--only)")
+    return 3 if left else 0
+
+
+def _report(asked: Run, prepared: Prepared, outcomes: Sequence[Outcome], code: int) -> None:
+    study, store = prepared.plan.study, prepared.store
+    folder = store.home / "reports" / study
+    ran = any(outcome.state != "skipped" for outcome in outcomes)
+    if ran or not (folder / "index.html").exists():
+        write_report(store, study, folder)
+    if asked.json:
+        print_json({"study": study, "exit_code": code, "report": str(folder), "cells": [_as_json(o) for o in outcomes]})
+        return
+    print_results(store, study)
+    if asked.verbosity >= 0:
+        say(f"report:  {shown_path(folder / 'index.html')}")
+        say(f"runs:    harness ui{home_option(asked.store_home)}")
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would write it: relative to the working folder where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def home_option(home: Path) -> str:
+    """Return the option that names a home, empty for the default one."""
+    return "" if home == Path(".harness") else f" --home {home}"
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "name": outcome.planned.name,
+        "key": outcome.planned.key,
+        "state": outcome.state,
+        "run_id": outcome.run_id,
+        "seconds": outcome.seconds,
+        "message": outcome.message,
+        "metrics": dict(outcome.metrics),
+    }
+
+
+def _runs_elsewhere(outcome: Outcome) -> bool:
+    return outcome.state == "skipped" and outcome.message.startswith("runs elsewhere")

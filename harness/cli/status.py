@@ -1,0 +1,120 @@
+"""`harness status`: what runs now, what failed and why, and how far each study is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from rich.padding import Padding
+from rich.text import Text
+
+from harness.cli.amounts import clock
+from harness.cli.console import print_json, results, say, table
+from harness.cli.requests import Status
+from harness.cli.stores import existing_store
+from harness.cli.studies import study_name, study_names
+from harness.execute.locks import is_alive
+from harness.track import Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class CellStatus:
+    """A cell by its newest run; `seconds` since it began, for a running one."""
+
+    name: str
+    key: str
+    state: str
+    """finished, running, failed or interrupted."""
+    run_id: str
+    where: str
+    seconds: float | None
+    validation_accuracy: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """All cells of a study that were ever begun, and how many its newest plan has beyond those."""
+
+    study: str
+    cells: tuple[CellStatus, ...]
+    missing: int
+
+
+def perform(asked: Status) -> int:
+    """Print the status of one study or of all.
+
+    Raises:
+        StoreError: the store cannot be reached or read.
+    """
+    store = existing_store(asked.home)
+    names = () if store is None else (study_name(asked.path),) if asked.path else study_names(store)
+    found = [] if store is None else [status_of(store, name) for name in names]
+    if asked.json:
+        print_json([asdict(each) for each in found])
+    elif not any(each.cells for each in found):
+        say(f"nothing was run in {asked.home} yet" if not asked.path else f"nothing of {asked.path} was run yet")
+    else:
+        _print(found)
+    return 0
+
+
+def status_of(store: Store, study: str) -> StudyStatus:
+    """Return where the cells of a study stand, by their newest runs; a finished cell stays finished."""
+    newest: dict[str, Record] = {}
+    for record in store.records(study):
+        before = newest.get(record.key)
+        if record.kind == "cell" and not (before and before.status == "FINISHED" and record.status != "RUNNING"):
+            newest[record.key] = record
+    plan = store.plan(study)
+    missing = sum(planned.key not in newest for planned in plan.cells) if plan else 0
+    return StudyStatus(study, tuple(_cell(record) for record in newest.values()), missing)
+
+
+def _cell(record: Record) -> CellStatus:
+    running = record.status == "RUNNING" and is_alive(record)
+    states = {"FINISHED": "finished", "FAILED": "failed"}
+    return CellStatus(
+        name=record.name,
+        key=record.key,
+        state="running" if running else states.get(record.status, "interrupted"),
+        run_id=record.run_id,
+        where=f"{record.tags.get('harness.host', '?')}, process {record.tags.get('harness.pid', '?')}",
+        seconds=time.time() - record.start if running else None,
+        validation_accuracy=record.metrics.get("val/accuracy"),
+        error=record.tags.get("harness.error", "") if record.status == "FAILED" else "",
+    )
+
+
+def _print(found: Iterable[StudyStatus]) -> None:
+    shown = table("study", "finished", "running", "failed", "interrupted", "missing", right=_COUNTED)
+    for each in found:
+        counts = [sum(cell.state == state for cell in each.cells) for state in _STATES]
+        shown.add_row(each.study, *(str(number or "-") for number in (*counts, each.missing)))
+    results().print(shown)
+    cells = [cell for each in found for cell in each.cells]
+    _print_running([cell for cell in cells if cell.state == "running"])
+    _print_failed([cell for cell in cells if cell.state == "failed"])
+
+
+_STATES = ("finished", "running", "failed", "interrupted")
+_COUNTED = (*_STATES, "missing")
+
+
+def _print_running(cells: list[CellStatus]) -> None:
+    if not cells:
+        return
+    shown = table("running", "for", "val accuracy", "where", right=("for", "val accuracy"))
+    for cell in cells:
+        accuracy = "-" if cell.validation_accuracy is None else f"{cell.validation_accuracy:.4f}"
+        shown.add_row(Text(cell.name), clock(cell.seconds or 0), accuracy, cell.where)
+    results().print("", shown)
+
+
+def _print_failed(cells: list[CellStatus]) -> None:
+    out = results()
+    for cell in cells:
+        out.print(Text("\nfailed ", style="red").append(cell.name, style="none"))
+        out.print(Padding(Text(cell.error or "no reason is on record"), (0, 0, 0, 2)))
+        out.print(Padding(Text(f"run {cell.run_id}, its traceback.txt says where", style="dim"), (0, 0, 0, 2)))

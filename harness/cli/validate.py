@@ -1,0 +1,25 @@
+"""`harness validate`: check a matrix file and write nothing."""
+
+from __future__ import annotations
+
+from harness.cli.console import say
+from harness.cli.requests import Matrix
+from harness.plugins import Catalog
+from harness.spec import load_study
+
+
+def perform(asked: Matrix) -> int:
+    """Say how many cells the file makes.
+
+    Raises:
+        MatrixError: the file has problems; all of them are in the message.
+    """
+    study = load_study(asked.path, Catalog(asked.plugins), asked.overrides, asked.only)
+    experiments = {place.experiment for placed in study.cells for place in placed.places}
+    experiments -= {ablation.name for ablation in study.ablations}
+    say(f"ok: {_number(len(study.cells), 'cell')} in {_number(len(experiments), 'experiment')}")
+    return 0
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -1,0 +1,73 @@
+"""A tuning study as the matrix file asks for it: validated here, run by `harness.tune`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, JsonValue
+
+from harness.contracts.cell import Cell, Frozen, Positive
+
+Direction: TypeAlias = Literal["maximize", "minimize"]
+Sampler: TypeAlias = Literal["random", "grid", "tpe", "gp", "cmaes", "qmc"]
+Pruner: TypeAlias = Literal["none", "median", "hyperband", "successive_halving", "patient"]
+
+
+class Objective(Frozen):
+    """What a trial is judged by: a validation metric, its mean over the first `seeds` seeds."""
+
+    metric: str = "val/accuracy"
+    direction: Direction = "maximize"
+    seeds: Positive = 1
+
+
+class Range(Frozen):
+    """Numbers from `low` to `high`, both included, evenly or on a log scale, in steps if given."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: Annotated[float, Field(gt=0)] | None = None
+    int: bool = False
+    """Whole numbers only; set as well where the path takes nothing else."""
+    when: Mapping[str, JsonValue] = {}
+    """Other dimensions and the values at which alone this one exists."""
+
+
+class Choices(Frozen):
+    """One of some values, each as the path takes it in a matrix file."""
+
+    choices: tuple[JsonValue, ...]
+    when: Mapping[str, JsonValue] = {}
+
+
+class Confirm(Frozen):
+    """The best `top` again on fresh seeds, still on validation; the best mean wins."""
+
+    top: Positive = 3
+    seeds: tuple[int, ...]
+
+
+class FinalFit(Frozen):
+    """How the winner is fitted before the one test opening."""
+
+    train_on: Literal["train", "train+val"] = "train"
+
+
+class Tune(Frozen):
+    """One entry of `tune:`; `start` is the experiment's settings (seed 0), from which each trial departs."""
+
+    start: Cell
+    seeds: tuple[int, ...]
+    """The experiment's seeds; trials use the first `objective.seeds` of them."""
+    trials: Positive
+    timeout: float | None = None
+    """Seconds after which no new trial starts."""
+    objective: Objective = Objective()
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "none"
+    space: Mapping[str, Range | Choices]
+    """Path -> dimension, in file order."""
+    confirm: Confirm | None = None
+    final: FinalFit = FinalFit()

@@ -1,0 +1,108 @@
+"""What is in a data set: counts, statistics, duplicates within and across splits.
+
+This looks at the test images, through the seal's one function for that, and shows them to no model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from filelock import FileLock
+
+from harness.contracts import Dataset, Frozen, LabeledImages
+from harness.data.cache import origin_of, read_images, read_meta
+from harness.data.digest import digest_of, digest_of_text
+from harness.data.leakage import Leakage, find_leakage
+from harness.data.load import task_of
+from harness.data.seal import read_test_for_leakage_check
+from harness.errors import DataError
+from harness.plugins import Catalog
+
+_REVISION: Final = 1
+"""Raised when what counts as a duplicate changes, so that earlier findings are not used."""
+
+
+class SplitDescription(Frozen):
+    """One split: images of each class, and each channel's mean and std of pixels in [0, 1]."""
+
+    images: int
+    counts: dict[str, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    digest: str
+
+
+class Description(Frozen):
+    """A data set; `test` is None where the test split is missing or at fault, and `leakage.reason` says why."""
+
+    name: str
+    shape: tuple[int, int, int]
+    """Height, width, channels."""
+    fingerprint: str
+    train: SplitDescription
+    test: SplitDescription | None
+    leakage: Leakage
+
+
+def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
+    """Return what is in the data set's whole splits; `validation` and `limit` have no part in it.
+
+    Raises:
+        DataError: the training split is missing or at fault.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    meta = read_meta(origin, "train")
+    train = read_images(origin, "train")
+    test, reason = _test(dataset, catalog, cache)
+    return Description(
+        name=dataset.name,
+        shape=meta.shape,
+        fingerprint=meta.digest,
+        train=_describe(meta.classes, train),
+        test=None if test is None else _describe(meta.classes, test),
+        leakage=_leakage(cache, meta.classes, train, test, reason),
+    )
+
+
+def leakage(dataset: Dataset, catalog: Catalog, cache: Path) -> Leakage:
+    """Return the duplicates within and across the splits; found once, then read from `cache`.
+
+    Raises:
+        DataError: the training split is missing or at fault.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    classes = read_meta(origin, "train").classes
+    test, reason = _test(dataset, catalog, cache)
+    return _leakage(cache, classes, read_images(origin, "train"), test, reason)
+
+
+def _test(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[LabeledImages | None, str]:
+    try:
+        return read_test_for_leakage_check(dataset, catalog, cache), ""
+    except DataError as error:
+        return None, str(error)
+
+
+def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescription:
+    task = task_of(classes, images)
+    counts = np.bincount(images.labels, minlength=len(classes)).tolist()
+    named = dict(zip(classes, counts, strict=True))
+    digest = digest_of(images, classes)
+    return SplitDescription(images=len(images), counts=named, mean=task.mean, std=task.std, digest=digest)
+
+
+def _leakage(
+    cache: Path, classes: tuple[str, ...], train: LabeledImages, test: LabeledImages | None, reason: str
+) -> Leakage:
+    compared = [digest_of(train, classes), digest_of(test, classes) if test else reason]
+    name = digest_of_text(f"{_REVISION} {compared}")[:16]
+    found = cache / "leakage" / f"{name}.json"
+    found.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{found}.lock"):
+        if not found.exists():
+            beside = found.with_suffix(".partial")
+            beside.write_text(find_leakage(classes, train, test, reason).model_dump_json(indent=1))
+            beside.rename(found)
+    return Leakage.model_validate_json(found.read_text())

@@ -1,0 +1,131 @@
+"""What fitting gets: training and validation images, their fingerprint, and the task."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.contracts import Dataset, LabeledImages, Splits, Task
+from harness.data.blocks import blocks
+from harness.data.cache import Origin, origin_of, read_images, read_meta
+from harness.data.carve import held_out, stratified
+from harness.data.digest import digest_of_numbers, digest_of_text
+from harness.errors import DataError
+from harness.plugins import Catalog
+from harness.seeds import seed_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def load_splits(dataset: Dataset, catalog: Catalog, cache: Path) -> Splits:
+    """Return training and validation images; the test split's files are not touched.
+
+    The training split is decoded on first use and then read from `cache`. `limit.train` leaves that
+    many training images, stratified, after the carve; validation stays whole.
+
+    Raises:
+        DataError: the training files are missing or at fault, or too few for the validation split.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    meta = read_meta(origin, "train")
+    whole = read_images(origin, "train")
+    groups = _groups(origin, dataset, len(whole))
+    validation = held_out(whole.labels, meta.classes, dataset.validation, groups)
+    left = np.setdiff1d(whole.index, validation, assume_unique=True)
+    limit = dataset.limit.train if dataset.limit else None
+    return Splits(
+        meta.classes,
+        train=select(whole, limited(whole.labels, left, len(meta.classes), limit), groups),
+        validation=select(whole, validation, groups),
+        fingerprint=_fingerprint(meta.digest, groups),
+        split_digest=digest_of_numbers(validation),
+    )
+
+
+def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
+    """Return the digest of the decoded training split: images, labels, class names (and groups).
+
+    Reads no pixels once the split is decoded. The same images give the same fingerprint wherever
+    their files lie and whenever they were written.
+
+    Raises:
+        DataError: the training files are missing or at fault.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    meta = read_meta(origin, "train")
+    return _fingerprint(meta.digest, _groups(origin, dataset, sum(meta.counts)))
+
+
+def task_of(classes: tuple[str, ...], images: LabeledImages) -> Task:
+    """Return the task with each channel's mean and (population) standard deviation, exact.
+
+    Sums are of whole numbers, so they do not depend on how the images are cut into chunks.
+    """
+    height, width, channels = images.images.shape[1:]
+    sums = [0] * channels
+    squares = [0] * channels
+    for block in blocks(images.images):
+        pixels = block.reshape(-1, channels).astype(np.float64)
+        for channel in range(channels):
+            values = pixels[:, channel]
+            sums[channel] += int(values.sum())  # below 2**53, so floats count exactly
+            squares[channel] += int(values @ values)
+    count = len(images) * height * width
+    mean = tuple(total / count / 255 for total in sums)
+    variance = ((count * square - total * total) / count**2 for total, square in zip(sums, squares, strict=True))
+    return Task(classes, (height, width, channels), mean, tuple(sqrt(value) / 255 for value in variance))
+
+
+def concatenate(first: LabeledImages, second: LabeledImages) -> LabeledImages:
+    """Return both as one, in the order of their index; `train+val` is fitted on this."""
+    order = np.argsort(np.concatenate([first.index, second.index]), kind="stable")
+    both = None if first.groups is None or second.groups is None else np.concatenate([first.groups, second.groups])
+    return LabeledImages(
+        np.concatenate([first.images, second.images])[order],
+        np.concatenate([first.labels, second.labels])[order],
+        np.concatenate([first.index, second.index])[order],
+        None if both is None else both[order],
+    )
+
+
+def select(
+    images: LabeledImages, positions: NDArray[np.int64], groups: NDArray[np.str_] | None = None
+) -> LabeledImages:
+    """Return a copy of the images at these positions."""
+    return LabeledImages(
+        np.asarray(images.images[positions]),
+        np.asarray(images.labels[positions]),
+        images.index[positions],
+        None if groups is None else groups[positions],
+    )
+
+
+def limited(
+    labels: NDArray[np.int64], positions: NDArray[np.int64], classes: int, limit: int | None
+) -> NDArray[np.int64]:
+    """Return at most `limit` of the positions, ascending and stratified; always the same ones."""
+    if limit is None or limit >= len(positions):
+        return positions
+    random = np.random.default_rng(seed_for(0, "limit"))
+    return np.sort(positions[stratified(labels[positions], classes, limit, random)])
+
+
+def _groups(origin: Origin, dataset: Dataset, count: int) -> NDArray[np.str_] | None:
+    name = dataset.validation.groups
+    if name is None:
+        return None
+    groups = origin.source.groups(name, origin.root)
+    if len(groups) != count:
+        raise DataError(f"validation.groups: {name} names {len(groups):,} groups for {count:,} training images")
+    return groups
+
+
+def _fingerprint(digest: str, groups: NDArray[np.str_] | None) -> str:
+    """Groups decide who is held out, so other groups are other data."""
+    if groups is None:
+        return digest
+    return digest_of_text("\0".join([digest, *groups.tolist()]))

@@ -1,0 +1,184 @@
+"""Parquet files of images: which column is which, and their rows as images to decode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.data.decode import MANY, Item
+from harness.data.images import UnreadableImageError
+from harness.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The image column, whether it is a struct with `bytes`, and the label column."""
+
+    image: str
+    is_struct: bool
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Consecutive rows of one row group, as a chunk to decode."""
+
+    first: int
+    count: int
+    file: Path
+    row_group: int
+    offset: int
+    columns: Columns
+
+    def items(self) -> Iterator[Item]:
+        """Yield the rows' images; the row group is read a few hundred rows at a time."""
+        position = 0
+        column = self.columns.image
+        for batch in pq.ParquetFile(self.file).iter_batches(_ROWS, row_groups=[self.row_group], columns=[column]):
+            start, end = max(self.offset - position, 0), min(self.offset + self.count - position, len(batch))
+            if start < end:
+                yield from self._items(batch.column(0).slice(start, end - start), position + start)
+            position += len(batch)
+
+    def _items(self, images: Any, position: int) -> Iterator[Item]:
+        encoded = images.field("bytes") if self.columns.is_struct else images
+        for row, value in enumerate(encoded, position):
+            yield f"{self.file.name}: row group {self.row_group}, row {row}", _Opener(value.as_py())
+
+
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    encoded: bytes | None
+
+    def __call__(self) -> IO[bytes]:
+        if not self.encoded:
+            raise UnreadableImageError("there is no image in this row")
+        return BytesIO(self.encoded)
+
+
+def open_file(file: Path) -> pq.ParquetFile:
+    """Return the file with its footer read; raises DataError when it is no Parquet file."""
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{file}: cannot be read as Parquet: {error}") from error
+
+
+def find_columns(file: Path, image: str | None, label: str | None) -> Columns:
+    """Return the columns by the options, or by their type and usual names.
+
+    Raises:
+        DataError: a named column is not there, or none or several could be meant.
+    """
+    schema = open_file(file).schema_arrow
+    image = _column(file, schema, image, _IMAGES)
+    rest = [field for field in schema if field.name != image]
+    label = _column(file, pa.schema(rest), label, _LABELS)
+    return Columns(image, pa.types.is_struct(schema.field(image).type), label)
+
+
+def chunks_of(files: Sequence[Path], columns: Columns, processes: int) -> list[Rows]:
+    """Return all rows of all files as chunks, large row groups cut so that each process gets some."""
+    chunks: list[Rows] = []
+    first = 0
+    for file in files:
+        metadata = open_file(file).metadata
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            step = max(MANY // 2, -(-count // processes))
+            for offset in range(0, count, step):
+                rows = min(step, count - offset)
+                chunks.append(Rows(first, rows, file, group, offset, columns))
+                first += rows
+    return chunks
+
+
+def read_column(files: Sequence[Path], name: str) -> NDArray[np.generic]:
+    """Return a column of whole numbers or text [N] over all files.
+
+    Raises:
+        DataError: there is no such column in one of them, it has empty rows, or is of another type.
+    """
+    parts = []
+    for file in files:
+        names = open_file(file).schema_arrow.names
+        if name not in names:
+            raise DataError(f'{file}: there is no column "{name}"{nearest(name, names)}')
+        parts.append(_values(file, name))
+    return np.concatenate(parts)
+
+
+def _values(file: Path, name: str) -> NDArray[np.generic]:
+    column = pq.read_table(file, columns=[name]).column(0).combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.null_count:
+        rows = np.flatnonzero(np.asarray(column.is_null()))
+        raise DataError(f'{file}: column "{name}" is empty in {len(rows):,} rows, the first is row {rows[0]}')
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    values = column.to_pylist()
+    return np.array(values, dtype=np.int64 if pa.types.is_integer(column.type) else np.str_)
+
+
+def names_in_metadata(file: Path, label: str) -> tuple[str, ...] | None:
+    """Return the class names that the schema's metadata (key `huggingface`) holds, if any."""
+    metadata = open_file(file).schema_arrow.metadata or {}
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][label]
+        return tuple(str(name) for name in feature["names"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """What a column is for: the option that names it, its usual names, the types it can have."""
+
+    option: str
+    usual: tuple[str, ...]
+    fits: Callable[[Any], bool]
+
+
+def _column(file: Path, schema: Any, given: str | None, role: _Role) -> str:
+    if given is not None:
+        if given not in schema.names:
+            raise DataError(f'{file}: {role.option}: there is no column "{given}"{nearest(given, schema.names)}')
+        return given
+    fitting = [field.name for field in schema if role.fits(field.type)]
+    for name in role.usual:
+        if name in fitting:
+            return name
+    if len(fitting) == 1:
+        return str(fitting[0])
+    found = f"several could be meant: {', '.join(fitting)}" if fitting else f"columns: {', '.join(schema.names)}"
+    raise DataError(f"{file}: give {role.option}; {found}")
+
+
+def _holds_images(kind: Any) -> bool:
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_labels(kind: Any) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    text = pa.types.is_string(value) or pa.types.is_large_string(value)
+    return bool(text or pa.types.is_integer(value) or pa.types.is_boolean(value))
+
+
+_IMAGES: Final = _Role("image_column", ("image", "img", "picture"), _holds_images)
+_LABELS: Final = _Role("label_column", ("label", "labels", "fine_label", "class", "target", "category"), _holds_labels)

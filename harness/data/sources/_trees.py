@@ -1,0 +1,136 @@
+"""Folders of images, a folder a class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Final
+
+from harness.data.decode import MANY, Item
+from harness.data.listing import listed
+from harness.errors import DataError
+
+_NO_IMAGES: Final = {"thumbs.db", "desktop.ini"}
+"""What file browsers leave behind; names that begin with a dot are passed over too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder's classes, sorted by name, and each class's files, sorted by path below `folder`."""
+
+    folder: Path
+    files: dict[str, tuple[str, ...]]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the class folders."""
+        return tuple(self.files)
+
+    @property
+    def paths(self) -> list[str]:
+        """All files below `folder`, class by class."""
+        return [path for paths in self.files.values() for path in paths]
+
+    @property
+    def labels(self) -> list[int]:
+        """The label of each of `paths`."""
+        return [label for label, paths in enumerate(self.files.values()) for _ in paths]
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Consecutive files as a chunk to decode."""
+
+    first: int
+    count: int
+    folder: Path
+    paths: tuple[str, ...]
+
+    def items(self) -> Iterator[Item]:
+        """Yield each file's path and how to open it."""
+        for path in self.paths:
+            yield path, partial(_open, self.folder / path)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def chunks_of(tree: Tree, processes: int) -> list[Files]:
+    """Return the files as chunks, small enough that each process gets some."""
+    paths = tree.paths
+    step = max(MANY // 4, -(-len(paths) // (4 * processes)))
+    parts = [tuple(paths[start : start + step]) for start in range(0, len(paths), step)]
+    return [Files(position * step, len(part), tree.folder, part) for position, part in enumerate(parts)]
+
+
+def scan(folder: Path) -> Tree:
+    """Return the tree below a folder.
+
+    Raises:
+        DataError: there are no class folders, or some have no file.
+    """
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise DataError(f"{folder}: there is no folder in it; it takes one folder for each class")
+    tree = Tree(folder, {name: tuple(sorted(_files(folder, name))) for name in names})
+    empty = [name for name, files in tree.files.items() if not files]
+    if empty:
+        raise DataError(f"{folder}: classes without an image ({len(empty)}):\n{listed(empty)}")
+    return tree
+
+
+def stamp_of_tree(tree: Tree) -> str:
+    """Return a text that changes when a file comes, goes, grows or is written again."""
+    digest = sha256(str(tree.folder.absolute()).encode())
+    folder = str(tree.folder)
+    for path in tree.paths:
+        status = os.stat(f"{folder}/{path}")  # noqa: PTH116 - tens of thousands of Path objects take too long
+        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def divide(tree: Tree, test_fraction: float, split: str) -> Tree:
+    """Return one side of a tree without train and test folders.
+
+    Of each class the files whose paths have the smallest digests are for the test, one at least:
+    the choice depends on names alone, not on the machine or the order of its listing.
+
+    Raises:
+        DataError: a class has a single image, which cannot be on both sides.
+    """
+    single = [name for name, files in tree.files.items() if len(files) < 2]
+    if single:
+        raise DataError(f"{tree.folder}: classes too small to be in train and test:\n{listed(single)}")
+    sides = {name: _side(files, test_fraction, split) for name, files in tree.files.items()}
+    return Tree(tree.folder, sides)
+
+
+def check_same_classes(tree: Tree, classes: Sequence[str]) -> None:
+    """Refuse a test tree whose classes are not the training tree's; raises DataError naming them."""
+    missing = [f"{name}: only in train" for name in classes if name not in tree.files]
+    extra = [f"{name}: only in test" for name in tree.classes if name not in classes]
+    if missing or extra:
+        raise DataError(f"{tree.folder}: classes differ between train and test:\n{listed(missing + extra)}")
+
+
+def _side(files: tuple[str, ...], test_fraction: float, split: str) -> tuple[str, ...]:
+    ordered = sorted(files, key=lambda path: sha256(path.encode()).digest())
+    count = min(len(files) - 1, max(1, round(len(files) * test_fraction)))
+    return tuple(sorted(ordered[:count] if split == "test" else ordered[count:]))
+
+
+def _files(folder: Path, below: str) -> Iterator[str]:
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in _NO_IMAGES:
+                continue
+            if entry.is_dir():
+                yield from _files(folder, f"{below}/{entry.name}")
+            else:
+                yield f"{below}/{entry.name}"

@@ -1,0 +1,93 @@
+"""Image files in folders, a folder a class."""
+
+# ruff: noqa: ARG002 - the arguments are the interface's
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from harness.contracts import LabeledImages, Layout, Positive, Source
+from harness.data.decode import Wish, decode_images
+from harness.data.parallel import process_count
+from harness.data.sources._group_files import read_group_file
+from harness.data.sources._places import Places
+from harness.data.sources._trees import Tree, check_same_classes, chunks_of, divide, scan, stamp_of_tree
+from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class ImageFolder(Source):
+    """`path` holds `train/` and `test/` with a folder a class, or (with `test_fraction`) the class folders.
+
+    Classes are sorted by name; images lie at any depth below their class. `validation.groups` names
+    a text file with lines `image path,group`.
+    """
+
+    path: Path | None = None
+    train: Path | None = None
+    """A folder with a folder a class."""
+    test: Path | None = None
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of each class that is the test split, where `path` has no train and test folders."""
+    resize: Positive | tuple[Positive, Positive] | None = None
+    """Side, or height and width."""
+    channels: Literal["auto", 1, 3] = "auto"
+
+    @model_validator(mode="after")
+    def _named(self) -> ImageFolder:
+        if self.path is None and self.train is None:
+            raise ValueError("give path: (a folder with both splits), or train: and test:")
+        if self.test_fraction is not None and (self.train is not None or self.test is not None):
+            raise ValueError("test_fraction divides the one tree at path:, so train: and test: cannot be given")
+        return self
+
+    def fetch(self, split: str, root: Path) -> None:
+        """Check that the split's folder is there, with images in each class."""
+        self._tree(split)
+
+    def stamp(self, split: str, root: Path) -> str:
+        """Return a digest of the names, sizes and times of the split's files."""
+        return stamp_of_tree(self._tree(split))
+
+    def classes(self, root: Path) -> tuple[str, ...]:
+        """Return the names of the training split's class folders."""
+        return self._tree("train").classes
+
+    def read(self, split: str, root: Path, scratch: Path, like: Layout | None = None) -> LabeledImages:
+        """Decode a split, class by class, files sorted by path."""
+        tree = self._tree(split)
+        if like is not None:
+            check_same_classes(tree, like.classes)
+        chunks = chunks_of(tree, process_count())
+        images = decode_images(str(tree.folder), chunks, Wish(self.resize, self.channels), scratch, like)
+        labels = np.array(tree.labels, dtype=np.int64)
+        return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
+
+    def groups(self, name: str, root: Path) -> NDArray[np.str_]:
+        """Return the groups that the text file `name` gives (relative to the training folder or `path`)."""
+        tree = self._tree("train")
+        places = [folder / name for folder in (tree.folder, self.path) if folder is not None]
+        file = next((place for place in places if place.is_file()), Path(name))
+        return read_group_file(file, tree.paths)
+
+    def _tree(self, split: str) -> Tree:
+        places = Places("image_folder", self.path, self.train, self.test)
+        own = places.own(split)
+        if own is not None:
+            return scan(own)
+        shared = places.shared(split)
+        halves = [name for name in ("train", "test") if (shared / name).is_dir()]
+        if self.test_fraction is not None:
+            if halves:
+                raise DataError(f"{shared} has {' and '.join(halves)}; test_fraction is for one tree without them")
+            return divide(scan(shared), self.test_fraction, split)
+        if split not in halves:
+            one_tree = "; to divide one tree, give test_fraction" if not halves else ""
+            raise DataError(f"{places.missing(split)}: {shared / split}{one_tree}")
+        return scan(shared / split)

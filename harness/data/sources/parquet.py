@@ -1,0 +1,115 @@
+"""Parquet files with encoded images, in the layout of data set hubs or flat."""
+
+# ruff: noqa: ARG002 - the arguments are the interface's
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from harness.contracts import LabeledImages, Layout, Positive, Source
+from harness.data.decode import Wish, decode_images
+from harness.data.labels import class_names, encode_labels
+from harness.data.listing import stamp_of
+from harness.data.parallel import process_count
+from harness.data.sources._places import Places
+from harness.data.sources._tables import Columns, chunks_of, find_columns, names_in_metadata, open_file, read_column
+from harness.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Parquet(Source):
+    """`path` holds `train.parquet` and `test.parquet`, or shards `train-*.parquet` (also in `data/`).
+
+    The image column is a struct with a field `bytes`, or binary; the label column holds whole
+    numbers or text. Class names are those of the schema's metadata (key `huggingface`), else the
+    sorted label values. `validation.groups` names a column.
+    """
+
+    path: Path | None = None
+    train: Path | None = None
+    """A file, or a folder of shards."""
+    test: Path | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    resize: Positive | tuple[Positive, Positive] | None = None
+    """Side, or height and width."""
+    channels: Literal["auto", 1, 3] = "auto"
+
+    @model_validator(mode="after")
+    def _named(self) -> Parquet:
+        if self.path is None and self.train is None:
+            raise ValueError("give path: (a folder with both splits), or train: and test:")
+        return self
+
+    def fetch(self, split: str, root: Path) -> None:
+        """Check that the split's files are there and open as Parquet."""
+        for file in self._files(split):
+            open_file(file)
+
+    def stamp(self, split: str, root: Path) -> str:
+        """Return a digest of the files' paths, sizes and times."""
+        return stamp_of(self._files(split))
+
+    def classes(self, root: Path) -> tuple[str, ...]:
+        """Return the names in the metadata of the first training file, else the label values."""
+        files = self._files("train")
+        label = self._columns(files).label
+        return names_in_metadata(files[0], label) or class_names(read_column(files, label))
+
+    def read(self, split: str, root: Path, scratch: Path, like: Layout | None = None) -> LabeledImages:
+        """Decode a split, its files in the order of their names."""
+        files = self._files(split)
+        columns = self._columns(files)
+        labels = self._labels(split, files, columns, like.classes if like else self.classes(root))
+        chunks = chunks_of(files, columns, process_count())
+        wish = Wish(self.resize, self.channels)
+        images = decode_images(f"parquet: {split} split", chunks, wish, scratch, like)
+        return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
+
+    def groups(self, name: str, root: Path) -> NDArray[np.str_]:
+        """Return the column `name` of the training files as text."""
+        return read_column(self._files("train"), name).astype(np.str_)
+
+    def _labels(self, split: str, files: list[Path], columns: Columns, classes: tuple[str, ...]) -> NDArray[np.int64]:
+        names = names_in_metadata(files[0], columns.label)
+        if names is not None and names != classes:
+            raise DataError(f"{files[0]}: its classes are {', '.join(names)}; the training files' {', '.join(classes)}")
+        named = names is not None or self._training_names(columns) is not None
+        return encode_labels(str(files[0].parent / split), read_column(files, columns.label), classes, named)
+
+    def _training_names(self, columns: Columns) -> tuple[str, ...] | None:
+        return names_in_metadata(self._files("train")[0], columns.label)
+
+    def _columns(self, files: list[Path]) -> Columns:
+        return find_columns(files[0], self.image_column, self.label_column)
+
+    def _files(self, split: str) -> list[Path]:
+        places = Places("parquet", self.path, self.train, self.test)
+        own = places.own(split)
+        if own is not None:
+            files = sorted(own.glob("*.parquet")) if own.is_dir() else [own]
+            return _complete(files, f"{places.missing(split)}: no .parquet file in {own}")
+        shared = places.shared(split)
+        whole = shared / f"{split}.parquet"
+        if whole.exists():
+            return [whole]
+        shards = sorted([*shared.glob(f"{split}-*.parquet"), *shared.glob(f"data/{split}-*.parquet")])
+        return _complete(shards, f"{places.missing(split)}: {whole} (or {split}-*.parquet)")
+
+
+def _complete(files: list[Path], otherwise: str) -> list[Path]:
+    """Return the files; raises DataError when there is none, or a shard "-I-of-N" is missing."""
+    if not files:
+        raise DataError(otherwise)
+    told = re.search(r"-\d+-of-(\d+)\.parquet$", files[0].name)
+    if told and int(told[1]) != len(files):
+        there = f"{len(files)} of {int(told[1])} shards are there"
+        raise DataError(f"{files[0].parent}: {there}; the first is {files[0].name}")
+    return files

@@ -1,0 +1,14 @@
+"""A process of `harness.data.parallel`: a function and its arguments in, its answers out."""
+
+import pickle
+import sys
+
+
+def main() -> None:
+    """Answer one request from stdin on stdout."""
+    function, arguments = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps([function(argument) for argument in arguments]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Jobs in warm worker processes of this machine. A worker that dies fails its job and is replaced."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any, Final, Self, cast
+
+from harness.contracts import Listener
+from harness.contracts.job import Job
+from harness.errors import StoreError
+from harness.execute.endings import Ending, Failure
+from harness.execute.messages import Answer, Ended, EpochDone, Message, OpeningAsked
+
+LAST_WORDS: Final = 4000
+STOP_SECONDS: Final = 5
+ALLOCATOR: Final = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+"""Keeps glibc from giving large tensors back to the system at each step (1.5 times faster at batch 512)."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker process, the pipe to it, the file its output goes to, and its job."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection[Any, Any]
+    output: IO[bytes]
+    job: Job | None = None
+    listener: Listener | None = None
+
+    def give(self, job: Job, listener: Listener) -> None:
+        """Send it a job; a worker that is gone is noticed when its answer is read."""
+        self.job, self.listener = job, listener
+        try:
+            self.connection.send(job)
+        except OSError:
+            return
+
+    def stop(self) -> None:
+        """End the process, whatever it does, and release what it held."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        self.output.close()
+
+    def last_words(self) -> str:
+        """Return the end of what it printed."""
+        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - LAST_WORDS))
+        return self.output.read().decode(errors="replace").strip()
+
+
+@dataclass(slots=True)
+class LocalExecutor:
+    """Up to `workers` processes with `threads` CPU threads each, started as jobs come."""
+
+    workers: int
+    threads: int
+    run_cell: str
+    _team: list[Worker] = field(default_factory=list)
+
+    def run(self, jobs: Iterable[Job], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
+        """Keep all workers busy; hear them in this process."""
+        waiting = iter(jobs)
+        while True:
+            self._assign(waiting, listener)
+            busy = {worker.connection: worker for worker in self._team if worker.job is not None}
+            if not busy:
+                return
+            for connection in wait(list(busy)):
+                worker = busy[cast("Connection[Any, Any]", connection)]
+                job, ending = worker.job, self._hear(worker)
+                if job is not None and ending is not None:
+                    yield job, ending
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._team:
+            worker.stop()
+        self._team.clear()
+
+    def _assign(self, waiting: Iterator[Job], listener: Callable[[Job], Listener]) -> None:
+        """Give each idle worker a job; start workers while there are jobs and room."""
+        while True:
+            idle = next((worker for worker in self._team if worker.job is None), None)
+            if idle is None and len(self._team) >= self.workers:
+                return
+            job = next(waiting, None)
+            if job is None:
+                return
+            if idle is None:
+                idle = _start(self.threads, self.run_cell)
+                self._team.append(idle)
+            idle.give(job, listener(job))
+
+    def _hear(self, worker: Worker) -> Ending | None:
+        """Answer one message of a worker; return the ending if its job ended."""
+        try:
+            message: Message = worker.connection.recv()
+        except (EOFError, OSError):
+            return self._bury(worker)
+        if isinstance(message, Ended):
+            worker.job = worker.listener = None
+            return message.ending
+        assert worker.listener is not None
+        answer = _answer(worker.listener, message)
+        try:
+            worker.connection.send(answer)
+        except OSError:
+            return self._bury(worker)
+        return None
+
+    def _bury(self, worker: Worker) -> Failure:
+        """Return the failure of a dead worker's job, and forget the worker."""
+        self._team.remove(worker)
+        code = worker.process.wait(STOP_SECONDS)
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        words = worker.last_words()
+        worker.stop()
+        return Failure("died", f"the worker process died ({how})", f"the worker process died ({how})\n{words}")
+
+
+def open_executor(workers: int, threads: int, run_cell: str) -> LocalExecutor:
+    """Return the executor; processes start with the first jobs."""
+    return LocalExecutor(workers, threads, run_cell)
+
+
+def _answer(listener: Listener, message: EpochDone | OpeningAsked) -> Answer:
+    """Ask the listener; what it raises is raised in the worker, but for a store out of reach."""
+    try:
+        match message:
+            case EpochDone(epoch, metrics):
+                listener.epoch(epoch, metrics)
+            case OpeningAsked(model_digest):
+                listener.opening(model_digest)
+    except StoreError:
+        raise
+    except Exception as error:
+        return Answer(error)
+    return Answer()
+
+
+def _start(threads: int, run_cell: str) -> Worker:
+    """Start a worker in a session of its own, so that Ctrl-C reaches the driver alone."""
+    ours, theirs = Pipe(duplex=True)
+    output = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is stopped)
+    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONFAULTHANDLER": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness.execute.worker", str(theirs.fileno()), str(os.getpid()), run_cell],
+        pass_fds=[theirs.fileno()],
+        env={**os.environ, **ALLOCATOR, **counts, **own},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    theirs.close()
+    return Worker(process, ours, output)

@@ -1,0 +1,64 @@
+"""The run that stands for one `harness run`: plan, matrix file, machine, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.contracts import Outcome, StudyPlan, Watcher
+from harness.execute.cell_run import Surroundings
+from harness.execute.interrupts import Interrupts
+from harness.execute.locks import is_alive
+from harness.execute.settings import RunSettings
+from harness.track import EndStatus, Store
+from harness.track.environment import environment_text, git_state, hardware
+
+
+def start_matrix(
+    plan: StudyPlan, store: Store, settings: RunSettings, device: str, *, watcher: Watcher, interrupts: Interrupts
+) -> Surroundings:
+    """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
+    tags = {
+        "harness.git": git_state(Path.cwd()),
+        "harness.device": device,
+        "harness.hardware": hardware(device),
+    }
+    environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
+    with interrupts.shield():
+        _bury_dead(plan.study, store)
+        own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
+        name = f"matrix {Path(plan.matrix).stem}"
+        run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
+        store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
+        store.log_text(run_id, environment, "environment.txt")
+        if Path(plan.matrix).is_file():
+            store.log_text(run_id, Path(plan.matrix).read_text(), "matrix.yaml")
+    return Surroundings(
+        store=store,
+        watcher=watcher,
+        interrupts=interrupts,
+        study=plan.study,
+        parent=run_id,
+        tags=tags,
+        environment=environment,
+        plugins=settings.plugins,
+        with_models=not settings.smoke,
+    )
+
+
+def end_matrix(around: Surroundings, outcomes: Sequence[Outcome]) -> None:
+    """End the run with counts of the outcomes, FAILED if any cell failed, KILLED if any was cut short."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    rows = [f"| {state} | {count} |" for state, count in counts.items()]
+    note = "\n".join(["| cells | number |", "|---|---:|", *rows])
+    around.store.tag(around.parent, {"mlflow.note.content": note})
+    status: EndStatus = "KILLED" if counts["interrupted"] else "FINISHED"
+    around.store.end(around.parent, "FAILED" if counts["failed"] else status)
+
+
+def _bury_dead(study: str, store: Store) -> None:
+    """Mark matrix runs KILLED whose process is gone."""
+    for record in store.records(study):
+        if record.kind == "matrix" and record.status == "RUNNING" and not is_alive(record):
+            store.end(record.run_id, "KILLED", "the process that ran it is gone")

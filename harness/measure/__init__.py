@@ -1,0 +1,1 @@
+"""How good a classifier's scores are, as numbers, tables and pictures."""

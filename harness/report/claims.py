@@ -1,0 +1,65 @@
+"""What was claimed beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.contracts import Claim
+from harness.report.numbers import NOTHING, is_share, metric_spread, metric_text, points, unit_of
+from harness.report.spread import Spread
+from harness.report.tables import Column, Table, Value, named
+from harness.report.variants import Variant, dataset_name
+
+COLUMNS = (
+    Column("claim for", numeric=False),
+    Column("metric", numeric=False),
+    Column("claimed"),
+    Column("measured"),
+    Column("difference", hint="measured minus claimed; points for shares"),
+    Column("verdict", numeric=False),
+    Column("measured on", numeric=False),
+    Column("source of the claim", numeric=False),
+)
+
+
+def claims_table(claims: Sequence[Claim], variants: Sequence[Variant]) -> Table | None:
+    """Return one row for each claim and each variant that it speaks of; None without claims."""
+    rows = [row for claim in claims for row in _rows(claim, variants)]
+    return Table("Claims: published figures and ours", COLUMNS, tuple(rows)) if rows else None
+
+
+def verdict(claim: Claim, measured: Spread | None) -> Value:
+    """Return whether the measured mean is within the claim's tolerance, or on which side it is out."""
+    if measured is None:
+        return Value("not measured", tone="muted")
+    within = f"within {_difference(claim, claim.tolerance).lstrip('+')}"
+    off = measured.mean - claim.value
+    if abs(off) <= claim.tolerance + 1e-12:
+        return Value(f"holds ({within})", "0", "good")
+    return Value(f"{'higher' if off > 0 else 'lower'} than claimed (not {within})", "1", "bad")
+
+
+def _rows(claim: Claim, variants: Sequence[Variant]) -> list[tuple[Value, ...]]:
+    meant = [each for each in variants if claim.experiment in {each.experiment, each.name, each.label}]
+    if not meant:
+        return [_row(claim, claim.experiment, NOTHING, None)]
+    return [_row(claim, each.name, dataset_name(each.cell.dataset), each.spread(claim.metric)) for each in meant]
+
+
+def _row(claim: Claim, name: str, dataset: str, measured: Spread | None) -> tuple[Value, ...]:
+    off = None if measured is None else measured.mean - claim.value
+    unit = f" {unit_of(claim.metric)}".rstrip()
+    return (
+        named(name),
+        named(claim.metric),
+        Value(metric_text(claim.metric, claim.value) + unit, claim.value),
+        Value(metric_spread(claim.metric, measured) + (unit if measured else ""), measured and measured.mean),
+        Value(NOTHING if off is None else _difference(claim, off), off),
+        verdict(claim, measured),
+        named(dataset),
+        named(claim.source or NOTHING),
+    )
+
+
+def _difference(claim: Claim, value: float) -> str:
+    return points(value) if is_share(claim.metric) else f"{value:+.4g}"

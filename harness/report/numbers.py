@@ -1,0 +1,132 @@
+"""How figures are written, in one place: Markdown, HTML and the terminal show the same text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from harness.report.spread import Spread
+
+NOTHING: Final = "-"
+SHARES: Final = ("accuracy", "accuracy_tta", "macro_f1", "ece")
+"""Last parts of the metrics that are shares in [0, 1] and shown in percent."""
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, without the sign.
+
+    >>> percent(0.91234)
+    '91.23'
+    """
+    return f"{share * 100:.2f}"
+
+
+def percent_spread(spread: Spread | None) -> str:
+    """Return mean and standard deviation in percent; a single seed has no deviation.
+
+    >>> percent_spread(Spread(3, 0.9, 0.0012)), percent_spread(Spread(1, 0.9, None)), percent_spread(None)
+    ('90.00 ± 0.12', '90.00', '-')
+    """
+    return NOTHING if spread is None else percent(spread.mean) + _plus_minus(spread, percent)
+
+
+def points(share: float) -> str:
+    """Return a difference of two shares in percentage points, with its sign.
+
+    >>> points(-0.0123), points(0.5), points(-0.000001)
+    ('-1.23', '+50.00', '0.00')
+    """
+    text = f"{share * 100:+.2f}"
+    return "0.00" if text in {"+0.00", "-0.00"} else text
+
+
+def points_spread(spread: Spread | None) -> str:
+    """Return a difference's mean and standard deviation in percentage points."""
+    return NOTHING if spread is None else points(spread.mean) + _plus_minus(spread, percent)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units.
+
+    >>> [duration(seconds) for seconds in (0.42, 42, 150, 7380, 183600)]
+    ['0.4 s', '42 s', '2 min 30 s', '2 h 03 min', '2 d 3 h']
+    """
+    if not math.isfinite(seconds):
+        return str(seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def duration_spread(spread: Spread | None) -> str:
+    """Return a duration's mean and standard deviation."""
+    return NOTHING if spread is None else duration(spread.mean) + _plus_minus(spread, duration)
+
+
+def whole(number: float) -> str:
+    """Return a count with commas between thousands.
+
+    >>> whole(11173962.0)
+    '11,173,962'
+    """
+    return f"{number:,.0f}" if math.isfinite(number) else str(number)
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share in [0, 1]."""
+    return metric.rpartition("/")[2] in SHARES
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit a metric is shown in: "%" or nothing (a time says its units itself)."""
+    return "%" if is_share(metric) else ""
+
+
+def metric_text(metric: str, value: float) -> str:
+    """Return a metric's value as it is shown: shares in percent, times in their units.
+
+    >>> metric_text("test/accuracy", 0.5), metric_text("time/train_seconds", 61), metric_text("test/loss", 0.34567)
+    ('50.00', '1 min 01 s', '0.3457')
+    """
+    if is_share(metric):
+        return percent(value)
+    if metric.endswith("_seconds"):
+        return duration(value)
+    return whole(value) if metric.startswith("model/") else f"{value:.4g}"
+
+
+def metric_spread(metric: str, spread: Spread | None) -> str:
+    """Return a metric's mean and standard deviation as they are shown."""
+    if spread is None:
+        return NOTHING
+    return metric_text(metric, spread.mean) + _plus_minus(spread, lambda value: metric_text(metric, value))
+
+
+def moment(seconds: float) -> str:
+    """Return Unix seconds as date and time in UTC.
+
+    >>> moment(0)
+    '1970-01-01 00:00 UTC'
+    """
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def amount(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> amount(1, "seed"), amount(3, "seed"), amount(2, "study", "studies")
+    ('1 seed', '3 seeds', '2 studies')
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _plus_minus(spread: Spread, text: Callable[[float], str]) -> str:
+    return "" if spread.deviation is None else f" ± {text(spread.deviation)}"

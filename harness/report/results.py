@@ -1,0 +1,156 @@
+"""The results table: one row a variant, none left out, each with what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.report.gather import Entry
+from harness.report.numbers import (
+    NOTHING,
+    amount,
+    duration_spread,
+    percent_spread,
+    points,
+    whole,
+)
+from harness.report.spread import Spread, spread_of
+from harness.report.tables import Column, Table, Value, named
+from harness.report.variants import Variant, dataset_name, device_of
+
+TEST: Final = "test/accuracy"
+VALIDATION: Final = "val/accuracy"
+SEALED: Final = "sealed"
+REASON_LENGTH: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which columns a study's results table has beside those that all have."""
+
+    tta: bool
+    datasets: bool
+    devices: bool
+    baseline: Variant | None
+
+
+def ranked(variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return variants by test accuracy, then validation accuracy, the best first; without figures last."""
+    return tuple(sorted(variants, key=lambda variant: (-_mean(variant, TEST), -_mean(variant, VALIDATION))))
+
+
+def results_table(variants: Sequence[Variant], baseline: str | None) -> Table:
+    """Return the table of all variants, the best on the test set first."""
+    shown = Shown(
+        tta=any(variant.spread("test/accuracy_tta") for variant in variants),
+        datasets=len({dataset_name(variant.cell.dataset) for variant in variants}) > 1,
+        devices=len({device for variant in variants for device in variant.devices}) > 1,
+        baseline=baseline_of(variants, baseline),
+    )
+    rows = tuple(_row(variant, shown) for variant in ranked(variants))
+    return Table("Results: mean ± standard deviation over seeds", _columns(shown), rows)
+
+
+def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
+    """Return the first variant of the baseline experiment."""
+    return next((variant for variant in variants if variant.experiment == name), None)
+
+
+def notes_of(variant: Variant) -> tuple[str, ...]:
+    """Return what a reader must know of a variant: cells without figures and why, what it was fitted on."""
+    reasons: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in variant.entries:
+        if entry.state != "done":
+            reasons[entry.state, entry.reason].append(entry)
+    notes = [_reason(state, reason, entries) for (state, reason), entries in reasons.items()]
+    if variant.cell.train_on == "train+val":
+        notes.append("fitted on train+val")
+    return tuple(notes)
+
+
+def test_value(variant: Variant, metric: str) -> Value:
+    """Return a test metric in percent, or that the test set is sealed for good."""
+    if variant.cell.test == "never":
+        return Value(SEALED, None, "muted")
+    return share_value(variant.spread(metric))
+
+
+def share_value(spread: Spread | None) -> Value:
+    """Return a share's mean and deviation in percent, sorted by the mean."""
+    return Value(percent_spread(spread), None if spread is None else spread.mean)
+
+
+def train_time(variant: Variant) -> Value:
+    """Return the time of fitting; times of different devices are told apart and never averaged."""
+    by_device: dict[str, list[float]] = defaultdict(list)
+    for entry in variant.finished:
+        seconds = entry.metric("time/train_seconds")
+        if seconds is not None:
+            by_device[device_of(entry)].append(seconds)
+    spreads = {device: spread_of(seconds) for device, seconds in by_device.items()}
+    if len(spreads) > 1:
+        return Value("mixed: " + "; ".join(f"{duration_spread(each)} ({name})" for name, each in spreads.items()))
+    only = next(iter(spreads.values()), None)
+    return Value(duration_spread(only), None if only is None else only.mean)
+
+
+def cells_value(variant: Variant) -> Value:
+    """Return how many of the planned cells have figures."""
+    done, planned = len(variant.finished), len(variant.entries)
+    return Value(f"{done}/{planned}", done / planned, "" if done == planned else "bad")
+
+
+def parameters_value(variant: Variant) -> Value:
+    """Return the number of parameters; several where seeds differ in it."""
+    counts = sorted(set(variant.values("model/parameters").values()))
+    return Value(" to ".join(dict.fromkeys(map(whole, (counts[0], counts[-1])))), counts[0]) if counts else Value(NOTHING)
+
+
+def _columns(shown: Shown) -> tuple[Column, ...]:
+    columns = [Column("experiment", numeric=False)]
+    columns += [Column("data", numeric=False)] if shown.datasets else []
+    columns += [Column("test top-1 %", hint="share of test images classified right")]
+    columns += [Column("with TTA %", hint="test top-1 with test-time augmentation")] if shown.tta else []
+    columns += [Column("test macro-F1 %", hint="mean F1 over classes")]
+    if shown.baseline is not None:
+        columns += [Column(f"vs {shown.baseline.experiment}", hint="difference of mean test top-1 in points")]
+    columns += [Column("val. top-1 %", hint="share of validation images classified right")]
+    columns += [Column("parameters"), Column("train time", hint="time of fitting alone")]
+    columns += [Column("device", numeric=False)] if shown.devices else []
+    return (*columns, Column("cells", hint="finished / planned"), Column("note", numeric=False))
+
+
+def _row(variant: Variant, shown: Shown) -> tuple[Value, ...]:
+    values = [named(variant.name)]
+    values += [named(dataset_name(variant.cell.dataset))] if shown.datasets else []
+    values += [test_value(variant, TEST)]
+    values += [test_value(variant, "test/accuracy_tta")] if shown.tta else []
+    values += [test_value(variant, "test/macro_f1")]
+    values += [_against(variant, shown.baseline)] if shown.baseline is not None else []
+    values += [share_value(variant.spread(VALIDATION)), parameters_value(variant), train_time(variant)]
+    values += [named(", ".join(variant.devices) or NOTHING)] if shown.devices else []
+    notes = notes_of(variant)
+    tone = "" if len(variant.finished) == len(variant.entries) else "bad"
+    return (*values, cells_value(variant), Value("; ".join(notes), tone="bad" if tone else "muted"))
+
+
+def _against(variant: Variant, baseline: Variant) -> Value:
+    ours, theirs = variant.spread(TEST), baseline.spread(TEST)
+    if ours is None or theirs is None or variant is baseline:
+        return Value(NOTHING)
+    return Value(points(ours.mean - theirs.mean), ours.mean - theirs.mean)
+
+
+def _reason(state: str, reason: str, entries: Sequence[Entry]) -> str:
+    seeds = ", ".join(str(entry.seed) for entry in entries)
+    first = reason.strip().splitlines()[0] if reason.strip() else ""
+    cut = first if len(first) <= REASON_LENGTH else first[: REASON_LENGTH - 1] + "…"
+    return f"{amount(len(entries), 'cell')} {state} (seed {seeds}): {cut}"
+
+
+def _mean(variant: Variant, metric: str) -> float:
+    spread = variant.spread(metric)
+    return -1.0 if spread is None or math.isnan(spread.mean) else spread.mean

@@ -1,0 +1,41 @@
+"""A table as a value: Markdown and HTML are two ways to write the same cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["", "good", "bad", "muted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading; numbers stand at the right. `hint` explains it where there is room."""
+
+    title: str
+    numeric: bool = True
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A cell's text, and what it is sorted by (None sorts last)."""
+
+    text: str
+    order: float | str | None = None
+    tone: Tone = ""
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A caption, columns and rows of as many values; a row is named by its first value."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+
+def named(text: str, tone: Tone = "") -> Value:
+    """Return a text that is sorted by itself."""
+    return Value(text, text.casefold(), tone)

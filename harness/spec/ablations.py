@@ -1,0 +1,86 @@
+"""Ablations -> rows: an experiment with one switch applied, or all but the first few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue
+
+from harness.contracts import Ablation, Frozen
+from harness.errors import nearest
+from harness.plugins import Catalog
+from harness.spec.checking import check
+from harness.spec.experiments import Assignment, Draft, Experiment, assignments_of
+from harness.spec.nodes import Fields, Mark, Node, Problems
+
+
+class _Written(Frozen):
+    base: str
+    switch: dict[str, dict[str, JsonValue]]
+    order: Literal["leave_one_out", "cumulative"] = "leave_one_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of an ablation: the base with some switches applied."""
+
+    ablation: str
+    label: str
+    assignments: tuple[Assignment, ...]
+    mark: Mark
+    where: str
+    base: Experiment
+    draft: Draft
+
+
+def ablation(
+    name: str, node: Node, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
+) -> tuple[Ablation, tuple[Row, ...]] | None:
+    """Return an `ablations:` entry and its rows, or None with its problems noted.
+
+    The base is the experiment's own settings, before its `matrix` varies them: the same starting
+    point as in `tune`.
+    """
+    written = check(_Written, node, problems)
+    if name in experiments:
+        problems.at(node, f'"{name}" is an experiment\'s name already')
+    if written is None or not isinstance(node, Fields):
+        return None
+    base = experiments.get(written.base)
+    if base is None:
+        text = f'there is no experiment "{written.base}"{nearest(written.base, experiments)}'
+        problems.at(node.fields["base"], text)
+        return None
+    switches = _switches(node.fields["switch"], problems)
+    rows = [
+        Row(name, label, assigned, node.mark, node.path, base, base.draft(assigned, catalog, overridden=False))
+        for label, assigned in _rows(written.order, switches)
+    ]
+    for row in rows:
+        problems.take(row.draft.problems)
+    return Ablation(name=name, base=base.name, order=written.order, rows=tuple(row.label for row in rows)), tuple(rows)
+
+
+def _switches(node: Node, problems: Problems) -> dict[str, tuple[Assignment, ...]]:
+    assert isinstance(node, Fields)
+    if not node.fields:
+        problems.at(node, "names nothing to switch off")
+    found = {name: assignments_of(each, problems) for name, each in node.fields.items()}
+    for name, assigned in found.items():
+        if not assigned:
+            problems.at(node.fields[name], "sets no path")
+    return found
+
+
+def _rows(order: str, switches: Mapping[str, Sequence[Assignment]]) -> Iterator[tuple[str, tuple[Assignment, ...]]]:
+    """Yield label and paths of each row: all on, less one each; or all off, then on one by one."""
+    if order == "leave_one_out":
+        yield "base", ()
+        yield from ((f"- {name}", tuple(assigned)) for name, assigned in switches.items())
+        return
+    names = list(switches)
+    for count in range(len(names) + 1):
+        label = f"+ {names[count - 1]}" if count else "none"
+        yield label, tuple(each for name in names[count:] for each in switches[name])

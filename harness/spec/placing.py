@@ -1,0 +1,118 @@
+"""Drafts of experiments and ablations -> each cell once, with its name and all its places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from harness.contracts import Cell, Place, Placed
+from harness.errors import MatrixError
+from harness.plugins import Catalog
+from harness.spec.ablations import Row
+from harness.spec.experiments import Experiment
+from harness.spec.identity import canonical
+from harness.spec.merging import PATH_OPTIONS
+from harness.spec.nodes import Mark, Problems, joined
+from harness.spec.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A cell for all its seeds, where it was written and where it goes."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    place: Place
+    mark: Mark
+    where: str
+    may_coincide: bool
+    """Ablation rows may be cells that are there already; two experiments' cells may not."""
+
+    @property
+    def title(self) -> str:
+        """The run name without its seed."""
+        return " ".join(part for part in (self.place.experiment, self.place.label) if part)
+
+
+@dataclass(slots=True)
+class _Entry:
+    name: str
+    cell: Cell
+    first: Candidate
+    places: list[Place] = field(default_factory=list)
+
+
+def of_variants(experiment: Experiment, variants: Iterable[Variant]) -> Iterator[Candidate]:
+    """Yield the valid cells of an experiment; with `--set` some may have become the same."""
+    for each in variants:
+        if each.draft.cell is not None:
+            place = Place(experiment=experiment.name, variant=each.values, label=each.label)
+            mark, where = each.mark, each.where
+            yield Candidate(each.draft.cell, experiment.seeds, place, mark, where, bool(experiment.overrides))
+
+
+def of_rows(rows: Iterable[Row]) -> Iterator[Candidate]:
+    """Yield the valid cells of an ablation's rows."""
+    for row in rows:
+        if row.draft.cell is not None:
+            values = tuple((each.path, each.written) for each in row.assignments)
+            place = Place(experiment=row.ablation, variant=values, label=row.label)
+            yield Candidate(row.draft.cell, row.base.seeds, place, row.mark, row.where, True)
+
+
+def placed(candidates: Sequence[Candidate], catalog: Catalog, problems: Problems) -> tuple[Placed, ...]:
+    """Return each cell once; the same cell twice, or a name twice, is noted as a problem."""
+    entries: dict[str, _Entry] = {}
+    firsts: dict[str, Candidate] = {}
+    for each in candidates:
+        same = _same_text(each.cell, catalog)
+        for seed in each.seeds:
+            text = f"{seed} {same}"
+            first = firsts.setdefault(text, each)
+            if first is not each and not each.may_coincide:
+                _refuse_same(first, each, problems)
+            name = f"{each.title} s{seed}"
+            entry = entries.setdefault(text, _Entry(name, each.cell.model_copy(update={"seed": seed}), each))
+            entry.places.append(each.place)
+    _refuse_names(entries.values(), problems)
+    return tuple(Placed(name=each.name, cell=each.cell, places=tuple(each.places)) for each in entries.values())
+
+
+def _same_text(cell: Cell, catalog: Catalog) -> str:
+    """Return a text that two cells share if they are the same cell of the same files."""
+    files = {name: value for name, value in cell.dataset.options.items() if name in PATH_OPTIONS}
+    return json.dumps([canonical(cell, catalog), files], sort_keys=True)
+
+
+def _refuse_same(first: Candidate, second: Candidate, problems: Problems) -> None:
+    names = f'"{second.title}" is the same cell as "{first.title}"'
+    problems.add(second.mark, second.where, f"{names} ({first.mark}: {first.where})")
+
+
+def _refuse_names(entries: Iterable[_Entry], problems: Problems) -> None:
+    owners: dict[str, Candidate] = {}
+    for entry in entries:
+        owner = owners.setdefault(entry.name, entry.first)
+        if owner is not entry.first:
+            text = f'another cell is named "{entry.name}" already ({owner.mark}: {owner.where})'
+            problems.add(entry.first.mark, entry.first.where, text)
+
+
+def only(cells: Sequence[Placed], pattern: str) -> tuple[Placed, ...]:
+    """Return the cells that a glob matches, by the name of the run, an experiment or an ablation.
+
+    Raises:
+        MatrixError: it matches nothing; the message lists what there is.
+    """
+    kept = tuple(each for each in cells if _is_meant(each, pattern))
+    if not kept:
+        groups = dict.fromkeys(place.experiment for each in cells for place in each.places)
+        raise MatrixError([f"--only {pattern}: matches nothing; there are {joined(groups)}"])
+    return kept
+
+
+def _is_meant(placed: Placed, pattern: str) -> bool:
+    names = {placed.name, *(place.experiment for place in placed.places)}
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)

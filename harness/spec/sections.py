@@ -1,0 +1,98 @@
+"""The small sections of a matrix file: version, study, seeds, claims, budget, report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from harness.contracts import Budget, Claim, ReportSettings
+from harness.contracts.metrics import FINAL_METRICS
+from harness.errors import nearest
+from harness.spec.checking import check
+from harness.spec.document import VERSION
+from harness.spec.nodes import Fields, Items, Node, Problems, Scalar, plain, shown
+
+MOST_SEEDS: Final = 10_000
+
+
+def study_name(root: Fields, problems: Problems) -> str:
+    """Return the study's name; version and name are noted where they are wrong."""
+    version = root.fields.get("version")
+    if version is None:
+        problems.add(root.mark, "version", f"is missing; write version: {VERSION}")
+    elif plain(version) != VERSION or isinstance(plain(version), bool):
+        problems.at(version, f"{shown(plain(version))} is not a version that can be read; valid: {VERSION}")
+    name = root.fields.get("study")
+    if name is None:
+        problems.add(root.mark, "study", "is missing")
+        return ""
+    if not isinstance(name, Scalar) or not isinstance(name.value, str) or not name.value.strip():
+        quotes = " (put it in quotes)" if isinstance(plain(name), int | float) else ""
+        problems.at(name, f"{shown(plain(name))} is not a name{quotes}")
+        return ""
+    return name.value
+
+
+def seeds(node: Node, problems: Problems) -> tuple[int, ...]:
+    """Return a list of seeds, `3` being short for [0, 1, 2]; empty with a problem noted."""
+    value = plain(node)
+    if _is_whole(value) and isinstance(value, int) and 0 < value <= MOST_SEEDS:
+        return tuple(range(value))
+    if not isinstance(node, Items) or not node.items:
+        problems.at(node, f"{shown(value) if value != [] else 'an empty list'} is not a list of seeds, nor how many")
+        return ()
+    found: list[int] = []
+    for item in node.items:
+        seed = plain(item)
+        if not _is_whole(seed) or not isinstance(seed, int) or seed < 0:
+            problems.at(item, f"{shown(seed)} is not a seed: a whole number of at least 0")
+        elif seed in found:
+            problems.at(item, f"seed {seed} is there twice")
+        else:
+            found.append(seed)
+    return tuple(found)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tuple[Claim, ...]:
+    """Return `claims:`; each is about an experiment and a final metric that exist."""
+    node = root.fields.get("claims")
+    if node is None:
+        return ()
+    if not isinstance(node, Items):
+        problems.at(node, f"{shown(plain(node))} is not a list of claims")
+        return ()
+    found = [(item, check(Claim, item, problems)) for item in node.items]
+    for item, claim in found:
+        if claim is not None and isinstance(item, Fields):
+            _refuse_unknown(item, "experiment", experiments, problems)
+            _refuse_unknown(item, "metric", FINAL_METRICS, problems)
+    return tuple(claim for _, claim in found if claim is not None)
+
+
+def _refuse_unknown(node: Fields, name: str, valid: Collection[str], problems: Problems) -> None:
+    named = str(plain(node.fields[name]))
+    if named not in valid:
+        problems.at(node.fields[name], f'there is no {name} "{named}"{nearest(named, valid)}')
+
+
+def budget(root: Fields, problems: Problems) -> Budget:
+    """Return `budget:`."""
+    node = root.fields.get("budget")
+    found = None if node is None else check(Budget, node, problems)
+    return Budget() if found is None else found
+
+
+def report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
+    """Return `report:`; its baseline is an experiment that exists."""
+    node = root.fields.get("report")
+    found = None if node is None else check(ReportSettings, node, problems)
+    if found is None:
+        return ReportSettings()
+    if found.baseline is not None and found.baseline not in experiments and isinstance(node, Fields):
+        text = f'there is no experiment "{found.baseline}"{nearest(found.baseline, experiments)}'
+        problems.at(node.fields["baseline"], text)
+    return found

@@ -1,0 +1,27 @@
+"""What a matrix file says, resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.contracts import Ablation, Budget, Claim, Placed, ReportSettings, Tune
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A matrix file as values: every cell complete and valid, nothing left of the text."""
+
+    name: str
+    path: Path
+    cells: tuple[Placed, ...]
+    """Each cell once, in file order: experiments, then what ablations add."""
+    ablations: tuple[Ablation, ...] = ()
+    tune: Mapping[str, Tune] = field(default_factory=dict)
+    """By experiment."""
+    claims: tuple[Claim, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    report: ReportSettings = field(default_factory=ReportSettings)
+    partial: bool = False
+    """Whether `only` left cells of the file out."""

@@ -1,0 +1,13 @@
+"""The tracking store and the ledger of test openings. MLflow is imported here and nowhere else."""
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported: nothing may leave the machine
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdout is for results
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from harness.track.ledger import LEDGER
+from harness.track.records import Record
+from harness.track.store import EndStatus, Store, open_store
+
+__all__ = ["EndStatus", "LEDGER", "Record", "Store", "open_store"]

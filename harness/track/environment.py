@@ -1,0 +1,80 @@
+"""What the machine was when a run was made: code, packages, processor, load."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from harness.track.accelerators import gpu_names
+
+GIT_SECONDS: Final = 5
+
+
+def git_state(folder: Path) -> str:
+    """Return the commit of the folder's repository, `+dirty` after it if files differ; "none" without one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return "none"
+    return f"{commit}+dirty" if _git(folder, "status", "--porcelain") else commit
+
+
+def hardware(device: str) -> str:
+    """Return the name of the processor or GPU that `device` ("cpu", "cuda", "cuda:1") stands for."""
+    if not device.startswith("cuda"):
+        return processor_name()
+    names = gpu_names()
+    index = int(device.partition(":")[2] or 0)
+    return names[index] if index < len(names) else "unknown GPU"
+
+
+def environment_text(folder: Path, device: str, workers: int, threads: int) -> str:
+    """Return the text of environment.txt; `threads` is torch's number in each worker."""
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    facts = {
+        "git": git_state(folder),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": platform.platform(),
+        "host": platform.node(),
+        "processor": processor_name(),
+        "cores": f"{psutil.cpu_count(logical=False)} physical, {psutil.cpu_count()} logical, {usable_cores()} usable",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "load": f"{load} (1, 5, 15 minutes)",
+        "gpu": ", ".join(gpu_names()) or "none",
+        "device": device,
+        "workers": f"{workers}, {threads} threads each",
+        "command": " ".join(sys.argv),
+    }
+    lines = [f"{name}: {value}" for name, value in facts.items()]
+    packages = sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower)
+    return "\n".join([*lines, "", *packages, ""])
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Return the processor's model name."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

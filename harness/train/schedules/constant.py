@@ -1,0 +1,13 @@
+"""The learning rate stays."""
+
+from __future__ import annotations
+
+from harness.contracts import Schedule
+
+
+class Constant(Schedule):
+    """The optimizer's learning rate throughout (after warm-up, if any)."""
+
+    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+        """Return 1."""
+        return 1.0

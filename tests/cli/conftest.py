@@ -1,0 +1,27 @@
+"""Planned cells and a clock to drive a run's display with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.contracts import Cell, Choice, Dataset, Place, PlannedCell, Recipe
+
+
+@dataclass
+class Clock:
+    """A clock that goes on when told to."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def planned(model: str, seed: int = 0, epochs: int | None = 4, width: int = 8) -> PlannedCell:
+    """Return a cell of a network, or of a classical model when it has no epochs."""
+    recipe = None if epochs is None else Recipe(epochs=epochs)
+    choice = Choice.model_validate({"name": model, "width": width})
+    cell = Cell(dataset=Dataset(name="digits"), model=choice, recipe=recipe, seed=seed)
+    name = f"{model} width={width} s{seed}"
+    key = f"{model}-{width}-{epochs}-{seed}"
+    return PlannedCell(name=name, cell=cell, places=(Place(experiment=model),), key=key, source_digest="0", data_fingerprint="0")

@@ -1,0 +1,116 @@
+"""A cell that trains nothing but does all else: epochs, checkpoint, fitted folder, opening, artifacts.
+
+What it does is said by its model's options; it leaves a line in `cache/calls` for each fitted epoch.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.contracts import Listener, Result
+from harness.contracts.job import Job
+from harness.errors import DataError, OutOfMemoryError, TrainingError
+
+TASK = {"classes": ["a", "b"], "shape": [2, 2, 1], "mean": [0.5], "std": [0.5]}
+
+
+def run_cell(job: Job, listen: Listener) -> Result:
+    options = dict(job.cell.model.options)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    job.cache.mkdir(parents=True, exist_ok=True)
+    fitted = job.folder / "fitted"
+    if not fitted.exists():
+        _fit(job, listen, int(options.get("epochs", 2)), str(options.get("at_epoch_2", "")))
+        fitted.mkdir()
+    digest = str(options.get("digest", f"digest of {job.key}"))
+    if job.cell.test == "once":
+        _open(job, listen, digest, str(options.get("test_file", "")))
+    metrics = {"val/accuracy": 0.75, "val/macro_f1": 0.7}
+    return Result(job.key, digest, metrics, "opened" if job.cell.test == "once" else "never", _artifacts(job))
+
+
+def calls(cache: Path) -> list[str]:
+    path = cache / "calls"
+    return path.read_text().split() if path.exists() else []
+
+
+def _fit(job: Job, listen: Listener, epochs: int, at_epoch_2: str) -> None:
+    checkpoint = job.folder / "checkpoint.pt"
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(done + 1, epochs + 1):
+        with (job.cache / "calls").open("a") as file:
+            file.write(f"{job.key}:{epoch}\n")
+        if epoch == 2 and at_epoch_2:
+            TROUBLES[at_epoch_2](job)
+        listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10})
+        checkpoint.write_text(str(epoch))
+
+
+def _open(job: Job, listen: Listener, digest: str, test_file: str) -> None:
+    if test_file and not Path(test_file).exists():
+        raise DataError(f"{test_file}: no such file")
+    listen.opening(digest)
+
+
+def _artifacts(job: Job) -> Path:
+    folder = job.folder / "artifacts"
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    (folder / "model" / "task.json").write_text(json.dumps(TASK))
+    (folder / "report.json").write_text("{}")
+    return folder
+
+
+def _raise(job: Job) -> None:
+    raise RuntimeError("boom")
+
+
+def _diverge(job: Job) -> None:
+    raise TrainingError("loss is nan at epoch 2, step 7")
+
+
+def _run_out_of_memory(job: Job) -> None:
+    raise OutOfMemoryError("out of memory")
+
+
+def _die(job: Job) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _once(trouble: Callable[[Job], None]) -> Callable[[Job], None]:
+    def strike(job: Job) -> None:
+        mark = job.cache / f"struck-{job.key}"
+        if not mark.exists():
+            mark.touch()
+            trouble(job)
+
+    return strike
+
+
+def _interrupt(job: Job) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+
+def _interrupt_driver(job: Job) -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+def _hang(job: Job) -> None:
+    time.sleep(600)
+
+
+TROUBLES: dict[str, Callable[[Job], None]] = {
+    "raise": _raise,
+    "diverge": _diverge,
+    "run out of memory": _run_out_of_memory,
+    "run out of memory once": _once(_run_out_of_memory),
+    "die": _die,
+    "die once": _once(_die),
+    "interrupt once": _once(_interrupt),
+    "interrupt driver once": _once(_interrupt_driver),
+    "hang": _hang,
+}

@@ -1,0 +1,128 @@
+"""The executor alone, with real processes and fake cells."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.contracts import Cell, Choice, Dataset, Result
+from harness.contracts.job import Job
+from harness.errors import SealError, StoreError
+from harness.execute.endings import Failure
+from harness.execute.local import LocalExecutor
+from tests.execute.conftest import FAKE
+
+
+@dataclass
+class Ear:
+    refused: bool = False
+    is_store_gone: bool = False
+    epochs: list[int] = field(default_factory=list)
+    openings: list[str] = field(default_factory=list)
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        if self.is_store_gone:
+            raise StoreError("gone")
+        self.epochs.append(epoch)
+
+    def opening(self, model_digest: str) -> None:
+        if self.refused:
+            raise SealError("opened before")
+        self.openings.append(model_digest)
+
+
+def job(folder: Path, key: str, **options: object) -> Job:
+    cell = Cell(dataset=Dataset(name="digits"), model=Choice(name="fake", **options), recipe=None, seed=0)
+    return Job(key, cell, folder / key, folder / "cache", "cpu", threads=1)
+
+
+def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Path) -> None:
+    ears = {key: Ear() for key in ("a", "b", "c")}
+    with LocalExecutor(2, 1, FAKE) as executor:
+        endings = dict(executor.run([job(tmp_path, key) for key in ears], lambda each: ears[each.key]))
+        assert len(executor._team) == 2
+    assert {each.key for each in endings} == {"a", "b", "c"}
+    assert all(isinstance(ending, Result) for ending in endings.values())
+    assert all(ear.epochs == [1, 2] and len(ear.openings) == 1 for ear in ears.values())
+
+
+def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
+    with LocalExecutor(1, 1, FAKE) as executor:
+        list(executor.run([job(tmp_path, "a")], lambda _: Ear()))
+        first = executor._team[0].process.pid
+        list(executor.run([job(tmp_path, "b")], lambda _: Ear()))
+        assert executor._team[0].process.pid == first
+
+
+def test_a_refused_opening_ends_the_job_in_the_worker(tmp_path: Path) -> None:
+    with LocalExecutor(1, 1, FAKE) as executor:
+        ((_, ending),) = executor.run([job(tmp_path, "a")], lambda _: Ear(refused=True))
+    assert isinstance(ending, Failure)
+    assert (ending.kind, ending.message) == ("seal", "opened before")
+
+
+def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> None:
+    jobs = [job(tmp_path, "a", at_epoch_2="die"), job(tmp_path, "b")]
+    with LocalExecutor(1, 1, FAKE) as executor:
+        endings = {each.key: ending for each, ending in executor.run(jobs, lambda _: Ear())}
+    failure = endings["a"]
+    assert isinstance(failure, Failure) and failure.is_worth_retrying
+    assert failure.message == "the worker process died (signal 9)"
+    assert isinstance(endings["b"], Result)
+
+
+def test_leaving_the_executor_stops_workers_in_the_middle_of_a_job(tmp_path: Path) -> None:
+    with LocalExecutor(2, 1, FAKE) as executor:
+        running = executor.run([job(tmp_path, "a", at_epoch_2="hang"), job(tmp_path, "b")], lambda _: Ear())
+        next(running)
+        processes = [psutil.Process(worker.process.pid) for worker in executor._team]
+        begun = time.perf_counter()
+    assert time.perf_counter() - begun < 5
+    assert not any(process.is_running() for process in processes)
+
+
+def test_a_store_out_of_reach_ends_the_whole_run(tmp_path: Path) -> None:
+    with LocalExecutor(1, 1, FAKE) as executor, pytest.raises(StoreError, match="gone"):
+        list(executor.run([job(tmp_path, "a")], lambda _: Ear(is_store_gone=True)))
+
+
+def test_workers_have_their_threads_set_before_they_start_and_leave_ours_alone(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    with LocalExecutor(1, 3, FAKE) as executor:
+        list(executor.run([job(tmp_path, "a")], lambda _: Ear()))
+        environment = psutil.Process(executor._team[0].process.pid).environ()
+    assert environment["OMP_NUM_THREADS"] == "3"
+    assert dict(os.environ) == before
+
+
+def test_workers_are_gone_soon_after_their_driver_was_killed(tmp_path: Path) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert driver.stdout is not None
+    worker = psutil.Process(int(driver.stdout.readline()))
+    driver.kill()
+    driver.communicate()
+    worker.wait(timeout=10)
+
+
+DRIVER = """
+import pathlib, sys
+from tests.execute.test_local import FAKE, Ear, LocalExecutor, job
+
+class Tell(Ear):
+    def epoch(self, epoch, metrics):
+        print(executor._team[0].process.pid, flush=True)
+
+executor = LocalExecutor(1, 1, FAKE)
+list(executor.run([job(pathlib.Path(sys.argv[1]), "a", at_epoch_2="hang")], lambda _: Tell()))
+"""

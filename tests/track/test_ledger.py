@@ -1,0 +1,37 @@
+import pytest
+
+from harness.errors import SealError
+from harness.track import Store
+
+
+def test_an_opening_is_recorded_with_model_run_time_and_host(store: Store) -> None:
+    store.open_test("k1", "digest", "run", "study")
+    (opening,) = store.openings()
+    assert (opening.key, opening.model_digest, opening.run_id) == ("k1", "digest", "run")
+    assert opening.time.endswith("+00:00") and opening.host
+
+
+def test_a_second_model_is_refused_and_told_who_was_first(store: Store) -> None:
+    store.open_test("k1", "one", "first-run")
+    with pytest.raises(SealError, match="first-run at 2"):
+        store.open_test("k1", "two", "second-run")
+    assert [opening.model_digest for opening in store.openings()] == ["one"]
+
+
+def test_the_same_model_may_finish_and_counts_once(store: Store) -> None:
+    store.open_test("k1", "one", "first-run")
+    store.open_test("k1", "one", "second-run")
+    assert len(store.openings(["k1"])) == 1
+
+
+def test_openings_of_other_cells_do_not_matter(store: Store) -> None:
+    for key in ("k1", "k2", "k3"):
+        store.open_test(key, f"digest of {key}", "run")
+    assert [opening.key for opening in store.openings(["k1", "k3"])] == ["k1", "k3"]
+    assert store.openings([]) == []
+
+
+def test_the_ledger_is_no_study_and_no_cell(store: Store) -> None:
+    store.open_test("k1", "one", "run", "study")
+    assert store.cell_records(["k1"]) == {"k1": ()}
+    assert store.records("study") == ()
