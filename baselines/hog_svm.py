@@ -125,4 +125,5 @@ def _normalized_blocks(histograms: NDArray[np.float64], block: int) -> NDArray[n
 
 
 def _unit(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
-    return blocks / np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + 1e-10)
+    squares: NDArray[np.float64] = (blocks**2).sum(axis=-1, keepdims=True)
+    return blocks / np.sqrt(squares + 1e-10)

@@ -14,4 +14,4 @@ def inside(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     column = torch.arange(width, device=boxes.device)
     rows = (row >= top) & (row < bottom)
     columns = (column >= left) & (column < right)
-    return rows[:, None, :, None] & columns[:, None, None, :]
+    return torch.logical_and(rows[:, None, :, None], columns[:, None, None, :])

@@ -82,8 +82,8 @@ def _gray(images: torch.Tensor) -> torch.Tensor:
     """Return [N, 1, H, W]: ITU-R 601 luma with torchvision's digits."""
     if images.shape[1] == 1:
         return images
-    red, green, blue = images.split(1, dim=1)
-    return 0.2989 * red + 0.587 * green + 0.114 * blue
+    red, green, blue = torch.split(images, 1, dim=1)
+    return red * 0.2989 + green * 0.587 + blue * 0.114
 
 
 def _turn(images: torch.Tensor, change: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:

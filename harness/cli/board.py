@@ -87,7 +87,7 @@ class Board:
         self._running.pop(outcome.planned.key, None)
         self._ended[outcome.planned.key] = outcome
         if outcome.state == "finished":
-            self._rates.add(outcome.planned.cell, outcome.seconds)
+            self._rates.add(outcome.planned.cell, seconds_of(outcome))
 
     def seconds_left(self) -> float | None:
         """Return a guess of the time left, or None while there is nothing to guess from.
@@ -114,3 +114,8 @@ class Board:
             return elapsed * (epochs_of(running.planned.cell) / running.epoch - 1)
         whole = self._rates.guess(running.planned.cell)
         return None if whole is None else max(0.0, whole - elapsed)
+
+
+def seconds_of(outcome: Outcome) -> float:
+    """Return what a finished cell took by its own account, without the start of its worker."""
+    return outcome.metrics.get("time/total_seconds", outcome.seconds)

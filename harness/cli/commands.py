@@ -71,7 +71,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -85,6 +85,7 @@ def _root(
 @app.command()
 def run(
     matrix: MatrixFile,
+    *,
     only: Only = None,
     override: Override = None,
     workers: Workers = None,
@@ -120,6 +121,7 @@ def run(
 @app.command()
 def plan(
     matrix: MatrixFile,
+    *,
     only: Only = None,
     override: Override = None,
     workers: Workers = None,
@@ -151,6 +153,7 @@ def plan(
 @app.command()
 def validate(
     matrix: MatrixFile,
+    *,
     only: Only = None,
     override: Override = None,
     verbose: Verbose = False,
@@ -171,7 +174,7 @@ def tune(
 
 
 @app.command()
-def report(matrix: MatrixFile, json: Json = False, verbose: Verbose = False, home: Home = HOME) -> None:
+def report(matrix: MatrixFile, *, json: Json = False, verbose: Verbose = False, home: Home = HOME) -> None:
     """Write the report again from what the store holds."""
     perform("report", requests.Report(matrix, home, json), verbose)
 
@@ -181,6 +184,7 @@ def status(
     matrix: Annotated[
         Path | None, typer.Argument(metavar="M.yaml", help="One study alone.", show_default=False)
     ] = None,
+    *,
     json: Json = False,
     verbose: Verbose = False,
     home: Home = HOME,
@@ -205,6 +209,7 @@ def data(
         str | None,
         typer.Argument(metavar="NAME|M.yaml", help="A source, or a matrix file's data set.", show_default=False),
     ] = None,
+    *,
     path: Annotated[
         Path | None, typer.Option("--path", help="A folder or .npz file of your own.", show_default=False)
     ] = None,
@@ -221,6 +226,7 @@ def data(
 
 @app.command()
 def models(
+    *,
     parameters: Annotated[bool, typer.Option("--parameters", help="Count parameters too (slower).")] = False,
     shape: Images = "32x32x3",
     classes: Classes = 10,
@@ -237,6 +243,7 @@ def models(
 @app.command()
 def show(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name.", show_default=False)],
+    *,
     option: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; may be given again."),
@@ -264,9 +271,7 @@ def doctor(json: Json = False, verbose: Verbose = False, home: Home = HOME) -> N
     perform("doctor", requests.Doctor(home, json), verbose)
 
 
-def _matrix(
-    path: Path, override: list[str] | None, only: str | None, plugins: list[Path] | None
-) -> requests.Matrix:
+def _matrix(path: Path, override: list[str] | None, only: str | None, plugins: list[Path] | None) -> requests.Matrix:
     return requests.Matrix(path, tuple(override or ()), only, tuple(plugins or ()))
 
 

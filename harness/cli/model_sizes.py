@@ -21,6 +21,6 @@ def perform(asked: Models) -> int:
             size = size_of(catalog.realize("model", line.name, {}), task)
         except InputError:  # too large for these images
             size = None
-        counted[line.name] = size and size.parameters
+        counted[line.name] = None if size is None else size.parameters
     show_models(lines, asked.json, counted)
     return 0

@@ -47,7 +47,7 @@ def perform(asked: Run) -> int:
     """
     catalog = Catalog(asked.matrix.plugins)
     study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
-    absent = absent_datasets((placed.cell.dataset for placed in study.cells), catalog, asked.cache)
+    absent = absent_datasets((placed.cell.dataset for placed in study.cells), asked.cache)
     here = tuple(placed for placed in study.cells if placed.cell.dataset.name not in absent)
     plan = make_plan(replace(study, cells=here), catalog, asked.cache)
     outlook = look_ahead(asked, plan, existing_store(asked.store_home))
@@ -75,8 +75,8 @@ def _row(state: CellState, found: Size | InputError | None, outlook: Outlook) ->
         key=planned.key,
         state=state.state,
         reason=state.reason,
-        parameters=known and known.parameters,
-        flops=known and known.flops,
+        parameters=None if known is None else known.parameters,
+        flops=None if known is None else known.flops,
         seconds=outlook.rates.guess(planned.cell) if planned in outlook.todo else None,
     )
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.amounts import clock, count, duration, rough
-from harness.cli.board import Board, Running
+from harness.cli.board import Board, Running, seconds_of
 from harness.contracts import Outcome, PlannedCell, Watcher
 
 _WIDE = 100
@@ -99,37 +99,38 @@ class LiveWatcher:
         if not self._board.follows(outcome.planned):
             return
         self._board.ended(outcome)
-        mark = Text(_MARKS[outcome.state], style=_STYLES[outcome.state])
-        name = _split(outcome.planned)
-        ending = Text(_ending(outcome), style="dim")
-        if outcome.state == "failed":
-            self._console.print(_line(mark, *name))
-            self._console.print(Padding(ending, (0, 0, 0, 2)))
-        else:
-            self._console.print(_line(mark, *name, ending))
+        mark = Text(f"{_MARKS[outcome.state]} ", style=_STYLES[outcome.state])
+        ending = _ending(outcome)
+        if outcome.state != "finished":
+            self._console.print(mark.append(outcome.planned.name, style="none"), overflow="fold")
+            self._console.print(Padding(Text(ending, style="dim"), (0, 0, 0, 2)))
+            return
+        room = min(self._console.width, _WIDE) - len(ending) - 4
+        name = cut_name(outcome.planned, room).ljust(room)
+        self._console.print(mark.append(name, style="none").append(f"  {ending}", style="dim"))
 
     def picture(self) -> Group:
         """Return the moving part as it stands now."""
+        running = self._board.running
         wide = self._console.width >= _WIDE
-        width = 24 if wide else 8
-        grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-        grid.add_column(overflow="ellipsis", no_wrap=True)
-        grid.add_column(no_wrap=True, ratio=1)
-        for least in (width, 5, 10, 10, 7):
-            grid.add_column(no_wrap=True, justify="right", min_width=least)
-        for running in self._board.running:
-            grid.add_row(*self._row(running, width))
+        widths = (24 if wide else 8, 7, 10, 10, 7)
+        longest = max((len(each.planned.name) for each in running), default=0)
+        room = min(longest, self._console.width - sum(widths) - 2 * len(widths) - 2)
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, width=room + 2)
+        for width in widths:
+            grid.add_column(no_wrap=True, justify="right", width=width)
+        for each in running:
+            grid.add_row(f"  {cut_name(each.planned, room)}", *self._row(each, widths[0]))
         return Group(grid, self._whole(30 if wide else 16))
 
     def _row(self, running: Running, width: int) -> tuple[Text | ProgressBar, ...]:
         recipe = running.planned.cell.recipe
-        name = Text(f"  {running.planned.name}")
         if recipe is None or not running.epoch:
             elapsed = Text(clock(self._board.elapsed(running)), style="dim")
-            return name, _bar(running.share, width), Text("fitting", style="dim"), elapsed, Text(), Text()
+            return _bar(running.share, width), Text("fitting", style="dim"), elapsed, Text(), Text()
         metrics = running.metrics
         return (
-            name,
             _bar(running.share, width),
             Text(f"{running.epoch}/{recipe.epochs}"),
             _figure("val ", metrics.get("val/accuracy"), ".4f"),
@@ -154,22 +155,12 @@ class LiveWatcher:
         return grid
 
 
-def _split(planned: PlannedCell) -> tuple[Text, Text]:
-    """Return a cell's name without and with its seed alone: the seed stays when the name is cut."""
-    seed = f" s{planned.cell.seed}"
-    named = planned.name.removesuffix(seed)
-    return Text(named), Text(seed if named != planned.name else "")
-
-
-def _line(mark: Text, name: Text, seed: Text, ending: Text | None = None) -> Table:
-    """Return a line over the whole width; a name that is too long is cut, what follows is not."""
-    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=60)
-    grid.add_column(no_wrap=True, ratio=1)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_row(mark, name, seed, ending)
-    return grid
+def cut_name(planned: PlannedCell, width: int) -> str:
+    """Return a cell's name in at most `width` characters; what is cut is before the seed."""
+    name, seed = planned.name, f" s{planned.cell.seed}"
+    if len(name) <= width or not name.endswith(seed):
+        return name[:width]
+    return f"{name[: width - len(seed) - 1]}…{seed}"
 
 
 def _bar(share: float, width: int) -> ProgressBar:
@@ -199,4 +190,4 @@ def _ending(outcome: Outcome) -> str:
         for split, name in (("val", "val/accuracy"), ("test", "test/accuracy"))
         if name in outcome.metrics
     ]
-    return "  ".join([*figures, duration(outcome.seconds)] if outcome.state == "finished" else figures)
+    return "  ".join([*figures, duration(seconds_of(outcome))] if outcome.state == "finished" else figures)

@@ -13,7 +13,7 @@ from harness.cli.cost import disk_bytes, refuse_disk, refuse_hours
 from harness.cli.dispatch import INTERRUPTED, work_of
 from harness.cli.outlook import Outlook, look_ahead
 from harness.cli.progress import watching
-from harness.cli.report import print_results
+from harness.cli.report import print_results, report_folder, shown_path
 from harness.cli.requests import Run
 from harness.cli.stores import existing_store
 from harness.contracts import Outcome, StudyPlan
@@ -22,7 +22,7 @@ from harness.execute.executor import open_executor
 from harness.execute.planning import make_plan, states
 from harness.execute.settings import RunSettings
 from harness.plugins import Catalog
-from harness.report import write_report
+from harness.report import summary_rows, write_report
 from harness.spec import load_study
 from harness.track import Store, open_store
 
@@ -139,23 +139,17 @@ def _incomplete(asked: Run, prepared: Prepared) -> int:
 
 def _report(asked: Run, prepared: Prepared, outcomes: Sequence[Outcome], code: int) -> None:
     study, store = prepared.plan.study, prepared.store
-    folder = store.home / "reports" / study
+    folder = report_folder(store, study)
     ran = any(outcome.state != "skipped" for outcome in outcomes)
     if ran or not (folder / "index.html").exists():
         write_report(store, study, folder)
     if asked.json:
         print_json({"study": study, "exit_code": code, "report": str(folder), "cells": [_as_json(o) for o in outcomes]})
         return
-    print_results(store, study)
+    print_results(summary_rows(store, study))
     if asked.verbosity >= 0:
         say(f"report:  {shown_path(folder / 'index.html')}")
         say(f"runs:    harness ui{home_option(asked.store_home)}")
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as a person would write it: relative to the working folder where it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def home_option(home: Path) -> str:

@@ -79,7 +79,7 @@ def _print_head(asked: Show, declared: type[BaseModel], model: BaseModel) -> Non
     text, _, rest = (inspect.getdoc(declared) or "").partition("\nAttributes:\n")
     out = results()
     out.print(Text(asked.model, style="bold"))
-    out.print(Text(text.strip()))
+    out.print(Text(_flowing(text)))
     meanings = _meanings(rest)
     shown = table("option", "value", "default", "meaning")
     for name, field in declared.model_fields.items():
@@ -87,7 +87,13 @@ def _print_head(asked: Show, declared: type[BaseModel], model: BaseModel) -> Non
         style = "" if value == field.default else "bold cyan"
         shown.add_row(name, Text(_plain(value), style=style), _plain(field.default), meanings.get(name, ""))
     if shown.row_count:
-        out.print(shown)
+        out.print("", shown)
+    out.print()
+
+
+def _flowing(text: str) -> str:
+    """Return a text with its paragraphs on one line each, to be wrapped by the terminal."""
+    return "\n".join(paragraph.replace("\n", " ") for paragraph in text.strip().split("\n\n"))
 
 
 def _meanings(attributes: str) -> dict[str, str]:
@@ -109,7 +115,7 @@ def _plain(value: object) -> str:
 
 
 def _print_layers(network: Module, shape: tuple[int, int, int]) -> None:
-    shown = table("layer", "kind", "output", "parameters", "FLOPs", right=("output", "parameters", "FLOPs"))
+    shown = table("layer", "kind", "output CxHxW", "parameters", "FLOPs", right=("output CxHxW", "parameters", "FLOPs"))
     for layer in trace(network, shape):
         output = "x".join(map(str, layer.output_shape))
         shown.add_row(layer.name, layer.kind, output, *_figures(layer))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import MatrixError
+from harness.spec import sections
+from harness.spec.document import read_document
+from harness.spec.nodes import Problems
 from harness.track import LEDGER, Store
 from harness.track.experiments import names_by_id
 
@@ -14,3 +16,17 @@ _NONE_OF_OURS = frozenset({LEDGER, "Default"})
 def study_names(store: Store) -> tuple[str, ...]:
     """Return the names of all studies in a store, sorted."""
     return tuple(sorted(set(names_by_id(store.client).values()) - _NONE_OF_OURS))
+
+
+def study_name(path: Path) -> str:
+    """Return the name of the study in a matrix file; the rest of the file may be wrong by now.
+
+    Raises:
+        MatrixError: the file cannot be read, is no YAML, or names no study.
+    """
+    problems = Problems()
+    root = read_document(path, problems)
+    own = Problems()
+    name = sections.study_name(root, own)
+    own.raise_any()
+    return name

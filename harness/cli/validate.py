@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.cli.console import say
+from harness.cli.console import results
 from harness.cli.requests import Matrix
 from harness.plugins import Catalog
 from harness.spec import load_study
@@ -17,7 +17,7 @@ def perform(asked: Matrix) -> int:
     study = load_study(asked.path, Catalog(asked.plugins), asked.overrides, asked.only)
     experiments = {place.experiment for placed in study.cells for place in placed.places}
     experiments -= {ablation.name for ablation in study.ablations}
-    say(f"ok: {_number(len(study.cells), 'cell')} in {_number(len(experiments), 'experiment')}")
+    results().print(f"ok: {_number(len(study.cells), 'cell')} in {_number(len(experiments), 'experiment')}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Names of metrics as they stand in MLflow; nothing else in the code spells them out."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 TRAIN_LOSS: Final = "train/loss"
 TRAIN_ACCURACY: Final = "train/accuracy"
@@ -48,5 +49,9 @@ FINAL_METRICS: Final = (
 )
 """Logged once a cell; what a claim can be about."""
 
-OBJECTIVES: Final = {VAL_ACCURACY: "maximize", VAL_MACRO_F1: "maximize", VAL_LOSS: "minimize"}
+OBJECTIVES: Final[Mapping[str, Literal["maximize", "minimize"]]] = {
+    VAL_ACCURACY: "maximize",
+    VAL_MACRO_F1: "maximize",
+    VAL_LOSS: "minimize",
+}
 """What a tuning study may look at, validation only, and which way is better."""

@@ -10,11 +10,11 @@ is a near duplicate where all of these hold:
 1. its likeness is at least `LEAST_LIKENESS`;
 2. its distance, sqrt(2 - 2 likeness), is at most `DISTANCE_SHARE` of the set's own scale, which is
    the median distance from a training image to its nearest neighbor;
-3. its brightness agrees too, with a product of at least `LEAST_BRIGHTNESS`: white frames around
-   different pictures have the same edges;
+3. the brightness of the middles agrees too, with a product of at least `LEAST_CENTER`: frames
+   around different pictures have the same edges;
 4. neither image has more than `CROWD` partners by 1 and 2: in a crowd likeness says nothing.
 
-Shifted, mirrored and strongly cropped copies are not found.
+Copies that are shifted, mirrored or strongly cropped are not found, nor those with a plain middle.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 LEAST_LIKENESS: Final = 0.8
 DISTANCE_SHARE: Final = 0.55
-LEAST_BRIGHTNESS: Final = 0.9
+LEAST_CENTER: Final = 0.7
 CROWD: Final = 100
 _SAMPLE: Final = 1000
 _ROWS: Final = 2048
@@ -133,5 +133,5 @@ def _uncrowded(blocks: Iterator[Pairs], ones: int, others: int | None) -> Pairs:
 
 
 def _confirmed(pairs: Pairs, one: Vectors, other: Vectors) -> Pairs:
-    products = np.einsum("md,md->m", one.brightness[pairs.first], other.brightness[pairs.second])
-    return pairs.where(products >= LEAST_BRIGHTNESS)
+    products = np.einsum("md,md->m", one.center[pairs.first], other.center[pairs.second])
+    return pairs.where(products >= LEAST_CENTER)

@@ -23,11 +23,11 @@ class Vectors:
     """Float32 vectors of length 1, one row an image, or zeros for a flat image.
 
     `edges` [N, D] are the differences of neighboring pixels of the gray thumbnail, at most 16 x 16;
-    `brightness` [N, P] its pixels less their mean.
+    `center` [N, P] the pixels of its middle (half its height and width) less their mean.
     """
 
     edges: NDArray[np.float32]
-    brightness: NDArray[np.float32]
+    center: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.edges)
@@ -40,9 +40,9 @@ def vectors_of(images: NDArray[np.uint8]) -> Vectors:
     across = np.diff(thumbnails, axis=2).reshape(count, -1)
     down = np.diff(thumbnails, axis=1).reshape(count, -1)
     edges = np.concatenate([across, down], axis=1)
-    pixels = thumbnails.reshape(count, -1)
+    center = _middle(thumbnails).reshape(count, -1)
     faint = np.linalg.norm(edges, axis=1) <= _FAINTEST * np.sqrt(max(1, edges.shape[1]))
-    return Vectors(_normalized(edges, faint), _normalized(pixels - pixels.mean(axis=1, keepdims=True), faint))
+    return Vectors(_normalized(edges, faint), _normalized(center - center.mean(axis=1, keepdims=True), faint))
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -52,6 +52,11 @@ def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
         return gray
     small = Image.fromarray(gray).resize((min(_SIDE, width), min(_SIDE, height)), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float32)
+
+
+def _middle(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+    _, height, width = thumbnails.shape
+    return thumbnails[:, height // 4 : height - height // 4, width // 4 : width - width // 4]
 
 
 def _normalized(vectors: NDArray[np.float32], faint: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -24,8 +24,9 @@ def require_existing(path: Path, option: str) -> Path:
         return path
     parent = path.parent
     names = [each.name for each in parent.iterdir()] if parent.is_dir() else []
-    guess = nearest(path.name, names) if len(names) <= SHOWN or "did you mean" in nearest(path.name, names) else ""
-    raise DataError(f"{option} {path}: no such file or folder{guess}")
+    guess = nearest(path.name, names)
+    is_short = len(names) <= SHOWN or guess.startswith("; did you mean")
+    raise DataError(f"{option} {path}: no such file or folder{guess if is_short else ''}")
 
 
 def stamp_of(files: Iterable[Path]) -> str:

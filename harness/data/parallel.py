@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -41,8 +42,13 @@ def map_in_processes(
     shares = [arguments[start::processes] for start in range(processes)]
     started = [_start(function, share) for share in shares]
     answers: list[Answer | None] = [None] * len(arguments)
-    for start, (share, process) in enumerate(zip(shares, started, strict=True)):
-        answers[start::processes] = _collect(process) or [function(argument) for argument in share]
+    try:
+        for start, (share, process) in enumerate(zip(shares, started, strict=True)):
+            answers[start::processes] = _collect(process) or [function(argument) for argument in share]
+    finally:
+        for process in started:  # still alive only if this was interrupted
+            process.kill()
+            process.wait()
     return [answer for answer in answers if answer is not None]
 
 
@@ -55,8 +61,8 @@ def _start(function: Callable[[Argument], Answer], share: Sequence[Argument]) ->
         env={**os.environ, "PYTHONPATH": path},
     )
     assert process.stdin is not None
-    process.stdin.write(pickle.dumps((function, share)))
-    process.stdin.close()
+    with suppress(BrokenPipeError), process.stdin:  # one that dies early is seen by its exit code
+        process.stdin.write(pickle.dumps((function, share)))
     process.stdin = None
     return process
 

@@ -9,6 +9,7 @@ from harness.contracts import CellState, Outcome, StudyPlan, Watcher
 from harness.errors import StoreError
 from harness.execute.executor import Executor
 from harness.execute.interrupts import Interrupts
+from harness.execute.leakage_check import check_leakage
 from harness.execute.matrix_run import end_matrix, start_matrix
 from harness.execute.planning import states
 from harness.execute.settings import RunSettings, choose_device
@@ -42,6 +43,7 @@ def run_plan(
         try:
             with executor:
                 work.run(executor, todo)
+            check_leakage(around, plan, settings)
         except KeyboardInterrupt:
             pass  # the outcomes say it
         finally:

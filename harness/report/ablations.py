@@ -25,12 +25,15 @@ def _table(ablation: Ablation, rows: Mapping[str, Variant]) -> Table:
     columns = [Column(ablation.name, numeric=False)]
     for metric in shown:
         columns.append(Column(f"{TITLES[metric]} top-1 %"))
-        columns.append(Column(f"{TITLES[metric]}, to first row", hint="points; mean of the differences, paired by seed"))
+        columns.append(
+            Column(f"{TITLES[metric]}, to first row", hint="points; mean of the differences, paired by seed")
+        )
         columns += [Column(f"{TITLES[metric]}, to row above", hint="points, paired by seed")] if stepwise else []
-    columns += [Column("cells", hint="finished / planned"), Column("note", numeric=False)]
+    columns += [Column("cells", hint="finished / planned")]
     above = dict(zip(ablation.rows[1:], ablation.rows, strict=False)) if stepwise else None
     body = tuple(_row(label, rows, ablation.rows[0], above, shown) for label in ablation.rows)
-    return Table(f"Ablation {ablation.name} of {ablation.base}", tuple(columns), body)
+    notes = tuple(f"{label}: {note}" for label in ablation.rows if label in rows for note in notes_of(rows[label]))
+    return Table(f"Ablation {ablation.name} of {ablation.base}", tuple(columns), body, notes)
 
 
 def _row(
@@ -43,8 +46,8 @@ def _row(
         values.append(_change(variant, rows.get(base), metric))
         values += [_change(variant, rows.get(above.get(label, "")), metric)] if above is not None else []
     if variant is None:
-        return (*values, Value(NOTHING), Value("left out of this plan", tone="muted"))
-    return (*values, cells_value(variant), Value("; ".join(notes_of(variant)), tone="muted"))
+        return (*values, Value("left out", tone="muted"))
+    return (*values, cells_value(variant))
 
 
 def _figure(variant: Variant | None, metric: str) -> Value:

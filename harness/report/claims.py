@@ -32,7 +32,7 @@ def verdict(claim: Claim, measured: Spread | None) -> Value:
     """Return whether the measured mean is within the claim's tolerance, or on which side it is out."""
     if measured is None:
         return Value("not measured", tone="muted")
-    within = f"within {_difference(claim, claim.tolerance).lstrip('+')}"
+    within = f"within {_difference(claim, claim.tolerance).lstrip('+')}{' points' if is_share(claim.metric) else ''}"
     off = measured.mean - claim.value
     if abs(off) <= claim.tolerance + 1e-12:
         return Value(f"holds ({within})", "0", "good")
@@ -53,7 +53,10 @@ def _row(claim: Claim, name: str, dataset: str, measured: Spread | None) -> tupl
         named(name),
         named(claim.metric),
         Value(metric_text(claim.metric, claim.value) + unit, claim.value),
-        Value(metric_spread(claim.metric, measured) + (unit if measured else ""), measured and measured.mean),
+        Value(
+            metric_spread(claim.metric, measured) + (unit if measured else ""),
+            None if measured is None else measured.mean,
+        ),
         Value(NOTHING if off is None else _difference(claim, off), off),
         verdict(claim, measured),
         named(dataset),

@@ -12,7 +12,9 @@ from harness.report.results import TEST, VALIDATION, baseline_of, ranked
 from harness.report.spread import Spread
 from harness.report.variants import Variant
 
-UNTESTED = "Whether these differences are more than chance is not assessed in this version: no significance test was made."
+UNTESTED = (
+    "Whether these differences are more than chance is not assessed in this version: no significance test was made."
+)
 
 
 def warning(findings: Findings) -> str:
@@ -80,7 +82,8 @@ def _against(first: Variant, baseline: Variant | None) -> str:
     if baseline is None or first is baseline or not _has(baseline, TEST):
         return ""
     gain = points(_mean(first, TEST) - _mean(baseline, TEST)).lstrip("+")
-    return f"The baseline {baseline.name} reaches {percent_spread(baseline.spread(TEST))} %: {first.name} gains {gain} points."
+    reached = percent_spread(baseline.spread(TEST))
+    return f"The baseline {baseline.name} reaches {reached} %: {first.name} gains {gain} points."
 
 
 def _without_test(variants: Sequence[Variant]) -> tuple[str, ...]:

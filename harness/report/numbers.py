@@ -67,8 +67,17 @@ def duration(seconds: float) -> str:
 
 
 def duration_spread(spread: Spread | None) -> str:
-    """Return a duration's mean and standard deviation."""
-    return NOTHING if spread is None else duration(spread.mean) + _plus_minus(spread, duration)
+    """Return a duration's mean and standard deviation in the unit that suits the mean.
+
+    >>> duration_spread(Spread(2, 2400.0, 30.0)), duration_spread(Spread(1, 42.0, None))
+    ('40.0 ± 0.5 min', '42.0 s')
+    """
+    if spread is None:
+        return NOTHING
+    limits = ((120, "s", 1, 1), (7200, "min", 60, 1), (math.inf, "h", 3600, 2))
+    name, size, digits = next((unit[1:] for unit in limits if spread.mean < unit[0]), ("s", 1, 1))
+    scaled = Spread(spread.count, spread.mean / size, spread.deviation and spread.deviation / size)
+    return f"{scaled.mean:.{digits}f}{_plus_minus(scaled, lambda value: f'{value:.{digits}f}')} {name}"
 
 
 def whole(number: float) -> str:
@@ -107,6 +116,8 @@ def metric_spread(metric: str, spread: Spread | None) -> str:
     """Return a metric's mean and standard deviation as they are shown."""
     if spread is None:
         return NOTHING
+    if metric.endswith("_seconds"):
+        return duration_spread(spread)
     return metric_text(metric, spread.mean) + _plus_minus(spread, lambda value: metric_text(metric, value))
 
 

@@ -59,9 +59,7 @@ class ReportStore(Protocol):
     def cell_records(self, keys: Iterable[str]) -> Mapping[str, Sequence[RunRecord]]:
         """Return the runs of each cell, oldest first, whichever study they were made for."""
 
-    def history(
-        self, run_id: str, metrics: Iterable[str] | None = None
-    ) -> Mapping[str, Sequence[tuple[int, float]]]:
+    def history(self, run_id: str, metrics: Iterable[str] | None = None) -> Mapping[str, Sequence[tuple[int, float]]]:
         """Return (step, value) of each metric in step order."""
 
     def artifact(self, run_id: str, path: str) -> Path | None:

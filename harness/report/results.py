@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,7 +51,8 @@ def results_table(variants: Sequence[Variant], baseline: str | None) -> Table:
         baseline=baseline_of(variants, baseline),
     )
     rows = tuple(_row(variant, shown) for variant in ranked(variants))
-    return Table("Results: mean ± standard deviation over seeds", _columns(shown), rows)
+    notes = tuple(f"{variant.name}: {note}" for variant in ranked(variants) for note in notes_of(variant))
+    return Table("Results: mean ± standard deviation over seeds", _columns(shown), rows, notes)
 
 
 def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
@@ -68,6 +69,9 @@ def notes_of(variant: Variant) -> tuple[str, ...]:
     notes = [_reason(state, reason, entries) for (state, reason), entries in reasons.items()]
     if variant.cell.train_on == "train+val":
         notes.append("fitted on train+val")
+    times = _times(variant)
+    if len(times) > 1:
+        notes.append(f"train time {', '.join(f'{duration_spread(each)} on {name}' for name, each in times.items())}")
     return tuple(notes)
 
 
@@ -84,29 +88,28 @@ def share_value(spread: Spread | None) -> Value:
 
 
 def train_time(variant: Variant) -> Value:
-    """Return the time of fitting; times of different devices are told apart and never averaged."""
-    by_device: dict[str, list[float]] = defaultdict(list)
-    for entry in variant.finished:
-        seconds = entry.metric("time/train_seconds")
-        if seconds is not None:
-            by_device[device_of(entry)].append(seconds)
-    spreads = {device: spread_of(seconds) for device, seconds in by_device.items()}
-    if len(spreads) > 1:
-        return Value("mixed: " + "; ".join(f"{duration_spread(each)} ({name})" for name, each in spreads.items()))
-    only = next(iter(spreads.values()), None)
+    """Return the time of fitting; times of different devices are never averaged, the notes tell them apart."""
+    times = _times(variant)
+    if len(times) > 1:
+        return Value("mixed", None, "muted")
+    only = next(iter(times.values()), None)
     return Value(duration_spread(only), None if only is None else only.mean)
 
 
 def cells_value(variant: Variant) -> Value:
-    """Return how many of the planned cells have figures."""
+    """Return how many of the planned cells have figures, and what became of the others."""
     done, planned = len(variant.finished), len(variant.entries)
-    return Value(f"{done}/{planned}", done / planned, "" if done == planned else "bad")
+    states = Counter(entry.state for entry in variant.entries if entry.state != "done")
+    others = ", ".join(f"{count} {state}" for state, count in states.items())
+    return Value(f"{done}/{planned}{f' ({others})' if others else ''}", done / planned, "bad" if others else "")
 
 
 def parameters_value(variant: Variant) -> Value:
     """Return the number of parameters; several where seeds differ in it."""
     counts = sorted(set(variant.values("model/parameters").values()))
-    return Value(" to ".join(dict.fromkeys(map(whole, (counts[0], counts[-1])))), counts[0]) if counts else Value(NOTHING)
+    return (
+        Value(" to ".join(dict.fromkeys(map(whole, (counts[0], counts[-1])))), counts[0]) if counts else Value(NOTHING)
+    )
 
 
 def _columns(shown: Shown) -> tuple[Column, ...]:
@@ -120,7 +123,7 @@ def _columns(shown: Shown) -> tuple[Column, ...]:
     columns += [Column("val. top-1 %", hint="share of validation images classified right")]
     columns += [Column("parameters"), Column("train time", hint="time of fitting alone")]
     columns += [Column("device", numeric=False)] if shown.devices else []
-    return (*columns, Column("cells", hint="finished / planned"), Column("note", numeric=False))
+    return (*columns, Column("cells", hint="finished / planned"))
 
 
 def _row(variant: Variant, shown: Shown) -> tuple[Value, ...]:
@@ -132,9 +135,7 @@ def _row(variant: Variant, shown: Shown) -> tuple[Value, ...]:
     values += [_against(variant, shown.baseline)] if shown.baseline is not None else []
     values += [share_value(variant.spread(VALIDATION)), parameters_value(variant), train_time(variant)]
     values += [named(", ".join(variant.devices) or NOTHING)] if shown.devices else []
-    notes = notes_of(variant)
-    tone = "" if len(variant.finished) == len(variant.entries) else "bad"
-    return (*values, cells_value(variant), Value("; ".join(notes), tone="bad" if tone else "muted"))
+    return (*values, cells_value(variant))
 
 
 def _against(variant: Variant, baseline: Variant) -> Value:
@@ -142,6 +143,16 @@ def _against(variant: Variant, baseline: Variant) -> Value:
     if ours is None or theirs is None or variant is baseline:
         return Value(NOTHING)
     return Value(points(ours.mean - theirs.mean), ours.mean - theirs.mean)
+
+
+def _times(variant: Variant) -> dict[str, Spread | None]:
+    """Return the seconds of fitting by device."""
+    by_device: dict[str, list[float]] = defaultdict(list)
+    for entry in variant.finished:
+        seconds = entry.metric("time/train_seconds")
+        if seconds is not None:
+            by_device[device_of(entry)].append(seconds)
+    return {device: spread_of(seconds) for device, seconds in by_device.items()}
 
 
 def _reason(state: str, reason: str, entries: Sequence[Entry]) -> str:

@@ -29,11 +29,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A caption, columns and rows of as many values; a row is named by its first value."""
+    """A caption, columns and rows of as many values; a row is named by its first value. Notes stand below."""
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
 def named(text: str, tone: Tone = "") -> Value:

@@ -9,11 +9,11 @@ from typing import Literal
 from pydantic import JsonValue
 
 from harness.contracts import Ablation, Frozen
-from harness.errors import nearest
 from harness.plugins import Catalog
 from harness.spec.checking import check
 from harness.spec.experiments import Assignment, Draft, Experiment, assignments_of
 from harness.spec.nodes import Fields, Mark, Node, Problems
+from harness.spec.sections import refuse_no_such
 
 
 class _Written(Frozen):
@@ -46,13 +46,10 @@ def ablation(
     written = check(_Written, node, problems)
     if name in experiments:
         problems.at(node, f'"{name}" is an experiment\'s name already')
-    if written is None or not isinstance(node, Fields):
+    refuse_no_such(node, "base", "experiment", experiments, problems)
+    if written is None or not isinstance(node, Fields) or written.base not in experiments:
         return None
-    base = experiments.get(written.base)
-    if base is None:
-        text = f'there is no experiment "{written.base}"{nearest(written.base, experiments)}'
-        problems.at(node.fields["base"], text)
-        return None
+    base = experiments[written.base]
     switches = _switches(node.fields["switch"], problems)
     rows = [
         Row(name, label, assigned, node.mark, node.path, base, base.draft(assigned, catalog, overridden=False))

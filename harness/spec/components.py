@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
-from harness.contracts import Choice
 from harness.errors import InputError
 from harness.plugins import Catalog
 from harness.spec.checking import check_value
-from harness.spec.nodes import Fields, Node, Problems, Scalar, child, name_in, plain, shown
+from harness.spec.nodes import Fields, Node, Problems, Scalar, child, joined, name_in, plain, shown
 
 
 def declared(kind: str, name: str | None, catalog: Catalog) -> type[BaseModel] | None:
@@ -41,23 +39,25 @@ def completed(kind: str, node: Node, catalog: Catalog, problems: Problems) -> di
 
 def _named(kind: str, node: Node, catalog: Catalog, problems: Problems) -> tuple[str, type[BaseModel]] | None:
     if not isinstance(node, Fields):
-        problems.at(node, f"{shown(plain(node))} is not the name of a {kind}, nor a mapping with one")
+        problems.at(node, f"{shown(plain(node))} is not the name of {_a(kind)}, nor a mapping with one")
         return None
     named = node.fields.get("name")
     if named is None:
         problems.add(node.mark, child(node.path, "name"), "is missing")
         return None
     if not isinstance(named, Scalar) or not isinstance(named.value, str):
-        problems.at(named, f"{shown(plain(named))} is not the name of a {kind}")
+        problems.at(named, f"{shown(plain(named))} is not the name of {_a(kind)}")
         return None
     try:
-        return named.value, catalog.declare(kind, named.value)
+        model = catalog.declare(kind, named.value)
     except InputError as error:
         problems.at(named, str(error))
         return None
+    lacking: frozenset[str] = getattr(model, "__abstractmethods__", frozenset())
+    if lacking:
+        problems.at(named, f'{kind} "{named.value}" lacks the method {joined(sorted(lacking))}')
+    return None if lacking else (named.value, model)
 
 
-def choice(kind: str, name: str, options: Mapping[str, JsonValue], catalog: Catalog) -> Choice:
-    """Return a complete choice from options that are known to be valid."""
-    model = catalog.declare(kind, name).model_validate(options)
-    return Choice(name=name, **model.model_dump(mode="json"))
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"

@@ -92,10 +92,10 @@ class Experiment:
         """Merge the layers once the model is known, then set paths, whole mappings first."""
         own = self.node.with_fields(_only(self.node.fields))
         choosing = [each for each in steps if each.path in {"model", "model.name"}]
-        tree = _assign(_over(own, self.under), choosing, catalog, problems)
+        tree = assign(_over(own, self.under), choosing, catalog, problems)
         if is_classical(tree.fields.get("model"), catalog):
-            tree = _assign(_over(own, _bare(self.under)), choosing, catalog, problems)
-        return _assign(tree, [each for each in steps if each not in choosing], catalog, problems)
+            tree = assign(_over(own, _bare(self.under)), choosing, catalog, problems)
+        return assign(tree, [each for each in steps if each not in choosing], catalog, problems)
 
 
 def recipe_defaults(mark: Mark, path: str) -> Fields:
@@ -123,7 +123,8 @@ def _bare(under: Fields) -> Fields:
     return under.with_fields({name: value for name, value in under.fields.items() if name != "recipe"})
 
 
-def _assign(tree: Fields, steps: Sequence[Assignment], catalog: Catalog, problems: Problems) -> Fields:
+def assign(tree: Fields, steps: Sequence[Assignment], catalog: Catalog, problems: Problems) -> Fields:
+    """Return the tree with paths set in this order; one that does not exist is noted, or skipped if optional."""
     for each in steps:
         wrong = wrong_path(tree, each.path, catalog)
         if wrong is None:

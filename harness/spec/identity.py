@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -56,6 +57,8 @@ def canonical(cell: Cell, catalog: Catalog) -> dict[str, Any]:
 def _dataset(cell: Cell, catalog: Catalog) -> dict[str, Any]:
     source = Choice(name=cell.dataset.name, **_without(cell.dataset.options, PATH_OPTIONS))
     validation = cell.dataset.validation.model_dump(mode="json", exclude_none=True)
+    if "groups" in validation:
+        validation["groups"] = Path(validation["groups"]).name
     form = {**_part("source", source, catalog), "validation": validation}
     if cell.dataset.limit is not None:
         form["limit"] = cell.dataset.limit.model_dump(mode="json", exclude_none=True)

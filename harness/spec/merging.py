@@ -25,6 +25,8 @@ def long_form(node: Node, path: str = "") -> Node:
     """Return a value of a path with its components as `{name: ..., options}` and its file paths absolute."""
     if names_file(path):
         return _located(node)
+    if path == "dataset.validation.groups":
+        return _located_groups(node)
     level = CELL if not path else level_of(path)
     return node if level is None else _long(node, level, path)
 
@@ -63,11 +65,19 @@ def _long_item(node: Node) -> Node:
 
 
 def _located(node: Node) -> Node:
+    """Return a file's path as an absolute one, relative to the file that it was written in."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return node
     folder = Path(node.mark.file).parent if node.mark.line else Path()
     path = Path(os.path.normpath(folder / Path(node.value).expanduser())).absolute()
     return Scalar(str(path), node.mark, node.path)
+
+
+def _located_groups(node: Node) -> Node:
+    """Return the groups' file where there is one beside the matrix file; else it names a column."""
+    found = _located(node)
+    is_file = isinstance(found, Scalar) and isinstance(found.value, str) and Path(found.value).is_file()
+    return found if is_file else node
 
 
 def merge(over: Node, under: Node | None) -> Node:

@@ -78,6 +78,17 @@ def plain(node: Node) -> JsonValue:
     return {name: plain(value) for name, value in node.fields.items()}
 
 
+def node_of(value: JsonValue, mark: Mark, path: str = "") -> Node:
+    """Return plain data as nodes that all stand at one mark."""
+    match value:
+        case dict():
+            fields = {name: node_of(entry, mark, child(path, name)) for name, entry in value.items()}
+            return Fields(fields, mark, path)
+        case list():
+            return Items(tuple(node_of(item, mark, child(path, place)) for place, item in enumerate(value)), mark, path)
+    return Scalar(value, mark, path)
+
+
 def child(path: str, name: str | int) -> str:
     """Return the path of an entry; nothing is below the path of a `--set` value."""
     if isinstance(name, int):
@@ -106,8 +117,9 @@ class Problems:
         self.add(node.mark, node.path, text)
 
     def at_key(self, node: Fields, name: str, text: str) -> None:
-        """Note a problem of an entry of a mapping, at its name."""
-        self.add(node.key_mark(name), child(node.path, name), text)
+        """Note a problem of an entry of a mapping, at its name; merged entries keep their own path."""
+        entry = node.fields.get(name)
+        self.add(node.key_mark(name), child(node.path, name) if entry is None else entry.path, text)
 
     def take(self, other: Problems) -> None:
         """Note all problems of another collection."""

@@ -110,8 +110,8 @@ def _no_such(parts: Sequence[str], index: int, entries: Mapping[str, Level]) -> 
     if not entries:
         return f'there is nothing below "{above}"'
     prefix = f"{above}." if above else ""
-    wrong = prefix + parts[index]
-    return f'there is no path "{wrong}"{nearest(wrong, [prefix + name for name in entries])}'
+    guess = nearest(parts[index], entries).replace('did you mean "', f'did you mean "{prefix}')
+    return f'there is no path "{prefix}{parts[index]}"{guess}'
 
 
 def _entries(level: Level, node: Node | None, catalog: Catalog) -> Mapping[str, Level] | None:

@@ -65,34 +65,30 @@ def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tu
     if not isinstance(node, Items):
         problems.at(node, f"{shown(plain(node))} is not a list of claims")
         return ()
-    found = [(item, check(Claim, item, problems)) for item in node.items]
-    for item, claim in found:
-        if claim is not None and isinstance(item, Fields):
-            _refuse_unknown(item, "experiment", experiments, problems)
-            _refuse_unknown(item, "metric", FINAL_METRICS, problems)
-    return tuple(claim for _, claim in found if claim is not None)
+    found = [check(Claim, item, problems) for item in node.items]
+    for item in node.items:
+        refuse_no_such(item, "experiment", "experiment", experiments, problems)
+        refuse_no_such(item, "metric", "metric", FINAL_METRICS, problems)
+    return tuple(claim for claim in found if claim is not None)
 
 
-def _refuse_unknown(node: Fields, name: str, valid: Collection[str], problems: Problems) -> None:
-    named = str(plain(node.fields[name]))
-    if named not in valid:
-        problems.at(node.fields[name], f'there is no {name} "{named}"{nearest(named, valid)}')
+def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:
+    """Note a name under `key` of a mapping that is none of the valid ones."""
+    named = node.fields.get(key) if isinstance(node, Fields) else None
+    if isinstance(named, Scalar) and isinstance(named.value, str) and named.value not in valid:
+        problems.at(named, f'there is no {what} "{named.value}"{nearest(named.value, valid)}')
 
 
 def budget(root: Fields, problems: Problems) -> Budget:
     """Return `budget:`."""
     node = root.fields.get("budget")
-    found = None if node is None else check(Budget, node, problems)
-    return Budget() if found is None else found
+    return Budget() if node is None else check(Budget, node, problems) or Budget()
 
 
 def report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
     """Return `report:`; its baseline is an experiment that exists."""
     node = root.fields.get("report")
-    found = None if node is None else check(ReportSettings, node, problems)
-    if found is None:
+    if node is None:
         return ReportSettings()
-    if found.baseline is not None and found.baseline not in experiments and isinstance(node, Fields):
-        text = f'there is no experiment "{found.baseline}"{nearest(found.baseline, experiments)}'
-        problems.at(node.fields["baseline"], text)
-    return found
+    refuse_no_such(node, "baseline", "experiment", experiments, problems)
+    return check(ReportSettings, node, problems) or ReportSettings()

@@ -54,10 +54,11 @@ def space(
     Every bound and every choice must make a valid cell of the experiment's settings, together with
     the values under `when` that the dimension depends on.
     """
-    if not isinstance(node, Fields):
+    if node is None:
         return {}
-    if not node.fields:
-        problems.at(node, "is empty: there is nothing to search")
+    if not isinstance(node, Fields) or not node.fields:
+        problems.at(node, "is not a mapping from paths to ranges or choices: there is nothing to search")
+        return {}
     ground = _Ground(experiment, node, catalog)
     found = {path: _dimension(path, ground, problems) for path in node.fields}
     return {path: each for path, each in found.items() if each is not None}

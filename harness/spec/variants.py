@@ -141,11 +141,8 @@ def _added(experiment: Experiment, catalog: Catalog, problems: Problems) -> list
     if not isinstance(node, Items):
         problems.at(node, "is not a list of additions, each {name: ..., path: value}")
         return []
-    found = [each for item in node.items if (each := _addition(experiment, item, catalog, problems)) is not None]
-    for place, each in enumerate(found):
-        if each.label in [other.label for other in found[:place]]:
-            problems.add(each.mark, each.where, f'the name "{each.label}" is there twice')
-    return found
+    found = [_addition(experiment, item, catalog, problems) for item in node.items]
+    return [each for each in found if each is not None]
 
 
 def _addition(experiment: Experiment, node: Node, catalog: Catalog, problems: Problems) -> Variant | None:
@@ -199,4 +196,7 @@ def _refuse_unknown(
 def unknown_path(path: str, found: Sequence[Variant], catalog: Catalog) -> str | None:
     """Return what is wrong with a path where none of the variants has it."""
     texts = [wrong_path(each.draft.tree, path, catalog) for each in found]
-    return texts[0] if texts and None not in texts else None
+    wrong = [text for text in texts if text is not None]
+    if len(wrong) < len(found) or not wrong:
+        return None
+    return next((text for text in wrong if "did you mean" in text), wrong[-1])

@@ -30,6 +30,6 @@ class Average:
         """Move towards the network's weights, `updates` updates having been made before."""
         decay = min(self._decay, (1 + updates) / (10 + updates))
         averages, values = zip(*self._averaged, strict=True)
-        get_ema_multi_avg_fn(decay)(list(averages), list(values), updates)
+        get_ema_multi_avg_fn(decay)(list(averages), list(values), updates)  # type: ignore[no-untyped-call]
         for average, value in self._copied:
             average.copy_(value)

@@ -64,7 +64,7 @@ class Evaluator:
         `images` uint8 [N, H, W, C] may be on the device or in host memory.
         """
         with evaluating(network), torch.inference_mode():
-            return torch.cat([self._mean(network, chunk, views) for chunk in images.split(self.batch_size)])
+            return torch.cat([self._mean(network, chunk, views) for chunk in torch.split(images, self.batch_size)])
 
     def loss_and_accuracy(self, network: nn.Module, pool: Pool, most: int | None) -> tuple[float, float]:
         """Return mean cross-entropy and share of right answers over the pool, or its first `most` batches."""

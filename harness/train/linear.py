@@ -10,11 +10,13 @@ from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from harness.contracts import FitReport, LabeledImages, Listener
 from harness.errors import DataError, TrainingError
+from harness.train.memory import peak_bytes
 
 _CHUNK: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class LinearClassifier:
             raise DataError(f"{self._problem.name}: the training images are all of one class")
         self._solve(self._in_chunks(train.images), train.labels)
         self._take_solution()
-        return FitReport((), None, perf_counter() - started, None)
+        return FitReport((), None, perf_counter() - started, peak_bytes(torch.device("cpu")))
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return scores [N, K]."""

@@ -59,7 +59,7 @@ class Step:
             logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), batch.targets)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
         return loss.detach(), (logits.detach().argmax(1) == batch.targets.argmax(1)).sum()

@@ -24,4 +24,6 @@ def planned(model: str, seed: int = 0, epochs: int | None = 4, width: int = 8) -
     cell = Cell(dataset=Dataset(name="digits"), model=choice, recipe=recipe, seed=seed)
     name = f"{model} width={width} s{seed}"
     key = f"{model}-{width}-{epochs}-{seed}"
-    return PlannedCell(name=name, cell=cell, places=(Place(experiment=model),), key=key, source_digest="0", data_fingerprint="0")
+    return PlannedCell(
+        name=name, cell=cell, places=(Place(experiment=model),), key=key, source_digest="0", data_fingerprint="0"
+    )

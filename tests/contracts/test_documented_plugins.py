@@ -37,21 +37,9 @@ def test_the_page_shows_a_component_of_each_kind_it_names(written: Path) -> None
 
 
 def test_its_components_pass_the_contract_tests_by_its_command(written: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "tests/contracts",
-        "--plugins",
-    ]
-    wanted = ["-k", "not documented_plugins", "-rA"]
-    answer = subprocess.run(
-        [*command, written / "my_components", *wanted], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    asked = ["tests/contracts", "--plugins", str(written / "my_components"), "-k", "not documented_plugins", "-rA"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", *asked]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout
     assert "model-patch_mlp" in answer.stdout
     assert "model-mlp" not in answer.stdout

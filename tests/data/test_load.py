@@ -112,9 +112,7 @@ def test_a_limit_is_stratified_fixed_and_spares_validation(
 ) -> None:
     path = make_parquet()
     whole = load_splits(dataset("parquet", path=path), catalog, cache)
-    first, again = (
-        load_splits(dataset("parquet", path=path, limit=Limit(train=9)), catalog, cache) for _ in range(2)
-    )
+    first, again = (load_splits(dataset("parquet", path=path, limit=Limit(train=9)), catalog, cache) for _ in range(2))
     assert np.bincount(first.train.labels).tolist() == [3, 3, 3]
     assert np.array_equal(first.train.index, again.train.index)
     assert np.array_equal(first.validation.index, whole.validation.index)
@@ -155,14 +153,14 @@ def test_the_statistics_of_one_gray_level_are_exact() -> None:
 def test_too_few_images_for_the_validation_split_are_told_in_numbers(
     make_parquet: MakeParquet, catalog: Catalog, cache: Path
 ) -> None:
-    with pytest.raises(DataError, match="validation wants 58 of 60 training images.* 3 to 57"):
+    with pytest.raises(DataError, match=r"validation wants 58 of 60 training images.* 3 to 57"):
         load_splits(dataset("parquet", Validation(size=58), path=make_parquet()), catalog, cache)
 
 
 def test_wrong_options_are_told_with_their_names(catalog: Catalog, cache: Path) -> None:
-    with pytest.raises(DataError, match="source parquet: resize.*greater than 0"):
+    with pytest.raises(DataError, match=r"source parquet: resize.*greater than 0"):
         load_splits(dataset("parquet", path="x", resize=0), catalog, cache)
-    with pytest.raises(DataError, match="source parquet: .*give path"):
+    with pytest.raises(DataError, match=r"source parquet: .*give path"):
         load_splits(dataset("parquet"), catalog, cache)
 
 

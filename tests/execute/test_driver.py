@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness.contracts import Outcome, StudyPlan
+from harness.data.leakage import Leakage
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
 from harness.execute.locks import take
@@ -267,3 +268,12 @@ def test_a_changed_plan_without_new_cells_is_still_logged(store: Store, tmp_path
     fewer = plan_of(plan_cell("k2"))
     run(fewer, store)
     assert store.plan("a study") == fewer
+
+
+def test_duplicates_are_looked_for_where_a_test_set_was_opened(store: Store) -> None:
+    run(plan_of(plan_cell("k1", test="never")), store)
+    run(plan_of(plan_cell("k1", test="never"), plan_cell("k2")), store)
+    sealed, opened = (record.run_id for record in matrix(store))
+    assert store.artifact(sealed, "leakage/0.json") is None
+    path = store.artifact(opened, "leakage/0.json")
+    assert path is not None and Leakage.model_validate_json(path.read_text()).checked

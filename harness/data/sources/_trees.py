@@ -72,13 +72,16 @@ def scan(folder: Path) -> Tree:
     """Return the tree below a folder.
 
     Raises:
-        DataError: there are no class folders, or some have no file.
+        DataError: there are no class folders, some have no file, or they cannot be read.
     """
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        tree = Tree(folder, {name: tuple(sorted(_files(folder, name))) for name in names})
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error}") from error
     if not names:
         raise DataError(f"{folder}: there is no folder in it; it takes one folder for each class")
-    tree = Tree(folder, {name: tuple(sorted(_files(folder, name))) for name in names})
     empty = [name for name, files in tree.files.items() if not files]
     if empty:
         raise DataError(f"{folder}: classes without an image ({len(empty)}):\n{listed(empty)}")
@@ -86,12 +89,23 @@ def scan(folder: Path) -> Tree:
 
 
 def stamp_of_tree(tree: Tree) -> str:
-    """Return a text that changes when a file comes, goes, grows or is written again."""
+    """Return a text that changes when a file comes, goes, grows or is written again.
+
+    Raises:
+        DataError: naming the files that are links to nowhere.
+    """
     digest = sha256(str(tree.folder.absolute()).encode())
     folder = str(tree.folder)
+    lost = []
     for path in tree.paths:
-        status = os.stat(f"{folder}/{path}")  # noqa: PTH116 - tens of thousands of Path objects take too long
+        try:
+            status = os.stat(f"{folder}/{path}")  # noqa: PTH116 - tens of thousands of Path objects take too long
+        except OSError:
+            lost.append(path)
+            continue
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    if lost:
+        raise DataError(f"{tree.folder}: missing files ({len(lost):,}):\n{listed(lost)}")
     return digest.hexdigest()
 
 

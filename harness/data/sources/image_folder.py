@@ -33,11 +33,13 @@ class ImageFolder(Source):
     train: Path | None = None
     """A folder with a folder a class."""
     test: Path | None = None
+    """As `train`."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of each class that is the test split, where `path` has no train and test folders."""
     resize: Positive | tuple[Positive, Positive] | None = None
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"
+    """auto: 1 where all training images are gray, else 3."""
 
     @model_validator(mode="after")
     def _named(self) -> ImageFolder:

@@ -37,6 +37,7 @@ class Npz(Source):
     resize: Positive | tuple[Positive, Positive] | None = None
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"
+    """auto: as the training array has them."""
 
     @model_validator(mode="after")
     def _named(self) -> Npz:

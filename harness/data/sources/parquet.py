@@ -36,11 +36,15 @@ class Parquet(Source):
     train: Path | None = None
     """A file, or a folder of shards."""
     test: Path | None = None
+    """As `train`."""
     image_column: str | None = None
+    """Where several columns could hold the images."""
     label_column: str | None = None
+    """Where several columns could hold the labels."""
     resize: Positive | tuple[Positive, Positive] | None = None
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"
+    """auto: 1 where all training images are gray, else 3."""
 
     @model_validator(mode="after")
     def _named(self) -> Parquet:

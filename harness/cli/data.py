@@ -1,0 +1,131 @@
+"""`harness data`: fetch a data set, check it, and show what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from harness.cli.amounts import thousands
+from harness.cli.console import print_json, results, table
+from harness.cli.requests import Data
+from harness.contracts import Dataset
+from harness.data.inspect import Description, SplitDescription, describe
+from harness.data.leakage import Leakage, Twin, Twins
+from harness.errors import InputError
+from harness.plugins import Catalog
+from harness.spec import load_study
+
+_EXAMPLES: Final = 5
+_BESIDE: Final = {"validation", "limit"}
+
+
+def perform(asked: Data) -> int:
+    """Print what is in the data set, or in each data set of a matrix file.
+
+    Raises:
+        InputError: there is no such source, or nothing at the path.
+        DataError: the training split cannot be had or is at fault.
+    """
+    catalog = Catalog(asked.plugins)
+    cache = asked.home / "cache"
+    found = [describe(dataset, catalog, cache) for dataset in datasets_of(asked, catalog)]
+    if asked.json:
+        print_json([each.model_dump(mode="json") for each in found])
+        return 0
+    for each in found:
+        _print(each)
+    return 0
+
+
+def datasets_of(asked: Data, catalog: Catalog) -> Sequence[Dataset]:
+    """Return the data sets that are meant, each with the options of its source alone."""
+    if asked.path is not None:
+        path = asked.path.absolute()
+        return [Dataset.model_validate({"name": asked.name or guessed_source(path), "path": str(path)})]
+    assert asked.name is not None
+    if asked.name.endswith((".yaml", ".yml")):
+        cells = load_study(Path(asked.name), catalog).cells
+        bare = (placed.cell.dataset.model_dump(exclude=_BESIDE) for placed in cells)
+        return list({repr(options): Dataset.model_validate(options) for options in bare}.values())
+    catalog.find("source", asked.name)
+    return [Dataset(name=asked.name)]
+
+
+def guessed_source(path: Path) -> str:
+    """Return the source that reads what is at a path: npz, parquet or image_folder.
+
+    Raises:
+        InputError: nothing is there, or nothing that one of them reads.
+    """
+    if path.is_file() and path.suffix == ".npz":
+        return "npz"
+    if not path.is_dir():
+        raise InputError(f"--path {path}: {'not an .npz file or a folder' if path.exists() else 'nothing is there'}")
+    is_parquet = any(path.glob("*.parquet")) or any(path.glob("data/*.parquet"))
+    return "parquet" if is_parquet else "image_folder"
+
+
+def _print(found: Description) -> None:
+    out = results()
+    height, width, channels = found.shape
+    out.print(Text(found.name, style="bold"), Text(f"{height} x {width} x {channels}, fingerprint {found.fingerprint}"))
+    out.print("", _statistics(found))
+    out.print("", _classes(found))
+    out.print("", _duplicates(found.leakage))
+    for line in _remarks(found.leakage):
+        out.print(Text(line))
+
+
+def _statistics(found: Description) -> object:
+    shown = table("split", "images", "channel means", "standard deviations", right=("images",))
+    for name, split in _splits(found):
+        shown.add_row(name, thousands(split.images), _figures(split.mean), _figures(split.std))
+    return shown
+
+
+def _classes(found: Description) -> object:
+    splits = _splits(found)
+    names = tuple(name for name, _ in splits)
+    shown = table("class", *names, right=names)
+    for label in found.train.counts:
+        shown.add_row(Text(label), *(thousands(split.counts[label]) for _, split in splits))
+    return shown
+
+
+def _duplicates(leakage: Leakage) -> object:
+    columns = ("within train", "within test", "test in train")
+    shown = table("duplicates", *columns, right=columns)
+    exact = (leakage.exact_within_train, leakage.exact_within_test, leakage.exact_across)
+    near = (leakage.near_within_train, leakage.near_within_test, leakage.near_across)
+    for name, kinds in (("exact", exact), ("near", near)):
+        shown.add_row(name, *(_twins(twins, leakage.checked or not place) for place, twins in enumerate(kinds)))
+    return shown
+
+
+def _twins(twins: Twins, checked: bool) -> str:
+    if not checked:
+        return "?"
+    return thousands(twins.images) + (f" ({twins.disagreeing} of other class)" if twins.disagreeing else "")
+
+
+def _remarks(leakage: Leakage) -> list[str]:
+    """Return why something was not searched, and the first images of test that are in train too."""
+    remarks = [leakage.reason] if leakage.reason else []
+    examples = [*leakage.exact_across.examples, *leakage.near_across.examples][:_EXAMPLES]
+    return remarks + [_example(twin) for twin in examples]
+
+
+def _example(twin: Twin) -> str:
+    alike = "equals" if twin.likeness == 1 else f"is nearly ({twin.likeness:.2f})"
+    return f"test image {twin.second} ({twin.second_class}) {alike} train image {twin.first} ({twin.first_class})"
+
+
+def _splits(found: Description) -> list[tuple[str, SplitDescription]]:
+    return [("train", found.train)] + ([("test", found.test)] if found.test else [])
+
+
+def _figures(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)

@@ -1,0 +1,73 @@
+"""`harness report`: the report again, from what the store holds; no data set is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from rich.text import Text
+
+from harness.cli.console import print_json, results, say, table
+from harness.cli.requests import Report
+from harness.cli.stores import existing_store
+from harness.cli.studies import study_name
+from harness.errors import InputError
+from harness.report import SummaryRow, summary_rows, write_report
+from harness.track import Store
+
+_WIDE: Final = 110
+"""From this many columns on the table has all its columns."""
+
+
+def perform(asked: Report) -> int:
+    """Write the report of a study and print its results table.
+
+    Raises:
+        InputError: the matrix file names no study, or nothing of it was run.
+    """
+    study = study_name(asked.path)
+    store = existing_store(asked.home)
+    if store is None:
+        raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to report")
+    folder = report_folder(store, study)
+    write_report(store, study, folder)
+    rows = summary_rows(store, study)
+    if asked.json:
+        print_json({"study": study, "report": str(folder), "results": [asdict(row) for row in rows]})
+        return 0
+    print_results(rows)
+    say(f"report:  {shown_path(folder / 'index.html')}")
+    return 0
+
+
+def report_folder(store: Store, study: str) -> Path:
+    """Return where a study's report is written."""
+    return store.home / "reports" / study
+
+
+def print_results(rows: list[SummaryRow]) -> None:
+    """Print the results table on stdout, with what is wrong with a row below it."""
+    out = results()
+    columns = _columns(out.width)
+    shown = table("experiment", *columns, right=tuple(columns))
+    for row in rows:
+        shown.add_row(Text(row.experiment), *(getattr(row, field) for field in columns.values()))
+    out.print(shown)
+    for row in rows:
+        for note in row.notes:
+            out.print(Text(f"{row.experiment}: {note}", style="yellow"), soft_wrap=True)
+
+
+def _columns(width: int) -> dict[str, str]:
+    """Return the columns beside the experiment's name, title and field: those that there is room for."""
+    columns = {"test %": "test_accuracy", "val %": "val_accuracy", "parameters": "parameters", "train": "train_time"}
+    if width >= _WIDE:
+        columns |= {"macro F1 %": "test_macro_f1", "finished": "cells"}
+    return columns
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would write it: relative to the working folder where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,89 @@
+"""The figures with all their digits: `results.csv` (one row a variant) and `cells.csv` (one row a cell)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from harness.report.gather import Entry, Findings
+from harness.report.variants import Variant, ablation_variants, device_of, experiment_variants
+from harness.spec import flatten
+
+Scalar: TypeAlias = str | int | float | bool | None
+FIRST: Final = ("test/accuracy", "test/macro_f1", "val/accuracy", "val/macro_f1")
+TIMED: Final = "time/"
+
+
+def results_csv(findings: Findings) -> str:
+    """Return one row for each variant: what it is, cells, then n, mean and std of each metric.
+
+    Settings that vary are columns by their path. Times on more than one device have no mean.
+    """
+    variants = _all_variants(findings)
+    varying = varying_settings(findings)
+    rows = []
+    for section, variant in variants:
+        finished = len(variant.finished)
+        row: dict[str, Scalar] = {"section": section, "experiment": variant.experiment, "variant": variant.label}
+        row |= {"name": variant.name, "cells_finished": finished, "cells_planned": len(variant.entries)}
+        row |= {"device": "; ".join(variant.devices)}
+        settings = flatten(variant.cell)
+        rows.append(row | {path: settings.get(path) for path in varying} | _figures(variant, _metrics(findings)))
+    return _text(rows)
+
+
+def cells_csv(findings: Findings) -> str:
+    """Return one row for each planned cell: its state and run, the settings that vary, and its final metrics."""
+    varying, metrics = varying_settings(findings), _metrics(findings)
+    return _text([_cell_row(entry, varying, metrics) for entry in findings.entries])
+
+
+def varying_settings(findings: Findings) -> tuple[str, ...]:
+    """Return the paths that differ among the cells that have them, the seed left out."""
+    settings = [flatten(entry.planned.cell) for entry in findings.entries]
+    paths = dict.fromkeys(path for each in settings for path in each if path != "seed")
+    return tuple(path for path in paths if len({repr(each[path]) for each in settings if path in each}) > 1)
+
+
+def _all_variants(findings: Findings) -> list[tuple[str, Variant]]:
+    ablations = [
+        ("ablation", row) for each in findings.plan.ablations for row in ablation_variants(findings, each).values()
+    ]
+    return [*(("experiment", variant) for variant in experiment_variants(findings)), *ablations]
+
+
+def _figures(variant: Variant, metrics: Iterable[str]) -> dict[str, Scalar]:
+    figures: dict[str, Scalar] = {}
+    for metric in metrics:
+        mixed = metric.startswith(TIMED) and len(variant.devices) > 1
+        spread = None if mixed else variant.spread(metric)
+        figures[f"{metric} n"] = spread.count if spread else 0
+        figures[f"{metric} mean"] = spread.mean if spread else None
+        figures[f"{metric} std"] = spread.deviation if spread else None
+    return figures
+
+
+def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:
+    planned, settings = entry.planned, flatten(entry.planned.cell)
+    row: dict[str, Scalar] = {"name": planned.name, "experiment": planned.places[0].experiment, "seed": entry.seed}
+    row |= {"key": planned.key, "state": entry.state, "reason": entry.reason}
+    row |= {"run_id": entry.run.run_id if entry.run else None, "device": device_of(entry) if entry.run else None}
+    row |= {"test": entry.tag("test") or None}
+    return row | {path: settings.get(path) for path in varying} | {name: entry.metric(name) for name in metrics}
+
+
+def _metrics(findings: Findings) -> tuple[str, ...]:
+    """Return the final metrics that any cell has, accuracies first; what is logged by epoch alone is left out."""
+    found = {name for entry in findings.finished for name in (entry.run.metrics if entry.run else ())}
+    final = {name for name in found if name.split("/")[0] in {"test", "val", "model", "time", "memory"}}
+    return (*(name for name in FIRST if name in final), *sorted(final - set(FIRST)))
+
+
+def _text(rows: Sequence[Mapping[str, Scalar]]) -> str:
+    file = io.StringIO()
+    table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return file.getvalue()

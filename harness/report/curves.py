@@ -1,0 +1,39 @@
+"""Learning curves of a variant: every seed, epoch by epoch, as the store has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.measure.curves import History
+from harness.report.records import ReportStore
+from harness.report.variants import Variant
+
+METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A variant's histories, one a seed; the first entry of a history is epoch 1."""
+
+    variant: Variant
+    histories: tuple[History, ...]
+
+
+def curves_of(variant: Variant, store: ReportStore) -> Curves | None:
+    """Return the curves of a variant's finished cells, None if its model knows no epochs."""
+    runs = [entry.run.run_id for entry in variant.finished if entry.run is not None]
+    histories = tuple(filter(None, (_by_epoch(store.history(run, METRICS)) for run in runs)))
+    return Curves(variant, histories) if histories else None
+
+
+def _by_epoch(history: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Mapping[str, float], ...]:
+    """Return each epoch's metrics; a final figure of a model without epochs stands at step 0 and is none."""
+    last = max((step for points in history.values() for step, _ in points), default=0)
+    epochs: list[dict[str, float]] = [{} for _ in range(last)]
+    for name, points in history.items():
+        for step, value in points:
+            if step >= 1:
+                epochs[step - 1][name] = value
+    return tuple(epochs) if any(epochs) else ()

@@ -1,0 +1,77 @@
+"""Pictures for papers and for Markdown: PNG files beside the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.measure.drawing import AMBER, BLUE, INK, MUTED, literal, new_figure, plain_axes, save, shortened
+from harness.measure.pictures import draw_confusion, draw_seed_curves
+from harness.report.compose import Report
+from harness.report.results import TEST, VALIDATION
+from harness.report.variants import Variant
+
+OURS: Final = ("results.png", "curves-*.png", "confusion-*.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Paths relative to the report's folder; curves and confusions in the order of the report's."""
+
+    results: str | None
+    curves: tuple[str, ...]
+    confusions: tuple[str, ...]
+
+
+def draw_figures(report: Report, folder: Path) -> Figures:
+    """Draw all pictures into `folder`/figures, in place of those of an earlier report."""
+    figures = folder / "figures"
+    for path in [path for pattern in OURS for path in figures.glob(pattern)]:
+        path.unlink()
+    curves = _file_names("curves", [each.variant.name for each in report.curves])
+    for name, each in zip(curves, report.curves, strict=True):
+        draw_seed_curves(each.histories, folder / name)
+    confusions = _file_names("confusion", [each.variant.name for each in report.confusions])
+    for name, matrix in zip(confusions, report.confusions, strict=True):
+        draw_confusion(matrix.counts, matrix.classes, folder / name)
+    return Figures(_draw_results(report.variants, folder), curves, confusions)
+
+
+def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return a file name for each variant: its name where that can be one, numbered where two would be the same."""
+    taken: dict[str, None] = {}
+    for name in names:
+        plain = re.sub(r"[^a-z0-9._=]+", "-", name.casefold()).strip("-.") or "variant"
+        choices = [plain, *(f"{plain}-{number}" for number in range(2, len(names) + 2))]
+        taken[next(choice for choice in choices if choice not in taken)] = None
+    return tuple(f"figures/{kind}-{name}.png" for name in taken)
+
+
+def _draw_results(variants: Sequence[Variant], folder: Path) -> str | None:
+    """Draw every seed's accuracy, test where it was opened, else validation; the best at the top."""
+    metric = TEST if any(variant.values(TEST) for variant in variants) else VALIDATION
+    shown = [variant for variant in variants if variant.values(metric)]
+    if not shown:
+        return None
+    split = "test" if metric == TEST else "validation"
+    figure = new_figure(7.6, 1.0 + 0.32 * len(shown))
+    axes = figure.subplots()
+    plain_axes(axes, f"{split} accuracy in percent: each seed, mean, one standard deviation")
+    axes.grid(visible=True, axis="x", color="#e6eaee", linewidth=0.8)
+    for row, variant in enumerate(shown):
+        values, spread = [value * 100 for value in variant.values(metric).values()], variant.spread(metric)
+        mean, deviation = (spread.mean * 100, (spread.deviation or 0) * 100) if spread else (0, 0)
+        axes.plot([mean - deviation, mean + deviation], [row, row], color=BLUE, alpha=0.35, linewidth=6)
+        axes.plot(values, [row] * len(values), "o", color=BLUE, markersize=4.5, markeredgewidth=0)
+        axes.plot([mean], [row], "|", color=AMBER, markersize=13, markeredgewidth=2)
+        axes.annotate(
+            f"{mean:.2f}", (mean, row), (0, 8), textcoords="offset points", ha="center", fontsize=7, color=MUTED
+        )
+    axes.set_yticks(range(len(shown)), [literal(shortened(variant.name, 40)) for variant in shown], color=INK)
+    axes.set_ylim(len(shown) - 0.4, -0.75)
+    axes.margins(x=0.06)
+    save(figure, folder / "figures" / "results.png")
+    return "figures/results.png"

@@ -1,0 +1,78 @@
+"""Seeds as dots on one scale beside the results: how far apart experiments are and how much seeds differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from harness.report.numbers import percent, percent_spread
+from harness.report.results import TEST, VALIDATION
+from harness.report.spread import Spread
+from harness.report.variants import Variant
+
+WIDTH: Final = 180
+HEIGHT: Final = 20
+EDGE: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Strips:
+    """The column's heading, its range in words, and one picture a variant."""
+
+    title: str
+    low: str
+    high: str
+    pictures: tuple[Markup, ...]
+
+
+def strips_of(variants: Sequence[Variant]) -> Strips | None:
+    """Return the strips of test accuracy, of validation accuracy where no test set was opened; None of nothing."""
+    metric = TEST if any(variant.values(TEST) for variant in variants) else VALIDATION
+    values = [value for variant in variants for value in variant.values(metric).values() if math.isfinite(value)]
+    if not values:
+        return None
+    low, high = _range(min(values), max(values))
+    pictures = tuple(_picture(variant, metric, low, high) for variant in variants)
+    split = "test" if metric == TEST else "validation"
+    return Strips(f"{split} top-1, each seed", f"{low * 100:.4g}", f"{high * 100:.4g}", pictures)
+
+
+def _range(low: float, high: float) -> tuple[float, float]:
+    """Return a range around the values that ends at whole, or fewer, percent."""
+    wide = high - low
+    step = 0.05 if wide > 0.2 else 0.01 if wide > 0.02 else 0.002
+    return max(0.0, math.floor(low / step) * step), min(1.0, math.ceil(high / step) * step or step)
+
+
+def _picture(variant: Variant, metric: str, low: float, high: float) -> Markup:
+    values = [value for value in variant.values(metric).values() if math.isfinite(value)]
+    spread = variant.spread(metric)
+    if not values or spread is None:
+        return Markup('<span class="muted">-</span>')
+    middle = HEIGHT / 2
+    parts = [Markup('<path class="track" d="M0 {0}H{1}"/>').format(middle, WIDTH), _band(spread, low, high)]
+    dot = Markup('<circle cx="{:.1f}" cy="{}" r="3.2"/>')
+    parts += [dot.format(_place(value, low, high), middle) for value in values]
+    text = f"{percent_spread(spread)} %; seeds {', '.join(map(percent, values))}"
+    head = Markup('<svg class="strip" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, text)
+    return Markup("").join([head, *parts, Markup("</svg>")])
+
+
+def _band(spread: Spread, low: float, high: float) -> Markup:
+    """Return a bar of one standard deviation to each side of the mean, and a tick at the mean."""
+    mean = _place(spread.mean, low, high)
+    tick = Markup('<path class="mean" d="M{0:.1f} 2V{1}"/>').format(mean, HEIGHT - 2)
+    if not spread.deviation:
+        return tick
+    start, end = (_place(spread.mean + side * spread.deviation, low, high) for side in (-1, 1))
+    bar = Markup('<rect class="band" x="{:.1f}" y="5" width="{:.1f}" height="{}" rx="2"/>')
+    return bar.format(start, end - start, HEIGHT - 10) + tick
+
+
+def _place(value: float, low: float, high: float) -> float:
+    share = (value - low) / (high - low) if high > low else 0.5
+    return EDGE + (WIDTH - 2 * EDGE) * min(1.0, max(0.0, share))

@@ -1,0 +1,232 @@
+"""A network with a recipe, as a classifier like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from harness.contracts import (
+    Augmentation,
+    FitReport,
+    LabeledImages,
+    Listener,
+    NetworkModel,
+    Optimizer,
+    Recipe,
+    Schedule,
+    Task,
+)
+from harness.errors import TrainingError
+from harness.plugins import Catalog
+from harness.train.averaging import Average
+from harness.train.batches import Normalize, as_tensor, batch_sizes, make_pool
+from harness.train.checkpoint import CheckpointFile, identity_of
+from harness.train.evaluation import VIEWS, Evaluator, Views, plain
+from harness.train.fit import Plan, Training, fit
+from harness.train.history import best_epoch
+from harness.train.memory import peak_bytes, reset_peak, told_plainly
+from harness.train.precision import runs_in_bf16
+from harness.train.rates import Rates
+from harness.train.step import Step, build_optimizer
+from harness.train.streams import Streams, global_stream
+from harness.train.trace import parameter_count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+class NetworkClassifier:
+    """Trains `model`'s network by `recipe`; scores are logits.
+
+    The same seed on the same device gives the same bits. Torch's global generators and cuDNN's
+    settings are as before after every call.
+
+    Attributes:
+        network: The network, on the device: initial weights, after `fit` those that were kept.
+        probabilistic: True; softmax of the logits is a probability.
+    """
+
+    probabilistic = True
+
+    def __init__(  # noqa: PLR0917
+        self,
+        model: NetworkModel,
+        recipe: Recipe,
+        task: Task,
+        seed: int,
+        device: torch.device,
+        catalog: Catalog,
+        checkpoint: Path | None = None,
+        max_batches: int | None = None,
+    ) -> None:
+        """Build the network and the recipe's components.
+
+        Args:
+            model: Gives the network; its weights are drawn on the CPU, so they are the same on every device.
+            recipe: How to train.
+            task: Classes, image shape, channel statistics.
+            seed: All randomness comes from it.
+            device: Where to train and predict.
+            catalog: Where the recipe's components are found.
+            checkpoint: File to save to and, when it exists, to resume from; None for no checkpoints.
+            max_batches: Cut epochs (and their validation) off after so many batches, for smoke runs.
+
+        Raises:
+            InputError: a component of the recipe does not exist or does not take its options.
+            TrainingError: the device cannot compute in the precision asked for.
+        """
+        self._model, self._recipe, self._task, self._seed = model, recipe, task, seed
+        self._device, self._checkpoint, self._max_batches = _indexed(device), checkpoint, max_batches
+        self._optimizer: Optimizer = catalog.realize("optimizer", recipe.optimizer.name, recipe.optimizer.options)
+        self._schedule: Schedule = catalog.realize("schedule", recipe.schedule.name, recipe.schedule.options)
+        self._augmentations = _augmentations(recipe, catalog)
+        self._bf16 = runs_in_bf16(recipe.precision, self._device)
+        with self._told_plainly():
+            self.network = self._initial_network()
+        self._evaluator = Evaluator(task, self._device, recipe.channels_last)
+
+    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
+        """Train by the recipe, from the start or from the checkpoint; only new epochs are heard by `listen`.
+
+        The metrics of an epoch: `train/loss` and `train/accuracy` are means over the epoch's
+        training images as augmented, at the weights of their step (a mixed image counts as its
+        larger target); `val/loss` and `val/accuracy` are of the weights at the epoch's end, or of
+        their average with `ema`; `lr` is that of the epoch's first step; `images_per_second` is of
+        training alone; `epoch_seconds` includes validation, and `train_seconds` is their sum.
+        `keep: best` without validation keeps the last epoch.
+
+        Raises:
+            TrainingError: there are no training images, or a loss is not finite (names epoch and step).
+            OutOfMemoryError: names model, batch size and device.
+        """
+        if not len(train):
+            raise TrainingError("there are no training images")
+        reset_peak(self._device)
+        with self._told_plainly(), _repeatable(), global_stream(self._seed, "dropout", self._device):
+            plan = self._plan(train, validation)
+            training = self._training()
+            saved = plan.checkpoint and plan.checkpoint.load(self._device)
+            if saved:
+                training.restore(saved)
+            fit(training, plan, listen)
+        seconds = sum(metrics["epoch_seconds"] for metrics in training.history)
+        return FitReport(tuple(training.history), best_epoch(training.history), seconds, peak_bytes(self._device))
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return logits [N, K] for images [N, H, W, C]."""
+        return self._predict(images, plain)
+
+    def predict_tta(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return logits [N, K] averaged over the views that `recipe.tta` names."""
+        return self._predict(images, VIEWS[self._recipe.tta])
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return parameters and buffers by their names in the network, as copies."""
+        return {name: np.array(value.cpu(), order="C") for name, value in self.network.state_dict().items()}
+
+    def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Become the fitted classifier whose `state` this is.
+
+        Raises:
+            TrainingError: names or shapes are not those of this network.
+        """
+        try:
+            self.network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
+        except RuntimeError as error:
+            raise TrainingError(f"these weights are not of {type(self._model).__name__}: {error}") from error
+
+    def parameter_count(self) -> int:
+        """Return the number of trainable parameters."""
+        return parameter_count(self.network)
+
+    def _initial_network(self) -> nn.Module:
+        layout = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
+        with global_stream(self._seed, "weights", self._device):
+            network = self._model.network(self._task)
+        network = network.to(self._device)
+        return network.to(memory_format=layout)
+
+    def _plan(self, train: LabeledImages, validation: LabeledImages | None) -> Plan:
+        recipe, classes = self._recipe, len(self._task.classes)
+        sizes = batch_sizes(len(train), recipe.batch_size, self._max_batches)
+        checkpoint = None
+        if self._checkpoint is not None:
+            course = (self._task, self._seed, self._device.type, sizes)
+            identity = identity_of(self._model, recipe, course, (train, validation))
+            checkpoint = CheckpointFile(self._checkpoint, identity, recipe.checkpoint)
+        return Plan(
+            recipe=recipe,
+            train=make_pool(train, classes, self._device),
+            validation=make_pool(validation, classes, self._device) if validation is not None else None,
+            sizes=sizes,
+            rates=Rates(self._schedule, len(sizes), recipe.epochs),
+            evaluator=self._evaluator,
+            checkpoint=checkpoint,
+            max_batches=self._max_batches,
+        )
+
+    def _training(self) -> Training:
+        recipe = self._recipe
+        optimizer = build_optimizer(self._optimizer, self.network, self._device)
+        streams = Streams(self._seed, self._device)
+        step = Step(
+            network=self.network,
+            average=Average(self.network, recipe.ema.decay) if recipe.ema else None,
+            optimizer=optimizer,
+            base_rates=tuple(float(group["lr"]) for group in optimizer.param_groups),
+            augmentations=self._augmentations,
+            normalize=Normalize(self._task, self._device),
+            random=streams.augment,
+            bf16=self._bf16,
+            channels_last=recipe.channels_last,
+            gradient_clip=recipe.gradient_clip,
+        )
+        return Training(step, streams, history=[])
+
+    def _predict(self, images: NDArray[np.uint8], views: Views) -> NDArray[np.float32]:
+        if not len(images):
+            return np.empty((0, len(self._task.classes)), dtype=np.float32)
+        with self._told_plainly(), _repeatable():
+            logits: NDArray[np.float32] = self._evaluator.logits(self.network, as_tensor(images), views).cpu().numpy()
+        return logits
+
+    @contextmanager
+    def _told_plainly(self) -> Iterator[None]:
+        with told_plainly(type(self._model).__name__, self._recipe.batch_size, self._device):
+            yield
+
+
+def _augmentations(recipe: Recipe, catalog: Catalog) -> tuple[Augmentation, ...]:
+    """Return the recipe's augmentations in order; its label smoothing comes last."""
+    chosen = [(choice.name, choice.options) for choice in recipe.augment]
+    if recipe.label_smoothing:
+        chosen.append(("label_smoothing", {"share": recipe.label_smoothing}))
+    return tuple(catalog.realize("augmentation", name, options) for name, options in chosen)
+
+
+def _indexed(device: torch.device) -> torch.device:
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Have cuDNN choose the same deterministic algorithms each time.
+
+    Its benchmark mode picks by timing, so two fits could differ in their last bits; what it gains
+    at these sizes is a few percent.
+    """
+    with ExitStack() as restored:
+        cudnn = torch.backends.cudnn
+        restored.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
+        restored.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
+        cudnn.benchmark, cudnn.deterministic = False, True
+        yield

@@ -1,0 +1,187 @@
+"""The loop over epochs, from whatever state a training is in to its end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.contracts import Listener, Recipe
+from harness.errors import TrainingError
+from harness.train.batches import Pool
+from harness.train.checkpoint import CheckpointFile
+from harness.train.evaluation import Evaluator
+from harness.train.history import best_epoch, is_over
+from harness.train.rates import Rates
+from harness.train.step import Step
+from harness.train.streams import Streams
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What stays the same throughout a fit."""
+
+    recipe: Recipe
+    train: Pool
+    validation: Pool | None
+    sizes: tuple[int, ...]
+    """Sizes of the batches of an epoch."""
+    rates: Rates
+    evaluator: Evaluator
+    checkpoint: CheckpointFile | None
+    max_batches: int | None
+
+
+@dataclass(slots=True)
+class EpochState:
+    """How far the epoch in progress is. Tensors are on the device, so nothing waits for it before the end."""
+
+    order: torch.Tensor
+    """Rows of the training images in this epoch's order, int64 [N]."""
+    losses: torch.Tensor
+    """Mean loss of each step, float32 [steps]; zeros from `step` on."""
+    hits: torch.Tensor
+    """Training images classified right so far, int64 scalar."""
+    step: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Training:
+    """What changes during a fit: all of it goes into a checkpoint."""
+
+    step: Step
+    streams: Streams
+    history: list[Mapping[str, float]]
+    best: Weights | None = None
+    epoch: EpochState | None = None
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network whose figures count: the averaged one where there is one."""
+        return self.step.average.network if self.step.average else self.step.network
+
+    def capture(self) -> dict[str, Any]:
+        """Return tensors and plain values that `restore` goes on from."""
+        average, epoch = self.step.average, self.epoch
+        return {
+            "network": self.step.network.state_dict(),
+            "average": average.network.state_dict() if average else None,
+            "optimizer": self.step.optimizer.state_dict(),
+            "streams": self.streams.capture(),
+            "history": [dict(metrics) for metrics in self.history],
+            "best": self.best,
+            "epoch": epoch and [epoch.order, epoch.losses, epoch.hits, epoch.step, epoch.seconds],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become the training that `capture` was called on."""
+        self.step.network.load_state_dict(state["network"])
+        if self.step.average:
+            self.step.average.network.load_state_dict(state["average"])
+        self.step.optimizer.load_state_dict(state["optimizer"])
+        self.streams.restore({name: value.cpu() for name, value in state["streams"].items()})
+        self.history = state["history"]
+        self.best = state["best"]
+        self.epoch = EpochState(*state["epoch"]) if state["epoch"] else None
+
+
+def fit(training: Training, plan: Plan, listen: Listener) -> None:
+    """Train to the end; the network then holds the weights that the recipe keeps.
+
+    Each epoch: steps, evaluation, best weights, checkpoint, and only then the listener, so that
+    an epoch is heard at most once however often a fit is resumed.
+
+    Raises:
+        TrainingError: a loss or weight is not finite; names epoch and step.
+    """
+    while not is_over(training.history, plan.recipe):
+        metrics = _epoch(training, plan)
+        training.history.append(metrics)
+        training.epoch = None
+        if plan.recipe.keep == "best" and best_epoch(training.history) == len(training.history):
+            training.best = {name: value.clone() for name, value in training.evaluated.state_dict().items()}
+        if plan.checkpoint and plan.checkpoint.is_due(len(training.history)):
+            plan.checkpoint.save(training.capture())
+        listen.epoch(len(training.history), metrics)
+    kept = training.evaluated.state_dict() if training.best is None else training.best
+    training.step.network.load_state_dict(kept)
+    _require_finite_weights(training.step.network, len(training.history))
+
+
+def _epoch(training: Training, plan: Plan) -> dict[str, float]:
+    """Run what is left of an epoch and return its metrics."""
+    begun = time.perf_counter()
+    number = len(training.history) + 1
+    state = training.epoch = training.epoch or _begin_epoch(training, plan)
+    before = state.seconds
+    _steps(training, state, plan)
+    metrics = _train_metrics(state, plan, number)
+    training_seconds = before + time.perf_counter() - begun
+    metrics |= _validation_metrics(training, plan, number)
+    images = sum(plan.sizes)
+    return {
+        **metrics,
+        "lr": training.step.base_rates[0] * plan.rates.factor((number - 1) * len(plan.sizes)),
+        "images_per_second": images / training_seconds,
+        "epoch_seconds": before + time.perf_counter() - begun,
+    }
+
+
+def _begin_epoch(training: Training, plan: Plan) -> EpochState:
+    device = plan.train.device
+    order = torch.randperm(len(plan.train), generator=training.streams.order).to(device)
+    losses = torch.zeros(len(plan.sizes), device=device)
+    return EpochState(order, losses, torch.zeros((), dtype=torch.int64, device=device))
+
+
+def _steps(training: Training, state: EpochState, plan: Plan) -> None:
+    """Take the steps of an epoch that are left, saving midway where minutes ask for it."""
+    training.step.network.train()
+    taken = len(training.history) * len(plan.sizes)
+    batches = torch.split(state.order[: sum(plan.sizes)], list(plan.sizes))
+    begun, before = time.perf_counter(), state.seconds
+    for index in range(state.step, len(plan.sizes)):
+        number = taken + index
+        batch = plan.train.gather(batches[index])
+        state.losses[index], hits = training.step.take(batch, number, plan.rates.factor(number))
+        state.hits += hits
+        state.step = index + 1
+        if plan.checkpoint and state.step < len(plan.sizes) and plan.checkpoint.is_due():
+            state.seconds = before + time.perf_counter() - begun
+            plan.checkpoint.save(training.capture())
+
+
+def _train_metrics(state: EpochState, plan: Plan, epoch: int) -> dict[str, float]:
+    """Wait for the device, check the losses, and return their mean over images and the share of hits."""
+    losses = state.losses.double().cpu()
+    for index in (~losses.isfinite()).nonzero().flatten().tolist()[:1]:
+        raise TrainingError(
+            f"loss is {float(losses[index])} at epoch {epoch}, step {index + 1} of {len(losses)}; "
+            "try a lower recipe.optimizer.lr, recipe.schedule.warmup_epochs or recipe.gradient_clip"
+        )
+    sizes = torch.tensor(plan.sizes, dtype=torch.float64)
+    images = sum(plan.sizes)
+    return {"train/loss": float(losses @ sizes) / images, "train/accuracy": int(state.hits) / images}
+
+
+def _validation_metrics(training: Training, plan: Plan, epoch: int) -> dict[str, float]:
+    if plan.validation is None:
+        return {}
+    loss, accuracy = plan.evaluator.loss_and_accuracy(training.evaluated, plan.validation, plan.max_batches)
+    if not math.isfinite(loss):
+        raise TrainingError(f"validation loss is {loss} after epoch {epoch}, step {len(plan.sizes)} of it")
+    return {"val/loss": loss, "val/accuracy": accuracy}
+
+
+def _require_finite_weights(network: nn.Module, epoch: int) -> None:
+    for name, parameter in network.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise TrainingError(f"weights {name} are not finite after the last step of epoch {epoch}")

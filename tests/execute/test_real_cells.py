@@ -1,0 +1,73 @@
+"""Real cells on digits, from the matrix file to the records."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.execute.driver import run_plan
+from harness.execute.executor import open_executor
+from harness.execute.planning import make_plan, states
+from harness.execute.settings import RunSettings
+from harness.plugins import Catalog
+from harness.spec import load_study
+from harness.track import Store
+from tests.execute.conftest import Diary
+
+MATRIX = """
+version: 1
+study: digits
+dataset: {name: digits, validation: {size: 200, seed: 0}}
+seeds: [0]
+experiments:
+  floor: {model: majority}
+  pixels: {model: logistic, test: never}
+  deep: {model: mlp, recipe: {epochs: 1}}
+"""
+
+
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_a_study_runs_from_file_to_records(store: Store, tmp_path: Path, executor: str) -> None:
+    path = tmp_path / "matrix.yaml"
+    path.write_text(MATRIX)
+    settings = RunSettings(home=store.home, device="cpu", workers=2)
+    plan = make_plan(load_study(path, Catalog()), Catalog(), settings.cache_folder)
+
+    outcomes = run_plan(plan, store, open_executor(executor, 2, 1), settings, Diary())
+
+    assert [(each.state, each.message) for each in outcomes] == [("finished", "")] * 3
+    assert {state.state for state in states(plan, store)} == {"done"}
+    floor, pixels, deep = (store.record(each.run_id or "") for each in outcomes)
+    assert floor.metrics["test/accuracy"] < 0.2
+    assert pixels.metrics["val/accuracy"] > 0.85 and "test/accuracy" not in pixels.metrics
+    assert (floor.tags["harness.test"], pixels.tags["harness.test"]) == ("opened", "never")
+    assert {opening.key for opening in store.openings()} == {floor.key, deep.key}
+    assert deep.params["recipe.epochs"] == "1"
+    assert [step for step, _ in store.history(deep.run_id)["train/loss"]] == [1]
+    expected = ("cell.yaml", "predictions/val.parquet", "predictions/test.parquet", "confusion.csv", "confusion.png")
+    assert all(store.artifact(deep.run_id, name) for name in (*expected, "curves.png", "model/model.safetensors"))
+    assert store.artifact(pixels.run_id, "predictions/test.parquet") is None
+
+
+def test_the_logged_model_predicts_what_the_cell_predicted(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "matrix.yaml"
+    path.write_text(MATRIX)
+    settings = RunSettings(home=store.home, device="cpu")
+    study = load_study(path, Catalog(), only="pixels")
+    plan = make_plan(study, Catalog(), settings.cache_folder)
+    (outcome,) = run_plan(plan, store, open_executor("inline", 1, 1), settings, Diary())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import pyfunc
+
+        (logged,) = store.client.search_logged_models(experiment_ids=[experiment_id(store)])
+        model = pyfunc.load_model(logged.artifact_location)
+    images = np.random.default_rng(0).integers(0, 17, (5, 8, 8, 1), dtype=np.uint8)
+    scores = model.predict(images)
+    assert logged.source_run_id == outcome.run_id
+    assert scores.shape == (5, 10) and scores.dtype == np.float32
+
+
+def experiment_id(store: Store) -> str:
+    return str(store.client.get_experiment_by_name("digits").experiment_id)
