@@ -85,3 +85,12 @@ def thousands(number: int | None) -> str:
     '11,173,962'
     """
     return "-" if number is None else f"{number:,}"
+
+
+def amount(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    >>> amount(1, "cell"), amount(2, "cell")
+    ('1 cell', '2 cells')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

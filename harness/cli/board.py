@@ -92,28 +92,33 @@ class Board:
     def seconds_left(self) -> float | None:
         """Return a guess of the time left, or None while there is nothing to guess from.
 
-        Cells of a kind not seen yet count as the mean of the others.
+        A cell of a kind that was not seen yet counts as the mean of the others.
         """
-        running = {each.planned.key: self._left_of(each) for each in self.running}
-        waiting = [
-            self._rates.guess(planned.cell)
-            for key, planned in self._cells.items()
-            if key not in running and key not in self._ended
-        ]
-        guesses = [*running.values(), *waiting]
-        known = [seconds for seconds in guesses if seconds is not None]
-        if guesses and not known:
+        running = {each.planned.key: self._whole_of(each) for each in self.running}
+        waiting = self._waiting(running)
+        known = [seconds for seconds in (*running.values(), *waiting) if seconds is not None]
+        ended = [seconds_of(outcome) for outcome in tuple(self._ended.values()) if outcome.state == "finished"]
+        if (running or waiting) and not (known or ended):
             return None
-        unknown = (len(guesses) - len(known)) * (fmean(known) if known else 0.0)
-        longest = max(known, default=0.0)
-        return max(longest, (sum(known) + unknown) / min(self._workers, max(1, len(guesses))))
+        usual = fmean(known or ended or [0.0])
+        left = [max(0.0, (running[each.planned.key] or usual) - self.elapsed(each)) for each in self.running]
+        left += [usual if seconds is None else seconds for seconds in waiting]
+        return max(max(left, default=0.0), sum(left) / max(1, min(self._workers, len(left))))
 
-    def _left_of(self, running: Running) -> float | None:
-        elapsed = self.elapsed(running)
+    def _whole_of(self, running: Running) -> float | None:
+        """Return the time that a running cell will have taken, by its epochs so far or by cells like it."""
         if running.epoch:
-            return elapsed * (epochs_of(running.planned.cell) / running.epoch - 1)
-        whole = self._rates.guess(running.planned.cell)
-        return None if whole is None else max(0.0, whole - elapsed)
+            return self.elapsed(running) * epochs_of(running.planned.cell) / running.epoch
+        return self._rates.guess(running.planned.cell)
+
+    def _waiting(self, running: Mapping[str, float | None]) -> list[float | None]:
+        """Return the time of each cell that has not begun, by finished cells like it or by running ones."""
+        projected = Rates()
+        for key, seconds in running.items():
+            if seconds is not None:
+                projected.add(self._cells[key].cell, seconds)
+        cells = [each.cell for key, each in self._cells.items() if key not in running and key not in self._ended]
+        return [self._rates.guess(cell) or projected.guess(cell) for cell in cells]
 
 
 def seconds_of(outcome: Outcome) -> float:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from rich.text import Text
 
-from harness.cli.amounts import count, rough, size, thousands
+from harness.cli.amounts import amount, count, rough, size, thousands
 from harness.cli.console import print_json, results, say, table
 from harness.cli.cost import disk_bytes
 from harness.cli.outlook import Outlook, look_ahead
@@ -121,12 +121,12 @@ class _Totals:
     def _sum(self) -> str:
         states = Counter(row.state for row in self.rows)
         parts = ", ".join(f"{number} {state}" for state, number in states.most_common())
-        cells = f"{len(self.rows)} cells: {parts}" if self.rows else "no cells"
+        cells = f"{amount(len(self.rows), 'cell')}: {parts}" if self.rows else "no cells"
         bill = self.outlook.bill
         if not bill.cells:
             return f"{cells}; nothing to do"
         left = f"{cells}; to run: {bill.cells}, {size(self.disk_bytes)}"
-        workers = f"{self.outlook.workers} worker{'s' * (self.outlook.workers > 1)} on {self.outlook.device}"
+        workers = f"{amount(self.outlook.workers, 'worker')} on {self.outlook.device}"
         if bill.unknown == bill.cells:
             return f"{left}, time unknown, {workers}"
         least = "at least " if bill.unknown else "about "

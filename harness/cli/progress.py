@@ -101,9 +101,9 @@ class LiveWatcher:
         self._board.ended(outcome)
         mark = Text(f"{_MARKS[outcome.state]} ", style=_STYLES[outcome.state])
         ending = _ending(outcome)
-        if outcome.state != "finished":
+        if outcome.state == "failed":
             self._console.print(mark.append(outcome.planned.name, style="none"), overflow="fold")
-            self._console.print(Padding(Text(ending, style="dim"), (0, 0, 0, 2)))
+            self._console.print(Padding.indent(Text(ending, style="dim"), 2))
             return
         room = min(self._console.width, _WIDE) - len(ending) - 4
         name = cut_name(outcome.planned, room).ljust(room)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.cli.amounts import amount
 from harness.cli.board import Board
 from harness.cli.console import messages, print_json, say
 from harness.cli.cost import disk_bytes, refuse_disk, refuse_hours
@@ -109,20 +110,20 @@ def _announce(asked: Run, prepared: Prepared) -> None:
         say(f"nothing to do: all {cells} cells are done")
     else:
         before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
-        workers = prepared.outlook.workers
-        where = f"{workers} worker{'s' * (workers > 1)} on {prepared.outlook.device}"
-        say(f"{prepared.plan.study}: {len(prepared.outlook.todo)} cells to run with {where}{before}")
+        where = f"{amount(prepared.outlook.workers, 'worker')} on {prepared.outlook.device}"
+        say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {where}{before}")
     if stale:
         say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
 
 
 def _tell_failures(outcomes: Sequence[Outcome], store: Store, asked: Run) -> None:
+    """Say how many cells failed, with -v their tracebacks too; why each failed has been told as it did."""
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    for outcome in failed:
-        path = store.artifact(outcome.run_id, "traceback.txt") if outcome.run_id and asked.verbosity > 0 else None
-        say(path.read_text() if path else f"failed: {outcome.planned.name}: {outcome.message}")
-    if failed and not asked.matrix.only:
-        say(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to try them again")
+    for outcome in failed if asked.verbosity > 0 else ():
+        path = store.artifact(outcome.run_id, "traceback.txt") if outcome.run_id else None
+        say(f"{outcome.planned.name}\n{path.read_text() if path else outcome.message}")
+    if failed:
+        say(f"{len(failed)} of {amount(len(outcomes), 'cell')} failed; run the same command again to try them again")
 
 
 def _incomplete(asked: Run, prepared: Prepared) -> int:

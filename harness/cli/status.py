@@ -116,5 +116,5 @@ def _print_failed(cells: list[CellStatus]) -> None:
     out = results()
     for cell in cells:
         out.print(Text("\nfailed ", style="red").append(cell.name, style="none"))
-        out.print(Padding(Text(cell.error or "no reason is on record"), (0, 0, 0, 2)))
-        out.print(Padding(Text(f"run {cell.run_id}, its traceback.txt says where", style="dim"), (0, 0, 0, 2)))
+        out.print(Padding.indent(Text(cell.error or "no reason is on record"), 2))
+        out.print(Padding.indent(Text(f"run {cell.run_id}, its traceback.txt says where", style="dim"), 2))

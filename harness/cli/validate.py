@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.cli.amounts import amount
 from harness.cli.console import results
 from harness.cli.requests import Matrix
 from harness.plugins import Catalog
@@ -17,9 +18,5 @@ def perform(asked: Matrix) -> int:
     study = load_study(asked.path, Catalog(asked.plugins), asked.overrides, asked.only)
     experiments = {place.experiment for placed in study.cells for place in placed.places}
     experiments -= {ablation.name for ablation in study.ablations}
-    results().print(f"ok: {_number(len(study.cells), 'cell')} in {_number(len(experiments), 'experiment')}")
+    results().print(f"ok: {amount(len(study.cells), 'cell')} in {amount(len(experiments), 'experiment')}")
     return 0
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

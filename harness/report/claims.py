@@ -25,7 +25,7 @@ COLUMNS = (
 def claims_table(claims: Sequence[Claim], variants: Sequence[Variant]) -> Table | None:
     """Return one row for each claim and each variant that it speaks of; None without claims."""
     rows = [row for claim in claims for row in _rows(claim, variants)]
-    return Table("Claims: published figures and ours", COLUMNS, tuple(rows)) if rows else None
+    return Table("Published figures beside ours", COLUMNS, tuple(rows)) if rows else None
 
 
 def verdict(claim: Claim, measured: Spread | None) -> Value:

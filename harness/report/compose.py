@@ -22,7 +22,10 @@ from harness.report.variants import Variant, dataset_name, distinct_variants, ex
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All parts in the order in which they are shown. Variants are ranked, the best on the test set first."""
+    """All parts in the order in which they are shown.
+
+    Experiments are ranked, the best on the test set first; pictures of ablations follow theirs.
+    """
 
     study: str
     warning: str
@@ -45,7 +48,7 @@ class Report:
 def compose(findings: Findings, store: ReportStore) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
     plan, variants = findings.plan, experiment_variants(findings)
-    pictured = ranked(distinct_variants(findings))
+    pictured = (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
     return Report(
         study=plan.study,
         warning=warning(findings),

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from harness.measure.drawing import AMBER, BLUE, INK, MUTED, literal, new_figure, plain_axes, save, shortened
+from harness.measure.drawing import (
+    AMBER,
+    BLUE,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    literal,
+    new_figure,
+    plain_axes,
+    save,
+    shortened,
+)
 from harness.measure.pictures import draw_confusion, draw_seed_curves
 from harness.report.compose import Report
-from harness.report.results import TEST, VALIDATION
+from harness.report.results import TEST
+from harness.report.spread import spread_of
+from harness.report.strips import shown_metric, span_of
 from harness.report.variants import Variant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 OURS: Final = ("results.png", "curves-*.png", "confusion-*.png")
 
@@ -52,26 +70,36 @@ def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 
 def _draw_results(variants: Sequence[Variant], folder: Path) -> str | None:
     """Draw every seed's accuracy, test where it was opened, else validation; the best at the top."""
-    metric = TEST if any(variant.values(TEST) for variant in variants) else VALIDATION
+    metric = shown_metric(variants)
     shown = [variant for variant in variants if variant.values(metric)]
-    if not shown:
+    span = span_of(shown, metric)
+    if span is None:
         return None
     split = "test" if metric == TEST else "validation"
     figure = new_figure(7.6, 1.0 + 0.32 * len(shown))
     axes = figure.subplots()
     plain_axes(axes, f"{split} accuracy in percent: each seed, mean, one standard deviation")
-    axes.grid(visible=True, axis="x", color="#e6eaee", linewidth=0.8)
+    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
+    low, high = (end * 100 for end in span)
+    axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     for row, variant in enumerate(shown):
-        values, spread = [value * 100 for value in variant.values(metric).values()], variant.spread(metric)
-        mean, deviation = (spread.mean * 100, (spread.deviation or 0) * 100) if spread else (0, 0)
-        axes.plot([mean - deviation, mean + deviation], [row, row], color=BLUE, alpha=0.35, linewidth=6)
-        axes.plot(values, [row] * len(values), "o", color=BLUE, markersize=4.5, markeredgewidth=0)
-        axes.plot([mean], [row], "|", color=AMBER, markersize=13, markeredgewidth=2)
-        axes.annotate(
-            f"{mean:.2f}", (mean, row), (0, 8), textcoords="offset points", ha="center", fontsize=7, color=MUTED
-        )
+        _draw_variant(axes, row, [value * 100 for value in variant.values(metric).values()], low)
     axes.set_yticks(range(len(shown)), [literal(shortened(variant.name, 40)) for variant in shown], color=INK)
     axes.set_ylim(len(shown) - 0.4, -0.75)
-    axes.margins(x=0.06)
     save(figure, folder / "figures" / "results.png")
     return "figures/results.png"
+
+
+def _draw_variant(axes: Axes, row: int, values: Sequence[float], low: float) -> None:
+    spread = spread_of(values)
+    if spread is None or not math.isfinite(spread.mean):
+        return
+    if max(values) < low:
+        axes.text(low, row, f"below: {spread.mean:.2f}", va="center", fontsize=8, color=MUTED, backgroundcolor=PAPER)
+        return
+    deviation = spread.deviation or 0
+    axes.plot([spread.mean - deviation, spread.mean + deviation], [row, row], color=BLUE, alpha=0.35, linewidth=6)
+    axes.plot(values, [row] * len(values), "o", color=BLUE, markersize=4.5, markeredgewidth=0)
+    axes.plot([spread.mean], [row], "|", color=AMBER, markersize=13, markeredgewidth=2)
+    place: dict[str, Any] = {"xy": (spread.mean, row), "xytext": (0, 8), "textcoords": "offset points"}
+    axes.annotate(f"{spread.mean:.2f}", **place, ha="center", fontsize=7, color=MUTED)

@@ -13,6 +13,9 @@ NOTHING: Final = "-"
 SHARES: Final = ("accuracy", "accuracy_tta", "macro_f1", "ece")
 """Last parts of the metrics that are shares in [0, 1] and shown in percent."""
 
+UNITS: Final = ((0.9995, "ms", 0.001, 0), (120, "s", 1.0, 1), (7200, "min", 60.0, 1), (math.inf, "h", 3600.0, 2))
+"""Up to how many seconds each unit of time is used, its name, its seconds, its decimals."""
+
 
 def percent(share: float) -> str:
     """Return a share in percent, without the sign.
@@ -71,11 +74,12 @@ def duration_spread(spread: Spread | None) -> str:
 
     >>> duration_spread(Spread(2, 2400.0, 30.0)), duration_spread(Spread(1, 42.0, None))
     ('40.0 ± 0.5 min', '42.0 s')
+    >>> duration_spread(Spread(2, 0.0123, 0.001))
+    '12 ± 1 ms'
     """
     if spread is None:
         return NOTHING
-    limits = ((120, "s", 1, 1), (7200, "min", 60, 1), (math.inf, "h", 3600, 2))
-    name, size, digits = next((unit[1:] for unit in limits if spread.mean < unit[0]), ("s", 1, 1))
+    name, size, digits = next((unit[1:] for unit in UNITS if spread.mean < unit[0]), UNITS[-1][1:])
     scaled = Spread(spread.count, spread.mean / size, spread.deviation and spread.deviation / size)
     return f"{scaled.mean:.{digits}f}{_plus_minus(scaled, lambda value: f'{value:.{digits}f}')} {name}"
 

@@ -52,7 +52,7 @@ def results_table(variants: Sequence[Variant], baseline: str | None) -> Table:
     )
     rows = tuple(_row(variant, shown) for variant in ranked(variants))
     notes = tuple(f"{variant.name}: {note}" for variant in ranked(variants) for note in notes_of(variant))
-    return Table("Results: mean ± standard deviation over seeds", _columns(shown), rows, notes)
+    return Table("Mean ± standard deviation over seeds, the best on the test set first", _columns(shown), rows, notes)
 
 
 def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
@@ -121,9 +121,9 @@ def _columns(shown: Shown) -> tuple[Column, ...]:
     if shown.baseline is not None:
         columns += [Column(f"vs {shown.baseline.experiment}", hint="difference of mean test top-1 in points")]
     columns += [Column("val. top-1 %", hint="share of validation images classified right")]
-    columns += [Column("parameters"), Column("train time", hint="time of fitting alone")]
-    columns += [Column("device", numeric=False)] if shown.devices else []
-    return (*columns, Column("cells", hint="finished / planned"))
+    columns += [Column("cells", hint="finished / planned"), Column("parameters")]
+    columns += [Column("train time", hint="time of fitting alone")]
+    return (*columns, *([Column("device", numeric=False)] if shown.devices else []))
 
 
 def _row(variant: Variant, shown: Shown) -> tuple[Value, ...]:
@@ -133,9 +133,9 @@ def _row(variant: Variant, shown: Shown) -> tuple[Value, ...]:
     values += [test_value(variant, "test/accuracy_tta")] if shown.tta else []
     values += [test_value(variant, "test/macro_f1")]
     values += [_against(variant, shown.baseline)] if shown.baseline is not None else []
-    values += [share_value(variant.spread(VALIDATION)), parameters_value(variant), train_time(variant)]
-    values += [named(", ".join(variant.devices) or NOTHING)] if shown.devices else []
-    return (*values, cells_value(variant))
+    values += [share_value(variant.spread(VALIDATION)), cells_value(variant), parameters_value(variant)]
+    values += [train_time(variant)]
+    return (*values, *([named(", ".join(variant.devices) or NOTHING)] if shown.devices else []))
 
 
 def _against(variant: Variant, baseline: Variant) -> Value:

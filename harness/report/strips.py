@@ -17,6 +17,7 @@ from harness.report.variants import Variant
 WIDTH: Final = 180
 HEIGHT: Final = 20
 EDGE: Final = 7
+CROWDED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,38 @@ class Strips:
 
 def strips_of(variants: Sequence[Variant]) -> Strips | None:
     """Return the strips of test accuracy, of validation accuracy where no test set was opened; None of nothing."""
-    metric = TEST if any(variant.values(TEST) for variant in variants) else VALIDATION
-    values = [value for variant in variants for value in variant.values(metric).values() if math.isfinite(value)]
-    if not values:
+    metric = shown_metric(variants)
+    span = span_of(variants, metric)
+    if span is None:
         return None
-    low, high = _range(min(values), max(values))
+    low, high = span
     pictures = tuple(_picture(variant, metric, low, high) for variant in variants)
     split = "test" if metric == TEST else "validation"
     return Strips(f"{split} top-1, each seed", f"{low * 100:.4g}", f"{high * 100:.4g}", pictures)
 
 
-def _range(low: float, high: float) -> tuple[float, float]:
-    """Return a range around the values that ends at whole, or fewer, percent."""
-    wide = high - low
+def shown_metric(variants: Sequence[Variant]) -> str:
+    """Return test accuracy where any test set was opened, else validation accuracy."""
+    return TEST if any(variant.values(TEST) for variant in variants) else VALIDATION
+
+
+def span_of(variants: Sequence[Variant], metric: str) -> tuple[float, float] | None:
+    """Return a range of whole, or fewer, percent that holds the variants' values; None of no values.
+
+    The lowest are left out while the others, at least three, then have three times the room: a floor
+    at chance level would press all that matters into one spot.
+    """
+    each = [[value for value in variant.values(metric).values() if math.isfinite(value)] for variant in variants]
+    groups = sorted(filter(None, each), key=min)
+    if not groups:
+        return None
+    high = max(map(max, groups))
+    while len(groups) > 3 and high - min(groups[0]) > CROWDED * (high - min(groups[1])):
+        groups = groups[1:]
+    wide = high - min(groups[0])
     step = 0.05 if wide > 0.2 else 0.01 if wide > 0.02 else 0.002
-    return max(0.0, math.floor(low / step) * step), min(1.0, math.ceil(high / step) * step or step)
+    low = math.floor(min(groups[0]) / step) * step
+    return max(0.0, low - step if wide == 0 else low), min(1.0, math.ceil(high / step) * step or step)
 
 
 def _picture(variant: Variant, metric: str, low: float, high: float) -> Markup:
@@ -53,6 +71,8 @@ def _picture(variant: Variant, metric: str, low: float, high: float) -> Markup:
     spread = variant.spread(metric)
     if not values or spread is None:
         return Markup('<span class="muted">-</span>')
+    if max(values) < low:
+        return Markup('<span class="muted">below: {} %</span>').format(percent(spread.mean))
     middle = HEIGHT / 2
     parts = [Markup('<path class="track" d="M0 {0}H{1}"/>').format(middle, WIDTH), _band(spread, low, high)]
     dot = Markup('<circle cx="{:.1f}" cy="{}" r="3.2"/>')

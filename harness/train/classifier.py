@@ -129,7 +129,7 @@ class NetworkClassifier:
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Return parameters and buffers by their names in the network, as copies."""
-        return {name: np.array(value.cpu(), order="C") for name, value in self.network.state_dict().items()}
+        return {name: np.array(value.cpu().numpy(), order="C") for name, value in self.network.state_dict().items()}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Become the fitted classifier whose `state` this is.

@@ -37,7 +37,17 @@ def test_a_running_cell_tells_the_time_of_those_that_wait() -> None:
     board.started(first, "cpu")
     clock.seconds = 10.0
     board.epoch(first, 2, {})
-    assert board.seconds_left() == 20.0  # 10 s of its own, and as much for the one of which nothing is known
+    assert board.seconds_left() == 10.0 + 20.0  # the rest of its own, and a whole one like it
+
+
+def test_cells_that_wait_count_as_whole_ones_when_one_like_them_is_nearly_done() -> None:
+    clock = Clock()
+    first, second = planned("mlp"), planned("mlp", seed=1)
+    board = Board([first, second], Rates(), now=clock)
+    board.started(first, "cpu")
+    clock.seconds = 30.0
+    board.epoch(first, 3, {})
+    assert board.seconds_left() == 10.0 + 40.0
 
 
 def test_two_workers_halve_the_time_but_not_below_the_longest_cell() -> None:

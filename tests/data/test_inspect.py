@@ -84,6 +84,13 @@ def test_flat_images_are_like_nothing() -> None:
     assert found.exact_across.images == 1
 
 
+def test_faint_steps_in_flat_images_are_no_likeness() -> None:
+    step = np.repeat((np.arange(32) >= 16).astype(np.uint8), 3).reshape(1, 32, 3)
+    faint = np.stack([np.broadcast_to(level + step, (32, 32, 3)) for level in (10, 90, 200)]).astype(np.uint8)
+    found = find(np.concatenate([scenes(40), faint]), scenes(5, seed=1))
+    assert found.near_within_train.images == 0
+
+
 def test_frames_around_different_pictures_are_no_twins() -> None:
     framed = np.full((30, 32, 32, 3), 255, np.uint8)
     framed[:, 6:26, 6:26] = scenes(30, side=20) // 3

@@ -90,7 +90,7 @@ class KeptStore:
         device: str = "a CPU",
         seconds: float = 61.0,
         epochs: bool = True,
-        **tags: str,
+        tags: Mapping[str, str] | None = None,
     ) -> Run:
         """Keep a cell's finished run with all that it leaves; `test` None leaves the test set sealed."""
         metrics: dict[str, float] = {"time/train_seconds": seconds, "model/parameters": 288_746.0}
@@ -99,7 +99,7 @@ class KeptStore:
         opened = "sealed" if test is None else "opened"
         own = {"harness.test": opened, "harness.hardware": device, "harness.source_digest": planned.source_digest}
         run_id = f"run-{planned.key}"
-        run = Run(run_id, "cell", planned.name, "FINISHED", own | tags, metrics)
+        run = Run(run_id, "cell", planned.name, "FINISHED", own | dict(tags or {}), metrics)
         self.cells.setdefault(planned.key, []).append(run)
         if test is not None:
             self.ledger.append(Opening(planned.key, "0123456789abcdef", "2026-11-21T05:00:00+00:00", "host", run_id))
