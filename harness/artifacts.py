@@ -46,7 +46,7 @@ def write_artifacts(
 def _write_predictions(path: Path, evaluation: Evaluation, task: Task) -> None:
     """One row an image: its index in the source's split, its label, one score a class."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {"index": evaluation.images.index, "label": evaluation.images.labels}
+    columns: dict[str, NDArray[np.generic]] = {"index": evaluation.images.index, "label": evaluation.images.labels}
     columns |= {f"score_{name}": evaluation.scores[:, i] for i, name in enumerate(task.classes)}
     pq.write_table(pa.table(columns), path, compression="zstd")
 

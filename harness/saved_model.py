@@ -31,6 +31,7 @@ def build_classifier(
     task: Task,
     catalog: Catalog,
     device: torch.device,
+    *,
     checkpoint: Path | None = None,
     max_batches: int | None = None,
 ) -> Classifier:

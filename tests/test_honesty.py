@@ -1,4 +1,4 @@
-"""What the harness promises of figures, seen from the command line: no signal, copied images, a test file that is gone."""
+"""What the harness promises of figures: no signal gives chance, copied images show, the seal holds without the file."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_training_images_copied_into_test_are_reported(digits: Arrays, home: Pat
     copied = dict(digits)
     copied["x_test"] = np.concatenate([digits["x_test"], digits["x_train"][:500]])
     copied["y_test"] = np.concatenate([digits["y_test"], digits["y_train"][:500]])
-    np.savez(tmp_path / "copied.npz", **copied)
+    np.savez(tmp_path / "copied.npz", **copied)  # type: ignore[arg-type]
     matrix = write_matrix(tmp_path, "copied", "npz", tmp_path / "copied.npz", "  floor: {model: majority}\n")
 
     described = harness("data", matrix, "--home", home, "--json")

@@ -43,8 +43,13 @@ def print_json(value: object) -> None:
 
 
 def say(line: str) -> None:
-    """Print one remark on stderr, exactly as given."""
-    messages().print(Text(line), soft_wrap=True)
+    """Print one remark on stderr."""
+    tell(messages(), line)
+
+
+def tell(console: Console, line: str, style: str = "") -> None:
+    """Print a line of text: wrapped between words in a terminal, whole where programs read it."""
+    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
 
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:

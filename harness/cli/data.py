@@ -9,7 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from harness.cli.amounts import thousands
-from harness.cli.console import print_json, results, table
+from harness.cli.console import print_json, results, table, tell
 from harness.cli.requests import Data
 from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
@@ -76,7 +76,7 @@ def _print(found: Description) -> None:
     out.print("", _classes(found))
     out.print("", _duplicates(found.leakage))
     for line in _remarks(found.leakage):
-        out.print(Text(line))
+        tell(out, line)
 
 
 def _statistics(found: Description) -> object:

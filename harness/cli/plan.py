@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from rich.text import Text
 
 from harness.cli.amounts import amount, count, rough, size, thousands
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.cost import disk_bytes
 from harness.cli.outlook import Outlook, look_ahead
 from harness.cli.planned_sizes import sizes_of
@@ -116,7 +116,7 @@ class _Totals:
             shown.add_row(Text(row.name), state, thousands(row.parameters), count(row.flops), time)
         out = results()
         out.print(shown)
-        out.print(self._sum(), soft_wrap=True)
+        tell(out, self._sum())
 
     def _sum(self) -> str:
         states = Counter(row.state for row in self.rows)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.cli.amounts import clock, count, duration, rough
 from harness.cli.board import Board, Running, seconds_of
+from harness.cli.console import tell
 from harness.contracts import Outcome, PlannedCell, Watcher
 
 _WIDE = 100
@@ -72,7 +73,7 @@ class PlainWatcher:
 
     def _say(self, level: int, line: str) -> None:
         if level <= self._verbosity:
-            self._console.print(Text(line), soft_wrap=True)
+            tell(self._console, line)
 
 
 class LiveWatcher:

@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.requests import Report
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name
@@ -56,7 +56,7 @@ def print_results(rows: list[SummaryRow]) -> None:
     out.print(shown)
     for row in rows:
         for note in row.notes:
-            out.print(Text(f"{row.experiment}: {note}", style="yellow"), soft_wrap=True)
+            tell(out, f"{row.experiment}: {note}", style="yellow")
 
 
 def _columns(width: int) -> dict[str, str]:
