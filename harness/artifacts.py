@@ -39,7 +39,7 @@ def write_artifacts(
     if filters is not None:
         draw_filters(filters, artifacts / "filters.png")
     if evaluations:
-        _write_evaluation(artifacts, evaluations[-1], task)
+        _write_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic)
     return artifacts
 
 
@@ -51,12 +51,12 @@ def _write_predictions(path: Path, evaluation: Evaluation, task: Task) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def _write_evaluation(artifacts: Path, evaluation: Evaluation, task: Task) -> None:
-    figures, images = evaluation.figures, evaluation.images
+def _write_evaluation(artifacts: Path, evaluation: Evaluation, task: Task, probabilistic: bool) -> None:
+    figures, images, errors = evaluation.figures, evaluation.images, artifacts / "errors.png"
     write_confusion(figures.confusion, task.classes, artifacts / "confusion.csv")
     write_class_report(figures, task.classes, artifacts / "report.json")
     draw_confusion(figures.confusion, task.classes, artifacts / "confusion.png")
-    draw_errors(images.images, images.labels, evaluation.scores, task.classes, artifacts / "errors.png")
+    draw_errors(images.images, images.labels, evaluation.scores, task.classes, errors, probabilistic=probabilistic)
 
 
 def _first_filters(classifier: Classifier) -> NDArray[np.floating] | None:

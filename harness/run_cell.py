@@ -68,7 +68,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
     artifacts = write_artifacts(job.folder, task, classifier, report, evaluations)
     metrics = final_metrics(classifier, task, report, evaluations, time.perf_counter() - begun)
     tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
-    return Result(job.key, digest, metrics, tag, artifacts)
+    return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -30,7 +30,7 @@ def watching(board: Board, console: Console, verbosity: int) -> Iterator[Watcher
 
     `verbosity` -1 shows failures alone, 1 adds a line for each epoch.
     """
-    if not console.is_terminal or verbosity < 0:
+    if not console.is_terminal or console.is_dumb_terminal or verbosity < 0:
         yield PlainWatcher(board, console, verbosity)
         return
     watcher = LiveWatcher(board, console, verbosity)

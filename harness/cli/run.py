@@ -33,6 +33,8 @@ class Prepared:
     """A plan that may be run: checked, within its budget, its store open."""
 
     plan: StudyPlan
+    tuned: tuple[str, ...]
+    """Experiments that the file wants tuned."""
     catalog: Catalog
     store: Store
     outlook: Outlook
@@ -46,6 +48,7 @@ def perform(asked: Run) -> int:
         StoreError: the store cannot be reached.
     """
     prepared = _prepare(asked)
+    _announce(asked, prepared)
     outcomes = _run(asked, prepared)
     code = exit_code(outcomes, asked.fail_fast)
     if code == INTERRUPTED:
@@ -77,12 +80,11 @@ def _prepare(asked: Run) -> Prepared:
     if plan.budget.disk_gb is not None:
         needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
         refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)
-    return Prepared(plan, catalog, open_store(asked.store_home), outlook)
+    return Prepared(plan, tuple(study.tune), catalog, open_store(asked.store_home), outlook)
 
 
 def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
     plan, outlook = prepared.plan, prepared.outlook
-    _announce(asked, prepared)
     settings = RunSettings(
         home=prepared.store.home,
         device=outlook.device,
@@ -112,6 +114,8 @@ def _announce(asked: Run, prepared: Prepared) -> None:
         before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
         where = f"{amount(prepared.outlook.workers, 'worker')} on {prepared.outlook.device}"
         say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {where}{before}")
+    if prepared.tuned:
+        say(f"not tuned: {', '.join(prepared.tuned)}; the tune section is checked, not run, in this version")
     if stale:
         say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
 

@@ -60,6 +60,11 @@ class Dataset(Choice):
     validation: Validation = Validation(fraction=0.1)
     limit: Limit | None = None
 
+    @property
+    def images(self) -> str:
+        """Which images these are, as JSON: the same whatever is carved from them or left out."""
+        return self.model_copy(update={"validation": Validation(fraction=0.1), "limit": None}).model_dump_json()
+
 
 class EarlyStopping(Frozen):
     """Stop after `patience` epochs without a better value on validation."""

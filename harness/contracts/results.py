@@ -55,3 +55,5 @@ class Result:
     test: str
     """The value of the tag harness.test: sealed, opened or never."""
     artifacts: Path
+    split_digest: str = ""
+    """Which images were held out for validation."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from harness.contracts.cell import Cell, Frozen
+from harness.contracts.cell import Cell, Dataset, Frozen
 
 
 class Place(Frozen):
@@ -84,3 +84,11 @@ class StudyPlan(Frozen):
     report: ReportSettings = ReportSettings()
     partial: bool = False
     """Whether --only left cells of the file out."""
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The distinct data sets in plan order, whatever is carved or left out of them."""
+        distinct: dict[str, Dataset] = {}
+        for planned in self.cells:
+            distinct.setdefault(planned.cell.dataset.images, planned.cell.dataset)
+        return tuple(distinct.values())

@@ -64,7 +64,11 @@ class CellRun:
     def finish(self, result: Result) -> Outcome:
         """Log all that the cell left and end the run as FINISHED."""
         store = self.around.store
-        tags = {"harness.test": result.test, "harness.model_digest": result.model_digest}
+        tags = {
+            "harness.test": result.test,
+            "harness.model_digest": result.model_digest,
+            "harness.split_digest": result.split_digest,
+        }
         with self.around.interrupts.shield():
             store.log_folder(self.run_id, result.artifacts)
             if self.around.with_models:

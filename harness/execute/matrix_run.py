@@ -23,6 +23,7 @@ def start_matrix(
         "harness.git": git_state(Path.cwd()),
         "harness.device": device,
         "harness.hardware": hardware(device),
+        "harness.smoke": str(settings.smoke).lower(),
     }
     environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
     with interrupts.shield():

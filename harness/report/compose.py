@@ -8,7 +8,7 @@ from harness.report.ablations import ablation_tables
 from harness.report.claims import claims_table
 from harness.report.confusions import Confusions, confusions_of
 from harness.report.curves import Curves, curves_of
-from harness.report.duplicates import Duplicates, datasets_of, duplicates_of
+from harness.report.duplicates import Duplicates, duplicates_of
 from harness.report.gather import Findings
 from harness.report.headline import gaps, headline, warning
 from harness.report.ledger import LedgerSummary, ledger_summary
@@ -73,7 +73,7 @@ def _glance(findings: Findings) -> tuple[Fact, ...]:
     """Return what is seen first beside the result."""
     entries = findings.entries
     return (
-        Fact("data", ", ".join(dict.fromkeys(map(dataset_name, datasets_of(findings.plan))))),
+        Fact("data", ", ".join(dict.fromkeys(map(dataset_name, findings.plan.datasets)))),
         Fact("cells finished", f"{len(findings.finished)} of {len(entries)}"),
         Fact("seeds", str(len({entry.seed for entry in entries}))),
         Fact("test openings", str(len(findings.openings))),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.contracts import Dataset, StudyPlan, Validation
+from harness.contracts import Dataset, StudyPlan
 from harness.data.leakage import Leakage
 from harness.report.gather import Findings
 from harness.report.numbers import amount
@@ -28,12 +28,7 @@ class Duplicates:
 def duplicates_of(findings: Findings, store: ReportStore) -> tuple[Duplicates, ...]:
     """Return one finding for each of the plan's data sets; the newest check of each counts."""
     checks = _checks(findings, store)
-    return tuple(_finding(dataset, checks.get(_text(dataset)), findings) for dataset in datasets_of(findings.plan))
-
-
-def datasets_of(plan: StudyPlan) -> tuple[Dataset, ...]:
-    """Return the plan's distinct data sets in plan order, whatever is carved or left out of them."""
-    return tuple({_text(planned.cell.dataset): planned.cell.dataset for planned in plan.cells}.values())
+    return tuple(_finding(dataset, checks.get(dataset.images), findings) for dataset in findings.plan.datasets)
 
 
 def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Duplicates:
@@ -71,11 +66,11 @@ def _checks_of_run(run: RunRecord, store: ReportStore) -> Iterator[tuple[str, Le
     folder, plan = store.artifact(run.run_id, "leakage"), store.artifact(run.run_id, "plan.json")
     if folder is None or plan is None:
         return
-    datasets = datasets_of(StudyPlan.model_validate_json(plan.read_text()))
+    datasets = StudyPlan.model_validate_json(plan.read_text()).datasets
     for number, dataset in enumerate(datasets):
         check = _read(folder / f"{number}.json")
         if check is not None:
-            yield _text(dataset), check
+            yield dataset.images, check
 
 
 def _read(path: Path) -> Leakage | None:
@@ -86,7 +81,3 @@ def _read(path: Path) -> Leakage | None:
         return Leakage.model_validate_json(path.read_text())
     except ValidationError:
         return None
-
-
-def _text(dataset: Dataset) -> str:
-    return dataset.model_copy(update={"validation": Validation(fraction=0.1), "limit": None}).model_dump_json()

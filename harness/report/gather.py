@@ -55,8 +55,8 @@ class Findings:
 
     @property
     def is_smoke(self) -> bool:
-        """Whether cells ran for a few batches only: then even those that may open the test set did not."""
-        return any(entry.tag("smoke") == "true" or _is_unopened(entry) for entry in self.finished)
+        """Whether cells ran for a few batches only."""
+        return any(entry.tag("smoke") == "true" for entry in self.finished)
 
 
 def gather(store: ReportStore, study: str) -> Findings:
@@ -93,7 +93,3 @@ def _entry(planned: PlannedCell, runs: Sequence[RunRecord]) -> Entry:
     if last.status == "RUNNING":
         return Entry(planned, "running", last, "still running")
     return Entry(planned, "missing", last, "interrupted")
-
-
-def _is_unopened(entry: Entry) -> bool:
-    return entry.planned.cell.test == "once" and entry.tag("test") == "sealed"

@@ -176,3 +176,14 @@ def test_an_unknown_source_is_told_with_the_nearest_name() -> None:
     done = harness("data", "cifar1")
     assert done.exit_code == 2
     assert "cifar10" in done.stderr
+
+
+def test_the_address_of_a_server_is_all_that_ui_has_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert harness("ui").stdout == "http://127.0.0.1:9\n"
+
+
+def test_without_a_store_there_is_no_user_interface_to_show() -> None:
+    done = harness("ui")
+    assert done.exit_code == 2
+    assert "nothing was run" in done.stderr

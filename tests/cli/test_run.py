@@ -7,9 +7,11 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def harness(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def cell_states(plan: Result) -> dict[str, str]:
@@ -206,6 +214,30 @@ def test_nothing_to_do_is_said_in_under_5_seconds(finished: Result, folder: Path
     assert "nothing to do: all 3 cells are done" in done.stderr
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+
+
+def test_cells_whose_data_would_have_to_be_downloaded_are_left_out_of_a_plan(finished: Result, folder: Path) -> None:
+    text = MATRIX.replace("mlp: {model: {name: mlp, hidden: 8}}", "mlp: {model: mlp, dataset: {name: mnist}}")
+    (folder / "absent.yaml").write_text(text)
+    done = harness("plan", "absent.yaml", "--json", *OPTIONS)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["cells_without_data"] == 1
+    assert "harness data mnist" in done.stderr
+
+
+def test_the_user_interface_serves_the_store_until_it_is_interrupted(finished: Result, folder: Path) -> None:
+    command = [sys.executable, "-m", "harness.cli", "ui", "--port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as serving:
+        assert serving.stdout is not None
+        address = serving.stdout.readline().strip()
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:
+                assert answer.status == 200
+        finally:
+            serving.send_signal(signal.SIGINT)
+    assert serving.returncode == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{address}/health", timeout=1)
 
 
 def test_ctrl_c_ends_with_130_and_a_rerun_finishes(finished: Result, folder: Path) -> None:

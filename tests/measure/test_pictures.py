@@ -22,7 +22,8 @@ HISTORY = [
 def drawn(path: Path) -> NDArray[np.float64]:
     """Return the pixels of a PNG that has more than one color."""
     pixels = np.asarray(imread(path))
-    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 10
+    gray = pixels[::3, ::3, :3] @ np.array([1.0, 1.7, 3.1])
+    assert len(np.unique(gray)) > 10
     return pixels
 
 

@@ -85,9 +85,9 @@ def test_a_part_of_the_file_is_for_testing_only(store: KeptStore) -> None:
     assert warning(gather(store, STUDY)) == "For testing only: --only left a part of the matrix file out."
 
 
-def test_a_finished_cell_that_left_the_test_set_alone_was_a_smoke_run(store: KeptStore) -> None:
+def test_a_smoke_run_is_for_testing_only(store: KeptStore) -> None:
     planned = cell_of("mlp")
-    store.keep(plan_of(planned)).finish(planned, None, 0.1)
+    store.keep(plan_of(planned)).finish(planned, None, 0.1, tags={"harness.smoke": "true"})
     assert "smoke run" in warning(gather(store, STUDY))
 
 

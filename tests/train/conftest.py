@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 TIMES = {"images_per_second", "epoch_seconds"}
 CATALOG = Catalog([PLUGINS])
 
-AUGMENT = (Choice(name="crop", pad=1), Choice(name="flip"), Choice(name="mixup"))  # type: ignore[call-arg]
+AUGMENT = (Choice(name="crop", pad=1), Choice(name="flip"), Choice(name="mixup"))
 
 
 @dataclass
@@ -63,7 +63,7 @@ def recipe(**settings: Any) -> Recipe:
     return Recipe.model_validate(chosen)
 
 
-def classifier(
+def classifier(  # noqa: PLR0917
     settings: Recipe,
     seed: int = 0,
     checkpoint: Path | None = None,

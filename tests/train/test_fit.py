@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import LabeledImages
 from harness.errors import InputError, OutOfMemoryError, TrainingError
 from tests.train.conftest import (
     AUGMENT,
@@ -147,11 +146,10 @@ def test_a_loss_that_is_not_finite_ends_the_fit_naming_epoch_and_step() -> None:
 
 
 def test_weights_that_the_last_step_broke_are_not_kept() -> None:
-    settings = recipe(epochs=1, batch_size=96, optimizer={"name": "sgd", "lr": 3e38, "momentum": 0, "nesterov": False})
-    with pytest.raises(TrainingError, match="weights 6.weight are not finite after the last step of epoch 1"):
-        classifier(recipe(**{**settings.model_dump(), "gradient_clip": 1e30})).fit(
-            LabeledImages(TRAIN.images, TRAIN.labels, TRAIN.index), None, Diary()
-        )
+    overflowing = {"name": "sgd", "lr": 3e38, "momentum": 0.0, "nesterov": False, "weight_decay": 1e3}
+    settings = recipe(epochs=1, batch_size=96, optimizer=overflowing)
+    with pytest.raises(TrainingError, match=r"weights .* are not finite after the last step of epoch 1"):
+        classifier(settings).fit(TRAIN, None, Diary())
 
 
 def test_a_listener_that_raises_ends_the_fit() -> None:
@@ -177,12 +175,14 @@ def test_no_training_images_is_an_error() -> None:
 
 
 def test_an_unknown_component_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match='did you mean "adamw"'):
-        classifier(recipe(optimizer={"name": "adamv"}))
+    with pytest.raises(InputError, match='there is no optimizer "adamm"; did you mean "adam"'):
+        classifier(recipe(optimizer={"name": "adamm"}))
 
 
-def test_bf16_is_refused_on_a_cpu_without_it() -> None:
+def test_bf16_trains_where_the_cpu_has_it_and_is_refused_elsewhere() -> None:
+    settings = recipe(precision="bf16")
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
-        pytest.skip("this CPU computes in bf16")
-    with pytest.raises(TrainingError, match="no bf16 instructions"):
-        classifier(recipe(precision="bf16"))
+        assert classifier(settings).fit(TRAIN, None, Diary()).history[1]["train/accuracy"] > 0.5
+    else:
+        with pytest.raises(TrainingError, match="no bf16 instructions"):
+            classifier(settings)

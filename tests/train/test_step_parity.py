@@ -21,7 +21,7 @@ ADAMW = {"name": "adamw", "lr": 0.01, "weight_decay": 0.1}
 
 def plain_losses(settings: Recipe, optimizer: dict[str, Any], sizes: int = 16) -> list[float]:
     """Return the mean loss of each epoch of the loop of any tutorial."""
-    network = classifier(settings).network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = classifier(settings).network.to(memory_format=torch.contiguous_format)
     rest = {name: value for name, value in optimizer.items() if name not in {"name", "decay_norms_and_biases"}}
     groups = plain_groups(network, optimizer)
     updater = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer["name"]](groups, **rest)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.train.conftest import assert_same_bits, without_times
+from tests.train.killed import Teller, train
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_fit_killed_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    _kill_after_two_epochs(path)
+    assert path.exists()
+    resumed, report = train(path, teller := _Counting())
+    whole, expected = train(None, Teller())
+    assert_same_bits(resumed, whole)
+    assert without_times(report.history) == without_times(expected.history)
+    assert 0 < len(teller.epochs) <= 4
+
+
+class _Counting(Teller):
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def epoch(self, epoch: int, metrics: object) -> None:
+        self.epochs.append(epoch)
+
+
+def _kill_after_two_epochs(path: Path) -> None:
+    command = [sys.executable, "-m", "tests.train.killed", str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["1\n", "2\n"]
+        process.kill()
+        process.stdout.read()
+    assert process.returncode == -signal.SIGKILL
