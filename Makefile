@@ -8,7 +8,7 @@ quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digi
 	$(BIN)/harness run experiments/quickstart.yaml
 
 test: .venv/ready  ## set up, then pass the tests
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: .venv/ready  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -54,8 +54,10 @@ def run_cell(job: Job, listen: Listener) -> Result:
         max_batches=SMOKE_BATCHES if job.smoke else None,
     )
     fitted = job.folder / "fitted"
+    fitting = time.perf_counter()
     if not fitted.exists():
         _save_fitted(fitted, cell, task, classifier, classifier.fit(fit_on, validation, listen))
+    begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
     classifier.load_state(load_file(fitted / WEIGHTS))
     report = FitReport(**json.loads((fitted / "fit.json").read_text()))
     digest = model_digest(fitted)
@@ -66,7 +68,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
         test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
         evaluations.append(evaluate_on("test", classifier, test, cell))
     artifacts = write_artifacts(job.folder, task, classifier, report, evaluations)
-    metrics = final_metrics(classifier, task, report, evaluations, time.perf_counter() - begun)
+    total_seconds = report.train_seconds + time.perf_counter() - begun
+    metrics = final_metrics(classifier, task, report, evaluations, total_seconds)
     tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
     return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest)
 

@@ -2,6 +2,8 @@
 
 import torch
 
+from harness.augmentations._constants import constant
+
 
 def shift_hue(images: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
     """Return RGB images [N, 3, H, W] in [0, 1] with each one's hue turned by its shift (float [N], in turns).
@@ -29,7 +31,7 @@ def _to_hsv(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 def _to_rgb(hue: torch.Tensor, saturation: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Smith 1978: channel n is v - v s max(0, min(k, 4 - k, 1)) with k = (n + 6 h) mod 6, n = 5, 3, 1."""
-    offsets = torch.tensor([5.0, 3.0, 1.0], device=hue.device)[None, :, None, None]
+    offsets = constant((5.0, 3.0, 1.0), hue.device)[None, :, None, None]
     place = (offsets + 6 * hue[:, None]).remainder(6.0)
     depth = torch.minimum(place, 4 - place).clamp(0, 1)
     return (value[:, None] * (1 - saturation[:, None] * depth)).clamp(0, 1)

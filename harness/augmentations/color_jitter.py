@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import torch
 from pydantic import Field
 
+from harness.augmentations._constants import constant
 from harness.augmentations._hue import shift_hue
 from harness.contracts import Augmentation, Batch
 
@@ -48,12 +49,12 @@ class ColorJitter(Augmentation):
         """
         strengths = (self.brightness, self.contrast, self.saturation, self.hue)
         usable = HUE + 1 if channels == 3 else CONTRAST + 1
-        used = [change for change in range(usable) if strengths[change] > 0]
+        used = tuple(change for change in range(usable) if strengths[change] > 0)
         device = random.device
         shuffled = torch.rand(len(used), count, generator=random, device=device).argsort(dim=0)
-        order = torch.tensor(used, dtype=torch.int64, device=device)[shuffled]
-        low = torch.tensor([*(max(0.0, 1 - strength) for strength in strengths[:HUE]), -self.hue], device=device)
-        high = torch.tensor([*(1 + strength for strength in strengths[:HUE]), self.hue], device=device)
+        order = constant(used, device, torch.int64)[shuffled]
+        low = constant((*(max(0.0, 1 - strength) for strength in strengths[:HUE]), -self.hue), device)
+        high = constant((*(1 + strength for strength in strengths[:HUE]), self.hue), device)
         uniform = torch.rand(HUE + 1, count, generator=random, device=device)
         return order, low[:, None] + (high - low)[:, None] * uniform
 

@@ -47,7 +47,7 @@ def perform(asked: Run) -> int:
     """
     catalog = Catalog(asked.matrix.plugins)
     study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
-    absent = absent_datasets((placed.cell.dataset for placed in study.cells), asked.cache)
+    absent = absent_datasets((placed.cell.dataset for placed in study.cells), catalog, asked.cache)
     here = tuple(placed for placed in study.cells if placed.cell.dataset.name not in absent)
     plan = make_plan(replace(study, cells=here), catalog, asked.cache)
     outlook = look_ahead(asked, plan, existing_store(asked.store_home))

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from harness.contracts import Dataset
+from harness.plugins import Catalog
 
-_DOWNLOADED: Final = frozenset({"cifar10", "cifar100", "mnist", "fashion_mnist", "svhn"})
-"""The sources that fetch from the network."""
 _UNFINISHED: Final = frozenset({".part", ".partial", ".lock"})
 
 
-def absent_datasets(datasets: Iterable[Dataset], cache: Path) -> frozenset[str]:
-    """Return the names of the published data sets that are not in the cache, raw or decoded."""
-    names = {dataset.name for dataset in datasets} & _DOWNLOADED
-    return frozenset(name for name in names if not _is_cached(name, cache))
+def absent_datasets(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> frozenset[str]:
+    """Return the names of the downloaded data sets that are not in the cache, raw or decoded."""
+    names = {dataset.name for dataset in datasets}
+    return frozenset(
+        name for name in names if catalog.declare("source", name).downloads and not _is_cached(name, cache)
+    )
 
 
 def _is_cached(name: str, cache: Path) -> bool:

@@ -122,6 +122,9 @@ class Source(Component):
     one split never needs the other's files, so training works with the test files deleted.
     """
 
+    downloads: ClassVar[bool] = False
+    """Whether `fetch` takes the files from the network; a plan then says so instead of fetching."""
+
     @abstractmethod
     def fetch(self, split: str, root: Path) -> None:
         """Make a split's raw files present: download and verify them, or check that they are there.

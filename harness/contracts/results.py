@@ -14,7 +14,10 @@ class Listener(Protocol):
     """Hears a cell while it runs. Raising from `epoch` ends the fit (pruning)."""
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Hear the metrics of a finished epoch (from 1), named as in MLflow (`train/loss` ...)."""
+        """Hear the metrics of a finished epoch (from 1), named as in MLflow (`train/loss` ...).
+
+        A fit that is resumed tells its last saved epoch again, and those after it.
+        """
 
     def opening(self, model_digest: str) -> None:
         """Record the opening of the test set; returns once it is in the ledger.

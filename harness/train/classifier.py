@@ -93,7 +93,7 @@ class NetworkClassifier:
         self._evaluator = Evaluator(task, self._device, recipe.channels_last)
 
     def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
-        """Train by the recipe, from the start or from the checkpoint; only new epochs are heard by `listen`.
+        """Train by the recipe, from the start or from the checkpoint; then `listen` hears its last epoch again.
 
         The metrics of an epoch: `train/loss` and `train/accuracy` are means over the epoch's
         training images as augmented, at the weights of their step (a mixed image counts as its
@@ -115,6 +115,7 @@ class NetworkClassifier:
             saved = plan.checkpoint and plan.checkpoint.load(self._device)
             if saved:
                 training.restore(saved)
+                _tell_again(training, listen)
             fit(training, plan, listen)
         seconds = sum(metrics["epoch_seconds"] for metrics in training.history)
         return FitReport(tuple(training.history), best_epoch(training.history), seconds, peak_bytes(self._device))
@@ -209,6 +210,12 @@ def _augmentations(recipe: Recipe, catalog: Catalog) -> tuple[Augmentation, ...]
     if recipe.label_smoothing:
         chosen.append(("label_smoothing", {"share": recipe.label_smoothing}))
     return tuple(catalog.realize("augmentation", name, options) for name, options in chosen)
+
+
+def _tell_again(training: Training, listen: Listener) -> None:
+    """Tell the last saved epoch, which the listener may have missed: it is saved before it is told."""
+    if training.history:
+        listen.epoch(len(training.history), training.history[-1])
 
 
 def _indexed(device: torch.device) -> torch.device:

@@ -96,8 +96,8 @@ class Training:
 def fit(training: Training, plan: Plan, listen: Listener) -> None:
     """Train to the end; the network then holds the weights that the recipe keeps.
 
-    Each epoch: steps, evaluation, best weights, checkpoint, and only then the listener, so that
-    an epoch is heard at most once however often a fit is resumed.
+    Each epoch: steps, evaluation, best weights, checkpoint, and only then the listener, which may
+    end the fit by raising.
 
     Raises:
         TrainingError: a loss or weight is not finite; names epoch and step.

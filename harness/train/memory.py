@@ -39,9 +39,11 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most bytes that were allocated: tensors on CUDA since `reset_peak`; on the CPU the whole process
-    since its start (peak resident set), whatever it did before.
-    """  # noqa: D205
+    """Return the most bytes that were in use.
+
+    On CUDA by tensors since `reset_peak`; on the CPU by the whole process since its start (peak
+    resident set), whatever it did before.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024

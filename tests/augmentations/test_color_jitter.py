@@ -64,6 +64,11 @@ def test_each_of_the_24_orders_is_drawn_about_equally_often(make: Make, random: 
     assert int(counts.max()) < 1150
 
 
+def test_no_strength_at_all_changes_nothing(make: Make, batch: Batch, random: torch.Generator) -> None:
+    still = make("color_jitter", brightness=0.0, contrast=0.0, saturation=0.0)
+    assert torch.equal(still.change(batch, random).images, batch.images)
+
+
 def test_only_changes_in_use_are_in_the_order(make: Make, random: torch.Generator) -> None:
     order, _ = make("color_jitter", brightness=0.0, hue=0.2).draw(10, 3, random)
     assert order.unique().tolist() == [1, 2, 3]

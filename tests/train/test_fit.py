@@ -131,6 +131,12 @@ def test_every_image_is_seen_once_an_epoch_and_a_single_one_left_over_joins_a_ba
     assert trained.state()["1.num_batches_tracked"] == 6
 
 
+def test_the_learning_rate_of_an_epoch_is_that_of_its_first_step() -> None:
+    schedule = {"name": "cosine", "per": "step", "warmup_epochs": 0.5}  # 3 of 6 steps
+    report = classifier(recipe(schedule=schedule)).fit(TRAIN, None, Diary())
+    assert [metrics["lr"] for metrics in report.history] == pytest.approx([0.05 / 3, 0.05 / 2])
+
+
 def test_max_batches_cuts_epochs_off() -> None:
     trained = classifier(recipe(epochs=3), max_batches=2)
     assert len(trained.fit(TRAIN, VALIDATION, Diary()).history) == 3

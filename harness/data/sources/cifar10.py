@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from harness.contracts import LabeledImages, Layout, Source
 from harness.data.sources._published import fetch_archive, read_batches, read_names
@@ -20,6 +20,8 @@ class Cifar10(Source):
 
     Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images".
     """
+
+    downloads: ClassVar[bool] = True
 
     def fetch(self, split: str, root: Path) -> None:
         """Download the archive, which holds both splits, and check it."""

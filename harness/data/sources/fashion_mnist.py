@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from harness.contracts import LabeledImages, Layout, Source
 from harness.data.sources._published import fetch_idx, read_idx
@@ -29,6 +29,8 @@ class FashionMnist(Source):
 
     Xiao, Rasul and Vollgraf 2017, "Fashion-MNIST: a Novel Image Dataset".
     """
+
+    downloads: ClassVar[bool] = True
 
     def fetch(self, split: str, root: Path) -> None:
         """Download the split's two files and check it."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from harness.contracts import LabeledImages, Layout, Source
 from harness.data.sources._published import fetch_idx, read_idx
@@ -15,6 +16,8 @@ class Mnist(Source):
 
     LeCun, Cortes and Burges 1998, "The MNIST database of handwritten digits".
     """
+
+    downloads: ClassVar[bool] = True
 
     def fetch(self, split: str, root: Path) -> None:
         """Download the split's two files and check it."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class Svhn(Source):
     Netzer et al. 2011, "Reading Digits in Natural Images with Unsupervised Feature Learning". The
     files label the digit 0 as 10; here it is 0. The extra images are not used.
     """
+
+    downloads: ClassVar[bool] = True
 
     def fetch(self, split: str, root: Path) -> None:
         """Download the split's file and check it."""
