@@ -19,7 +19,7 @@ def test_a_fit_killed_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> N
     whole, expected = train(None, Teller())
     assert_same_bits(resumed, whole)
     assert without_times(report.history) == without_times(expected.history)
-    assert 0 < len(teller.epochs) <= 4
+    assert teller.epochs[0] >= 2  # it went on from what was saved
 
 
 class _Counting(Teller):
