@@ -19,7 +19,7 @@ from harness.track.client import Client
 from harness.track.records import Record, history_of, record_of, search
 from harness.track.server import check_reachable
 
-KEYS_ASKED_ONE_BY_ONE: Final = 100
+KEYS_ASKED_ONE_BY_ONE: Final = 5
 EndStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -122,8 +122,11 @@ class Store:
         cells = "tags.`harness.kind` = 'cell'"
         if len(wanted) <= KEYS_ASKED_ONE_BY_ONE:
             return {key: search(self.client, ids, f"{cells} AND tags.`harness.key` = '{key}'") for key in wanted}
-        found = search(self.client, ids, cells)
-        return {key: tuple(record for record in found if record.key == key) for key in wanted}
+        found: dict[str, list[Record]] = {key: [] for key in wanted}
+        for record in search(self.client, ids, cells):
+            if record.key in found:
+                found[record.key].append(record)
+        return {key: tuple(records) for key, records in found.items()}
 
     def history(self, run_id: str, metrics: Iterable[str] | None = None) -> Mapping[str, tuple[tuple[int, float], ...]]:
         """Return (step, value) of metrics, all by default, in step order; one quick call a metric."""
