@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from harness.cli.rates import Rates, cell_seconds, epochs_of
+from harness.cli.rates import Rates, epochs_of
 from harness.contracts import Outcome, PlannedCell
 
 
@@ -123,4 +123,4 @@ class Board:
 
 def seconds_of(outcome: Outcome) -> float:
     """Return what a finished cell took by its own account, without the start of its worker."""
-    return cell_seconds(outcome.metrics) or outcome.seconds
+    return outcome.metrics.get("time/total_seconds", outcome.seconds)

@@ -30,9 +30,8 @@ class Rates:
 
     def add_record(self, record: Record) -> None:
         """Remember a finished cell of the store."""
-        seconds = cell_seconds(record.metrics)
-        if seconds is not None:
-            self._add(record.params, seconds)
+        if "time/total_seconds" in record.metrics:
+            self._add(record.params, record.metrics["time/total_seconds"])
 
     def guess(self, cell: Cell) -> float | None:
         """Return the seconds that the whole cell will take, or None when nothing like it was seen."""
@@ -62,12 +61,6 @@ def rates_of(records: Iterable[Record], device: str) -> Rates:
 def epochs_of(cell: Cell) -> int:
     """Return how many epochs a cell trains for; 1 for a model that fits itself."""
     return cell.recipe.epochs if cell.recipe else 1
-
-
-def cell_seconds(metrics: Mapping[str, float]) -> float | None:
-    """Return how long a finished cell took; one that was resumed took at least the time of its training."""
-    times = [metrics[name] for name in ("time/total_seconds", "time/train_seconds") if name in metrics]
-    return max(times, default=None)
 
 
 def _params(cell: Cell) -> dict[str, str]:
