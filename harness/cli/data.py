@@ -43,15 +43,21 @@ def perform(asked: Data) -> int:
 def datasets_of(asked: Data, catalog: Catalog) -> Sequence[Dataset]:
     """Return the data sets that are meant, each with the options of its source alone."""
     if asked.path is not None:
-        path = asked.path.absolute()
-        return [Dataset.model_validate({"name": asked.name or guessed_source(path), "path": str(path)})]
+        return [_local(asked.name or guessed_source(asked.path), asked.path)]
     assert asked.name is not None
     if asked.name.endswith((".yaml", ".yml")):
         cells = load_study(Path(asked.name), catalog).cells
         bare = (placed.cell.dataset.model_dump(exclude=_BESIDE) for placed in cells)
         return list({repr(options): Dataset.model_validate(options) for options in bare}.values())
+    path = Path(asked.name)
+    if path.exists() and asked.name not in catalog.names("source"):
+        return [_local(guessed_source(path), path)]
     catalog.find("source", asked.name)
     return [Dataset(name=asked.name)]
+
+
+def _local(source: str, path: Path) -> Dataset:
+    return Dataset.model_validate({"name": source, "path": str(path.absolute())})
 
 
 def guessed_source(path: Path) -> str:
@@ -63,7 +69,7 @@ def guessed_source(path: Path) -> str:
     if path.is_file() and path.suffix == ".npz":
         return "npz"
     if not path.is_dir():
-        raise InputError(f"--path {path}: {'not an .npz file or a folder' if path.exists() else 'nothing is there'}")
+        raise InputError(f"{path}: {'not an .npz file or a folder' if path.exists() else 'nothing is there'}")
     is_parquet = any(path.glob("*.parquet")) or any(path.glob("data/*.parquet"))
     return "parquet" if is_parquet else "image_folder"
 

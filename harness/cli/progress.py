@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import shorten
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,6 +20,8 @@ from harness.contracts import Outcome, PlannedCell, Watcher
 
 _WIDE = 100
 """From this many columns on the bars are long."""
+MOST_WORDS = 400
+"""Characters of an error that are shown as the cell fails."""
 _STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow", "skipped": "dim"}
 _MARKS = {"finished": "✓", "failed": "✗", "interrupted": "■", "skipped": "·"}
 _WORDS = {"finished": "done", "failed": "FAILED", "interrupted": "interrupted", "skipped": "skipped"}
@@ -185,7 +188,7 @@ def _epoch_words(planned: PlannedCell, epoch: int, metrics: Mapping[str, float])
 def _ending(outcome: Outcome) -> str:
     """Return what is to be said of an ended cell: its figures, or what went wrong."""
     if outcome.state != "finished" and not outcome.metrics:
-        return outcome.message.strip().partition("\n")[0]
+        return shorten(outcome.message, MOST_WORDS, placeholder=" ... (all of it: harness status)")
     figures = [
         f"{split} {outcome.metrics[name]:.4f}"
         for split, name in (("val", "val/accuracy"), ("test", "test/accuracy"))
