@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Final
 
 from harness.report.gather import Entry
@@ -157,9 +158,7 @@ def _times(variant: Variant) -> dict[str, Spread | None]:
 
 def _reason(state: str, reason: str, entries: Sequence[Entry]) -> str:
     seeds = ", ".join(str(entry.seed) for entry in entries)
-    first = reason.strip().splitlines()[0] if reason.strip() else ""
-    cut = first if len(first) <= REASON_LENGTH else first[: REASON_LENGTH - 1] + "…"
-    return f"{amount(len(entries), 'cell')} {state} (seed {seeds}): {cut}"
+    return f"{amount(len(entries), 'cell')} {state} (seed {seeds}): {shorten(reason, REASON_LENGTH, placeholder='…')}"
 
 
 def _mean(variant: Variant, metric: str) -> float:

@@ -61,11 +61,11 @@ def test_an_experiment_that_never_opens_the_test_set_shows_sealed(store: KeptSto
 def test_failed_and_missing_cells_are_counted_and_their_reason_is_told(store: KeptStore) -> None:
     cells = [cell_of("mlp", seed) for seed in (0, 1, 2)]
     store.keep(plan_of(*cells)).finish(cells[0], 0.5)
-    store.fail(cells[1], "loss is nan at epoch 3\nlong traceback")
+    store.fail(cells[1], "loss is nan at epoch 3\nstep 7")
     table = table_of(store)
     assert texts(table)[0]["cells"] == "1/3 (1 failed, 1 missing)"
     assert table.notes == (
-        "mlp: 1 cell failed (seed 1): loss is nan at epoch 3",
+        "mlp: 1 cell failed (seed 1): loss is nan at epoch 3 step 7",
         "mlp: 1 cell missing (seed 2): not run yet",
     )
 
