@@ -78,7 +78,7 @@ def train_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, batches: D
     for images, labels in batches:
         optimizer.zero_grad()
         loss = cross_entropy(network(images), labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         total += float(loss) * len(labels)
     return total / 45000
