@@ -80,7 +80,7 @@ def train_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, batches: D
         loss = cross_entropy(network(images), labels)
         torch.autograd.backward(loss)
         optimizer.step()
-        total += float(loss) * len(labels)
+        total += float(loss.detach()) * len(labels)
     return total / 45000
 
 

@@ -4,8 +4,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from harness.data import load_splits
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
 from harness.execute.planning import make_plan, states
@@ -63,10 +65,13 @@ def test_the_logged_model_predicts_what_the_cell_predicted(store: Store, tmp_pat
 
         (logged,) = store.client.search_logged_models(experiment_ids=[experiment_id(store)])
         model = pyfunc.load_model(logged.artifact_location)
-    images = np.random.default_rng(0).integers(0, 17, (5, 8, 8, 1), dtype=np.uint8)
-    scores = model.predict(images)
+    (planned,) = plan.cells
+    validation = load_splits(planned.cell.dataset, Catalog(), settings.cache_folder).validation
+    predicted = pd.read_parquet(store.artifact(outcome.run_id or "", "predictions/val.parquet") or "")
     assert logged.source_run_id == outcome.run_id
-    assert scores.shape == (5, 10) and scores.dtype == np.float32
+    assert predicted["index"].tolist() == validation.index.tolist()
+    scores = predicted.filter(like="score_").to_numpy()
+    assert np.allclose(model.predict(np.asarray(validation.images)), scores, rtol=0, atol=1e-6)
 
 
 def experiment_id(store: Store) -> str:
