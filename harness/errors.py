@@ -45,6 +45,10 @@ class OutOfMemoryError(TrainingError):
     """The device ran out of memory; names model, batch size and device."""
 
 
+class PrunedError(HarnessError):
+    """A fit that a search has given up on; the message says at which epoch."""
+
+
 class StoreError(HarnessError):
     """The tracking store cannot be reached, read or written."""
 

@@ -26,7 +26,7 @@ from harness.contracts.components import (
     Source,
 )
 from harness.contracts.data import LabeledImages, Layout, Splits, Task
-from harness.contracts.progress import CellState, Outcome, State, Watcher
+from harness.contracts.progress import CellState, Outcome, SilentWatcher, State, Watcher
 from harness.contracts.results import FitReport, Listener, Opening, Result
 from harness.contracts.study import (
     Ablation,
@@ -38,7 +38,8 @@ from harness.contracts.study import (
     ReportSettings,
     StudyPlan,
 )
-from harness.contracts.tuning import Choices, Confirm, FinalFit, Objective, Range, Tune
+from harness.contracts.tuned import Confirmation, Importances, TrialFound, Tuning
+from harness.contracts.tuning import Choices, Confirm, FinalFit, Goal, Objective, Range, Tune
 
 __all__ = [
     "Ablation",
@@ -55,12 +56,15 @@ __all__ = [
     "Classifier",
     "Component",
     "Confirm",
+    "Confirmation",
     "Dataset",
     "EarlyStopping",
     "Ema",
     "FinalFit",
     "FitReport",
     "Frozen",
+    "Goal",
+    "Importances",
     "LabeledImages",
     "Layout",
     "Limit",
@@ -80,12 +84,15 @@ __all__ = [
     "Result",
     "Schedule",
     "Share",
+    "SilentWatcher",
     "Source",
     "Splits",
     "State",
     "StudyPlan",
     "Task",
+    "TrialFound",
     "Tune",
+    "Tuning",
     "Validation",
     "Watcher",
 ]

@@ -21,3 +21,5 @@ class Job:
     threads: int
     plugins: tuple[Path, ...] = ()
     smoke: bool = False
+    light: bool = False
+    """Whether it leaves figures and predictions only, as a search's trials do: neither model nor pictures."""

@@ -21,6 +21,10 @@ FLOPS: Final = "model/flops"
 TRAIN_SECONDS: Final = "time/train_seconds"
 TOTAL_SECONDS: Final = "time/total_seconds"
 PEAK_BYTES: Final = "memory/peak_bytes"
+PLAIN_TRAIN_ACCURACY: Final = "train/accuracy_plain"
+"""Of the kept model, on training images without augmentation."""
+JOULES: Final = "energy/joules"
+"""Of the fit, by the machine's own counters."""
 
 EPOCH_METRICS: Final = (
     TRAIN_LOSS,
@@ -46,6 +50,8 @@ FINAL_METRICS: Final = (
     TRAIN_SECONDS,
     TOTAL_SECONDS,
     PEAK_BYTES,
+    PLAIN_TRAIN_ACCURACY,
+    JOULES,
 )
 """Logged once a cell; what a claim can be about."""
 
@@ -55,3 +61,6 @@ OBJECTIVES: Final[Mapping[str, Literal["maximize", "minimize"]]] = {
     VAL_LOSS: "minimize",
 }
 """What a tuning study may look at, validation only, and which way is better."""
+
+COSTS: Final = (PARAMETERS, FLOPS, TRAIN_SECONDS, PEAK_BYTES)
+"""What a search may keep low beside its first goal, or hold below a limit."""

@@ -27,11 +27,13 @@ class Outcome:
     """How one cell ended in this run; a failed one is a value, not an exception."""
 
     planned: PlannedCell
-    state: Literal["finished", "skipped", "failed", "interrupted"]
+    state: Literal["finished", "skipped", "failed", "pruned", "interrupted"]
     run_id: str | None = None
     seconds: float = 0.0
     message: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    is_worth_retrying: bool = False
+    """Whether it failed by the machine's fault, such as a worker that died."""
 
 
 class Watcher(Protocol):
@@ -41,7 +43,20 @@ class Watcher(Protocol):
         """A cell begins to run."""
 
     def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
-        """An epoch (from 1) of a running cell is over."""
+        """An epoch (from 1) of a running cell is over. Raising PrunedError ends the fit: the cell is pruned."""
 
     def ended(self, outcome: Outcome) -> None:
-        """A cell is finished, skipped, failed or interrupted."""
+        """A cell is finished, skipped, failed, pruned or interrupted."""
+
+
+class SilentWatcher:
+    """Watches and says nothing."""
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Say nothing."""
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Say nothing."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say nothing."""

@@ -35,6 +35,8 @@ class FitReport:
     best_epoch: int | None
     train_seconds: float
     peak_bytes: int | None
+    ended: str = ""
+    """When the fit was over, before any test image was read; UTC in ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Opening:
     time: str
     host: str
     run_id: str
+    study: str = ""
+    """The study that opened it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +64,5 @@ class Result:
     artifacts: Path
     split_digest: str = ""
     """Which images were held out for validation."""
+    fit_ended: str = ""
+    """`FitReport.ended`."""

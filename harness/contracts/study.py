@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, JsonValue
 
 from harness.contracts.cell import Cell, Dataset, Frozen
+from harness.contracts.tuning import Tune
 
 
 class Place(Frozen):
@@ -36,6 +38,8 @@ class PlannedCell(Placed):
     """Digest of the source files of its components; another one than the finished run's is stale."""
     data_fingerprint: str = ""
     """Digest of the training split as decoded; part of the key."""
+    tags: Mapping[str, str] = {}
+    """Further tags of its run in the store."""
 
 
 class Ablation(Frozen):
@@ -79,6 +83,8 @@ class StudyPlan(Frozen):
     """The matrix file's path as the user gave it."""
     cells: tuple[PlannedCell, ...]
     ablations: tuple[Ablation, ...] = ()
+    tune: Mapping[str, Tune] = {}
+    """By experiment."""
     claims: tuple[Claim, ...] = ()
     budget: Budget = Budget()
     report: ReportSettings = ReportSettings()

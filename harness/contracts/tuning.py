@@ -14,12 +14,27 @@ Sampler: TypeAlias = Literal["random", "grid", "tpe", "gp", "cmaes", "qmc"]
 Pruner: TypeAlias = Literal["none", "median", "hyperband", "successive_halving", "patient"]
 
 
-class Objective(Frozen):
-    """What a trial is judged by: a validation metric, its mean over the first `seeds` seeds."""
+class Goal(Frozen):
+    """A metric and which way is better."""
 
     metric: str = "val/accuracy"
     direction: Direction = "maximize"
+
+
+class Objective(Frozen):
+    """What a trial is judged by: means over the first `seeds` seeds of the experiment.
+
+    The first goal is a validation metric; it alone says who wins. Further goals (validation metrics
+    or costs) make the search one of several objectives, with a Pareto front.
+    """
+
+    goals: Annotated[tuple[Goal, ...], Field(min_length=1)] = (Goal(),)
     seeds: Positive = 1
+
+    @property
+    def first(self) -> Goal:
+        """The goal that decides."""
+        return self.goals[0]
 
 
 class Range(Frozen):
@@ -69,5 +84,7 @@ class Tune(Frozen):
     pruner: Pruner = "none"
     space: Mapping[str, Range | Choices]
     """Path -> dimension, in file order."""
+    constraints: Mapping[str, float] = {}
+    """Cost (`model/parameters`, `time/train_seconds` ...) -> the most that a winner may have of it."""
     confirm: Confirm | None = None
     final: FinalFit = FinalFit()

@@ -57,6 +57,17 @@ def _validated(model: type[BaseModel], text: str) -> BaseModel | tuple[Mapping[s
         return tuple(dict(each) for each in error.errors(include_url=False))
 
 
+def positive(value: object) -> float | None:
+    """Return a positive, finite number as a float, or None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if 0 < number < float("inf") else None
+
+
 def _note(model: type[BaseModel], error: Mapping[str, Any], node: Node, problems: Problems, unknown: str) -> None:
     found, rest = _locate(node, error["loc"])
     if error["type"] == "missing":

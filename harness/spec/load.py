@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness.contracts import Ablation, Tune
-from harness.errors import nearest
+from harness.contracts import Ablation, Cell, Tune
 from harness.plugins import Catalog
-from harness.spec import sections
+from harness.spec import sections, tune_section
 from harness.spec.ablations import Row, ablation
 from harness.spec.document import read_document, section
 from harness.spec.experiments import Experiment
 from harness.spec.layers import read_experiments
+from harness.spec.measurable import DECIDING
+from harness.spec.narrowing import narrowed
 from harness.spec.nodes import Fields, Problems
 from harness.spec.overrides import read_overrides, refuse_unused
 from harness.spec.placing import Candidate, of_rows, of_variants, placed
-from harness.spec.placing import only as only_matching
 from harness.spec.study import Study
-from harness.spec.tuning import tuning
 from harness.spec.variants import Variant, variants
 
 
@@ -40,7 +39,7 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
         path: the matrix file; positions in messages name it as it is given here.
         catalog: the components there are.
         overrides: `PATH=VALUE` of `--set`, for every experiment that has the path.
-        only: a glob over names of experiments, ablations and runs.
+        only: a glob over names of experiments (their tuning studies too), ablations and runs.
 
     Raises:
         MatrixError: with everything that is wrong, sorted by position.
@@ -48,24 +47,27 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     problems = Problems()
     root = read_document(path, problems)
     given = read_overrides(overrides, problems)
+    root = tune_section.with_overrides(root, given.tune, problems)
     experiments = read_experiments(root, given, catalog, problems)
     parts = _drafted(root, experiments, catalog, problems)
     _refuse_empty(experiments, parts, problems)
     refuse_unused(given, [each for found in parts.variants.values() for each in found], catalog, problems)
     cells = placed(_candidates(experiments, parts), catalog, problems)
     names = section(root, "experiments", problems)
+    sections.refuse_unmeasured(root, _as_written(experiments, parts), problems)
     study = Study(
         name=sections.study_name(root, problems),
         path=path,
         cells=cells,
         ablations=parts.ablations,
         tune=parts.tune,
+        marks=tune_section.places(root),
         claims=sections.claims(root, names, problems),
         budget=sections.budget(root, problems),
         report=sections.report(root, names, problems),
     )
     problems.raise_any()
-    return study if only is None else _narrowed(study, only)
+    return study if only is None else narrowed(study, only)
 
 
 def _drafted(root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems) -> _Parts:
@@ -74,24 +76,8 @@ def _drafted(root: Fields, experiments: Mapping[str, Experiment], catalog: Catal
     drafted = [ablation(name, node, experiments, catalog, problems) for name, node in entries.items()]
     ablations = [each for each in drafted if each is not None]
     rows = tuple(row for _, rows in ablations for row in rows)
-    return _Parts(found, tuple(each for each, _ in ablations), rows, _tune(root, experiments, catalog, problems))
-
-
-def _tune(root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems) -> dict[str, Tune]:
-    found = {}
-    for name, node in section(root, "tune", problems).items():
-        experiment = experiments.get(name)
-        if experiment is None:
-            known = section(root, "experiments", problems)
-            if name not in known:
-                section_node = root.fields["tune"]
-                assert isinstance(section_node, Fields)
-                problems.at_key(section_node, name, f'there is no experiment "{name}"{nearest(name, known)}')
-            continue
-        study = tuning(experiment, node, catalog, problems)
-        if study is not None:
-            found[name] = study
-    return found
+    tune = tune_section.read_tune(root, experiments, catalog, problems)
+    return _Parts(found, tuple(each for each, _ in ablations), rows, tune)
 
 
 def _refuse_empty(experiments: Mapping[str, Experiment], parts: _Parts, problems: Problems) -> None:
@@ -105,6 +91,7 @@ def _candidates(experiments: Mapping[str, Experiment], parts: _Parts) -> list[Ca
     return own + list(of_rows(parts.rows))
 
 
-def _narrowed(study: Study, only: str) -> Study:
-    kept = only_matching(study.cells, only)
-    return replace(study, cells=kept, partial=len(kept) < len(study.cells))
+def _as_written(experiments: Mapping[str, Experiment], parts: _Parts) -> dict[str, list[Cell]]:
+    """Return the cells of each experiment in which `--set` changes nothing that decides what is measured."""
+    kept = [name for name, each in experiments.items() if not DECIDING & {override.path for override in each.overrides}]
+    return {name: [each.draft.cell for each in parts.variants[name] if each.draft.cell is not None] for name in kept}

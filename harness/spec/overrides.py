@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from harness.errors import MatrixError
@@ -18,11 +18,21 @@ _LAST: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
+class TuneOverride:
+    """The value of one `--set tune.NAME.KEY=VALUE`."""
+
+    value: Node
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
 class Overrides:
-    """What `--set` says: seeds for every experiment, and paths for those that have them."""
+    """What `--set` says: seeds for every experiment, paths for those that have them, keys of `tune:`."""
 
     assignments: tuple[Assignment, ...] = ()
     seeds: Node | None = None
+    tune: Mapping[str, TuneOverride] = field(default_factory=dict)
+    """By path, such as `tune.mlp.trials`."""
 
 
 def read_overrides(texts: Sequence[str], problems: Problems) -> Overrides:
@@ -39,8 +49,9 @@ def read_overrides(texts: Sequence[str], problems: Problems) -> Overrides:
         except MatrixError as error:
             problems.add(mark, "", "; ".join(error.problems).removeprefix(f"{mark}: "))
     seeds = found.pop("seeds", None)
+    tune = {path: TuneOverride(*found.pop(path)) for path in list(found) if path.partition(".")[0] == "tune"}
     assignments = tuple(assignment(path, node, mark, "", optional=True) for path, (node, mark) in found.items())
-    return Overrides(assignments, seeds[0] if seeds is not None else None)
+    return Overrides(assignments, seeds[0] if seeds is not None else None, tune)
 
 
 def refuse_unused(overrides: Overrides, variants: Sequence[Variant], catalog: Catalog, problems: Problems) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from harness.contracts import Cell, Place, Placed
-from harness.errors import MatrixError
 from harness.plugins import Catalog
 from harness.spec.ablations import Row
 from harness.spec.experiments import Experiment
 from harness.spec.identity import canonical
 from harness.spec.merging import PATH_OPTIONS
-from harness.spec.nodes import Mark, Problems, joined
+from harness.spec.nodes import Mark, Problems
 from harness.spec.variants import Variant
 
 
@@ -98,21 +96,3 @@ def _refuse_names(entries: Iterable[_Entry], problems: Problems) -> None:
         if owner is not entry.first:
             text = f'another cell is named "{entry.name}" already ({owner.mark}: {owner.where})'
             problems.add(entry.first.mark, entry.first.where, text)
-
-
-def only(cells: Sequence[Placed], pattern: str) -> tuple[Placed, ...]:
-    """Return the cells that a glob matches, by the name of the run, an experiment or an ablation.
-
-    Raises:
-        MatrixError: it matches nothing; the message lists what there is.
-    """
-    kept = tuple(each for each in cells if _is_meant(each, pattern))
-    if not kept:
-        groups = dict.fromkeys(place.experiment for each in cells for place in each.places)
-        raise MatrixError([f"--only {pattern}: matches nothing; there are {joined(groups)}"])
-    return kept
-
-
-def _is_meant(placed: Placed, pattern: str) -> bool:
-    names = {placed.name, *(place.experiment for place in placed.places)}
-    return any(name == pattern or fnmatchcase(name, pattern) for name in names)

@@ -8,16 +8,19 @@ to `harness validate`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_args
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from harness.contracts import Budget, Claim, FinalFit, Range, ReportSettings
-from harness.contracts.metrics import FINAL_METRICS, OBJECTIVES
+from harness.contracts.metrics import COSTS, FINAL_METRICS, OBJECTIVES, VAL_ACCURACY
+from harness.contracts.tuning import Direction
 from harness.plugins import Catalog
 from harness.spec.document import VERSION
+from harness.spec.goals import BETTER, WrittenObjective
 from harness.spec.schema_parts import Schema, cell_settings, closed, definitions, paths, settings
-from harness.spec.tuning import WrittenConfirm, WrittenObjective, WrittenTune
+from harness.spec.space import not_searched
+from harness.spec.tuning import WrittenConfirm, WrittenTune
 
 _SEEDS: Final[Schema] = {
     "anyOf": [
@@ -85,12 +88,34 @@ def _ablation() -> Schema:
 
 
 def _tune() -> Schema:
-    objective = settings(WrittenObjective, {"metric": {"enum": list(OBJECTIVES)}})
     timeout = {
         "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?[smhd])+$"}]
     }
-    parts: dict[str, Schema] = {"space": {"$ref": "#/$defs/space"}, "timeout": timeout, "objective": objective}
-    return settings(WrittenTune, parts | {"confirm": settings(WrittenConfirm), "final": settings(FinalFit)})
+    limits = closed({cost: {"type": "number", "exclusiveMinimum": 0} for cost in COSTS})
+    parts: dict[str, Schema] = {
+        "space": {"$ref": "#/$defs/space"},
+        "timeout": _nullable(timeout),
+        "objective": _nullable(settings(WrittenObjective, _goals())),
+        "constraints": _nullable({**limits, "description": "The most that a winner may have of each cost."}),
+        "confirm": _nullable(settings(WrittenConfirm)),
+        "final": _nullable(settings(FinalFit)),
+    }
+    return settings(WrittenTune, parts)
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _goals() -> dict[str, Schema]:
+    """Return the schemas of `metric` and `direction`: one, or a list whose first metric is of validation."""
+    first, further = {"enum": list(OBJECTIVES)}, {"enum": list(BETTER)}
+    metrics = {"type": "array", "prefixItems": [first], "items": further, "minItems": 1, "uniqueItems": True}
+    direction = {"enum": list(get_args(Direction))}
+    return {
+        "metric": {"anyOf": [first, metrics, {"type": "null"}], "default": VAL_ACCURACY},
+        "direction": {"anyOf": [direction, {"type": "array", "items": direction}, {"type": "null"}]},
+    }
 
 
 def _space(by_path: Mapping[str, Schema]) -> Schema:
@@ -98,9 +123,10 @@ def _space(by_path: Mapping[str, Schema]) -> Schema:
     dimensions = {
         path: {"anyOf": [span, closed({"choices": _choices(value), "when": _VALUES}, ("choices",))]}
         for path, value in by_path.items()
+        if not_searched(path) is None
     }
     return {**closed(dimensions), "minProperties": 1}
 
 
 def _choices(value: Schema) -> Schema:
-    return {"type": "array", "items": value, "minItems": 2}
+    return {"type": "array", "items": value, "minItems": 2, "uniqueItems": True}

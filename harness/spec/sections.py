@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from harness.contracts import Budget, Claim, ReportSettings
+from harness.contracts import Budget, Cell, Claim, ReportSettings
 from harness.contracts.metrics import FINAL_METRICS
 from harness.errors import nearest
 from harness.spec.checking import check
 from harness.spec.document import VERSION
+from harness.spec.measurable import unmeasured
 from harness.spec.nodes import Fields, Items, Node, Problems, Scalar, plain, shown
 
 MOST_SEEDS: Final = 10_000
@@ -70,6 +71,19 @@ def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tu
         refuse_no_such(item, "experiment", "experiment", experiments, problems)
         refuse_no_such(item, "metric", "metric", FINAL_METRICS, problems)
     return tuple(claim for claim in found if claim is not None)
+
+
+def refuse_unmeasured(root: Fields, cells: Mapping[str, Sequence[Cell]], problems: Problems) -> None:
+    """Note claims on a metric that no cell of the experiment can ever leave."""
+    node = root.fields.get("claims")
+    for item in node.items if isinstance(node, Items) else ():
+        named = {name: plain(value) for name, value in item.fields.items()} if isinstance(item, Fields) else {}
+        experiment, metric = named.get("experiment"), named.get("metric")
+        if isinstance(item, Fields) and isinstance(metric, str) and isinstance(experiment, str):
+            reasons = [unmeasured(metric, cell) for cell in cells.get(experiment, ())]
+            if reasons and all(reasons):
+                text = f'"{metric}" of {experiment} can never be measured: {reasons[0]}'
+                problems.at(item.fields["metric"], text)
 
 
 def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:

@@ -2,144 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from pydantic import JsonValue
-
-from harness.contracts import Choices, Range
-from harness.errors import nearest
+from harness.contracts import Cell, Choices, Range
 from harness.plugins import Catalog
-from harness.spec.checking import check
+from harness.spec.conditions import choices_of, needed, ordered, refuse_conditions
+from harness.spec.dimensions import dimension
 from harness.spec.experiments import Assignment, Draft, Experiment, assignment
-from harness.spec.nodes import Fields, Items, Node, Problems, Scalar, child, plain, shown
+from harness.spec.fixed import free
+from harness.spec.identity import canonical
+from harness.spec.naming import value_text
+from harness.spec.nodes import Fields, Node, Problems, Scalar, child, plain
+
+_SEED: Final = (
+    "a search must not vary the seed: the trials would not be comparable; objective.seeds averages over several"
+)
+_NOT_SEARCHED: Final = {
+    "dataset": "a search must not vary the data set or its split: the trials would not be comparable",
+    "seed": _SEED,
+    "seeds": _SEED,
+    "test": "a search never opens the test set; its winner alone does, once",
+    "train_on": "a search must not vary what is fitted on: the trials would not be comparable; see final.train_on",
+    "recipe.checkpoint": "has no influence on the result: there is nothing to search",
+    "recipe.tta": "has no influence on the plain validation figures: there is nothing to search",
+}
+
+
+def not_searched(path: str) -> str | None:
+    """Return why no search varies a path of a cell, or None where one may."""
+    found = [why for above, why in _NOT_SEARCHED.items() if path == above or path.startswith(f"{above}.")]
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What dimensions are held against: the experiment, and the whole `space:` as written."""
+    """What dimensions are held against: the experiment, its own cell, and the whole `space:` as written."""
 
     experiment: Experiment
+    start: Cell | None
+    chooses_no_epoch: bool
+    """Whether the winner is fitted on train+val, so that no epoch can be chosen by validation."""
     node: Fields
     catalog: Catalog
 
-    def draft(self, path: str, value: Node) -> Draft:
-        """Return the cell with a value, and with all that must be set for its path to exist."""
-        return self.experiment.draft((*self._conditions(path), self._assigned(path, value)), self.catalog)
+    def draft(self, values: Mapping[str, Node]) -> Draft:
+        """Return the cell with these values, and with all that must be set for their paths to exist."""
+        chain = {name: value for path in values for name, value in needed(path, self.node).items()}
+        return self.experiment.draft([self._assigned(*each) for each in {**chain, **values}.items()], self.catalog)
 
     def _assigned(self, path: str, value: Node) -> Assignment:
         return assignment(path, value, self.node.key_mark(path), child(self.node.path, path))
 
-    def _conditions(self, path: str) -> tuple[Assignment, ...]:
-        found: dict[str, Assignment] = {}
-        waiting = [path]
-        while waiting:
-            for name, value in _when(self.node.fields[waiting.pop()]).items():
-                if name not in found and name in self.node.fields:
-                    found[name] = self._assigned(name, value)
-                    waiting.append(name)
-        return tuple(found.values())
+    def refuse(self, cell: Cell, value: Node, problems: Problems) -> None:
+        """Note a cell that is valid by itself but no trial of this study."""
+        if self.start is None:
+            return
+        takes = cell.recipe is not None
+        if takes != (self.start.recipe is not None):
+            text = f'model "{cell.model.name}" takes {"a" if takes else "no"} recipe, unlike "{self.start.model.name}"'
+            problems.at(value, f"{text}, from which the search starts; tune them as two experiments")
+        if self.chooses_no_epoch and chooses_epoch(cell) and not chooses_epoch(self.start):
+            problems.at(value, "stops early or keeps the best epoch, which final.train_on: train+val has no images for")
 
 
-def _when(node: Node) -> dict[str, Node]:
-    when = node.fields.get("when") if isinstance(node, Fields) else None
-    return dict(when.fields) if isinstance(when, Fields) else {}
+def chooses_epoch(cell: Cell) -> bool:
+    """Whether a cell's recipe chooses an epoch by validation."""
+    return cell.recipe is not None and (cell.recipe.early_stopping is not None or cell.recipe.keep == "best")
 
 
 def space(
-    experiment: Experiment, node: Node | None, catalog: Catalog, problems: Problems
+    experiment: Experiment, start: Cell | None, node: Node | None, catalog: Catalog, problems: Problems, *, final: str
 ) -> dict[str, Range | Choices]:
-    """Return the dimensions of a search by path, with what is wrong in any of them noted.
+    """Return the dimensions by path, each behind those it depends on, with what is wrong in any noted.
 
     Every bound and every choice must make a valid cell of the experiment's settings, together with
-    the values under `when` that the dimension depends on.
+    the values under `when` that the dimension depends on. Dimensions that `--set` fixes are left out.
     """
     if node is None:
         return {}
     if not isinstance(node, Fields) or not node.fields:
         problems.at(node, "is not a mapping from paths to ranges or choices: there is nothing to search")
         return {}
-    ground = _Ground(experiment, node, catalog)
-    found = {path: _dimension(path, ground, problems) for path in node.fields}
+    left = free(experiment, node, problems)
+    if left is None:
+        return {}
+    ground = _Ground(experiment, start, final == "train+val", left, catalog)
+    found = {path: _dimension(path, ground, problems) for path in ordered(left)}
     return {path: each for path, each in found.items() if each is not None}
 
 
 def _dimension(path: str, ground: _Ground, problems: Problems) -> Range | Choices | None:
     node, found = ground.node.fields[path], Problems()
-    written = _written(node, found)
-    _refuse_conditions(path, ground, found)
+    written = dimension(node, found)
+    refuse_conditions(path, ground.node, found)
+    reason = not_searched(path)
+    if reason:
+        found.at_key(ground.node, path, reason)
     if not found:
-        for value in _values(node):
-            found.take(ground.draft(path, value).problems)
+        _refuse_values(path, ground, found)
+    if not found and isinstance(written, Range):
+        written = _whole(path, written, ground, found)
     problems.take(found)
-    return None if found or written is None else _whole(path, written, node, ground)
+    return None if found else written
 
 
-def _written(node: Node, problems: Problems) -> Range | Choices | None:
-    if not isinstance(node, Fields):
-        problems.at(node, f"{shown(plain(node))} is neither {{low: ..., high: ...}} nor {{choices: [...]}}")
-        return None
-    if "choices" in node.fields:
-        return _choices(node, problems)
-    dimension = check(Range, node, problems)
-    wrong = "" if dimension is None else _wrong_range(dimension)
-    if wrong:
-        problems.at(node, wrong)
-    return dimension
-
-
-def _choices(node: Fields, problems: Problems) -> Choices | None:
-    found = check(Choices, node, problems)
-    if found is not None and len(found.choices) < 2:
-        problems.at(node.fields["choices"], "holds fewer than two choices: there is nothing to search")
-    if found is not None and any(each in found.choices[:place] for place, each in enumerate(found.choices)):
-        problems.at(node.fields["choices"], "holds a choice twice")
-    return found
-
-
-def _wrong_range(dimension: Range) -> str:
-    low, high = dimension.low, dimension.high
-    numbers = [each for each in (low, high, dimension.step) if each is not None]
-    wrong = (
-        (low >= high, f"low {low:g} is not below high {high:g}"),
-        (dimension.log and low <= 0, f"a logarithmic scale needs a positive low, not {low:g}"),
-        (dimension.log and dimension.step is not None, "log and step do not go together"),
-        ((dimension.step or 0) > high - low, "the step is wider than the range"),
-        (dimension.int and any(each != int(each) for each in numbers), "int: true needs whole numbers"),
-    )
-    return next((text for is_wrong, text in wrong if is_wrong), "")
-
-
-def _refuse_conditions(path: str, ground: _Ground, problems: Problems) -> None:
-    """Note what `when` names that is no other dimension, or a value that one never takes."""
+def _refuse_values(path: str, ground: _Ground, problems: Problems) -> None:
+    """Note bounds and choices that make no trial, or the same trial as others do."""
     node = ground.node.fields[path]
-    others = [name for name in ground.node.fields if name != path]
-    for name, value in _when(node).items():
-        if name not in others:
-            problems.at(value, f'"{name}" is no other dimension of this space{nearest(name, others)}')
-        elif not _takes(ground.node.fields[name], plain(value)):
-            problems.at(value, f"{shown(plain(value))} is not among the choices of {name}")
+    cells: list[object] = []
+    for value in _values(node):
+        draft = ground.draft({path: value})
+        problems.take(draft.problems)
+        if draft.cell is None:
+            continue
+        ground.refuse(draft.cell, value, problems)
+        cell = canonical(draft.cell, ground.catalog)
+        if cell in cells:
+            same = value_text(plain(value), True)
+            is_choice = bool(choices_of(node))
+            problems.at(value, f"{same} makes the same cell as {'an earlier choice' if is_choice else 'low'} does")
+        cells.append(cell)
+    if not problems:
+        _refuse_absent(path, ground, problems)
 
 
-def _takes(node: Node, value: JsonValue) -> bool:
-    choices = node.fields.get("choices") if isinstance(node, Fields) else None
-    return not isinstance(choices, Items) or value in [plain(item) for item in choices.items]
+def _refuse_absent(path: str, ground: _Ground, problems: Problems) -> None:
+    """Note a dimension that does not go with every choice of the component that it belongs to."""
+    value = next(_values(ground.node.fields[path]))
+    chain = needed(path, ground.node)
+    for owner, node in ground.node.fields.items():
+        if owner == path or owner in chain or not path.startswith(f"{owner.removesuffix('.name')}."):
+            continue
+        valid = [each for each in choices_of(node) if ground.draft({owner: each}).cell is not None]
+        having = [each for each in valid if ground.draft({owner: each, path: value}).cell is not None]
+        if len(having) < len(valid):
+            lacking = next(value_text(plain(each), True) for each in valid if each not in having)
+            names = " or ".join(value_text(plain(each), True) for each in having) or "..."
+            text = f"does not go with {owner} {lacking}; write when: {{{owner}: {names}}}"
+            problems.at_key(ground.node, path, text)
 
 
 def _values(node: Node) -> Iterator[Node]:
     assert isinstance(node, Fields)
-    choices = node.fields.get("choices")
-    if isinstance(choices, Items):
-        yield from choices.items
+    if "choices" in node.fields:
+        yield from choices_of(node)
     else:
         yield node.fields["low"]
         yield node.fields["high"]
 
 
-def _whole(path: str, dimension: Range | Choices, node: Node, ground: _Ground) -> Range | Choices:
-    """Return the dimension, marked as one of whole numbers where the path takes nothing else."""
-    if not isinstance(dimension, Range) or dimension.int:
-        return dimension
-    broken = int(dimension.low) + 0.5 if dimension.high - dimension.low >= 1 else dimension.low
-    draft = ground.draft(path, Scalar(broken, node.mark, node.path))
-    return dimension if draft.cell is not None else dimension.model_copy(update={"int": True})
+def _whole(path: str, written: Range, ground: _Ground, problems: Problems) -> Range:
+    """Return the range, marked as one of whole numbers where the path takes nothing else."""
+    node = ground.node.fields[path]
+    if written.int or written.low != int(written.low) or written.high != int(written.high):
+        return written
+    if ground.draft({path: Scalar(written.low + 0.5, node.mark, node.path)}).cell is not None:
+        return written
+    if written.step is not None and written.step != int(written.step):
+        problems.at(node, f"the path takes whole numbers only, and the step {written.step:g} is none")
+    return written.model_copy(update={"int": True})

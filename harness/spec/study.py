@@ -20,8 +20,10 @@ class Study:
     ablations: tuple[Ablation, ...] = ()
     tune: Mapping[str, Tune] = field(default_factory=dict)
     """By experiment."""
+    marks: Mapping[str, str] = field(default_factory=dict)
+    """By experiment: where its `tune:` entry stands, as lines of a MatrixError begin (`matrix.yaml:31:3: tune.mlp`)."""
     claims: tuple[Claim, ...] = ()
     budget: Budget = field(default_factory=Budget)
     report: ReportSettings = field(default_factory=ReportSettings)
     partial: bool = False
-    """Whether `only` left cells of the file out."""
+    """Whether `only` left cells or tuning studies of the file out."""

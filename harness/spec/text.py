@@ -150,6 +150,8 @@ class _Builder:
         while not isinstance(event := next(self._events), MappingEndEvent):
             name, at = self._key(event, path, depth), _mark(self._start, event.start_mark)
             value = self._node(next(self._events), child(path, name), depth + 1)
+            if isinstance(value, Scalar) and value.value is None and value.mark.line > at.line:
+                value = Scalar(None, at, value.path)  # nothing is written: YAML has it end where the next token begins
             if name == "<<" and event.style is None:
                 merged.append(value)
             elif name in fields:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, Field
 
-from harness.contracts import Cell, Choices, Confirm, FinalFit, Frozen, Objective, Positive, Range, Tune
-from harness.contracts.metrics import OBJECTIVES, VAL_ACCURACY
-from harness.contracts.tuning import Direction, Pruner, Sampler
-from harness.errors import nearest
+from harness.contracts import Cell, Confirm, FinalFit, Frozen, Positive, Tune
+from harness.contracts.tuning import Pruner, Sampler
 from harness.plugins import Catalog
-from harness.spec.checking import check
+from harness.spec.checking import check, positive
 from harness.spec.experiments import Experiment
+from harness.spec.goals import constraints, objective
 from harness.spec.nodes import Fields, Node, Problems, plain, shown
-from harness.spec.resolve import refuse_choosing
-from harness.spec.space import space
+from harness.spec.space import chooses_epoch, space
+from harness.spec.suitable import refuse_pruner, refuse_sampler
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-class WrittenObjective(Frozen):
-    """An objective as written: the direction follows from the metric where none is given."""
-
-    metric: str = VAL_ACCURACY
-    direction: Direction | None = None
-    seeds: Positive = 1
 
 
 class WrittenConfirm(Frozen):
@@ -47,6 +37,7 @@ class WrittenTune(Frozen):
     space: Any
     timeout: Any = None
     objective: Any = None
+    constraints: Any = None
     confirm: Any = None
     final: Any = None
 
@@ -54,30 +45,34 @@ class WrittenTune(Frozen):
 def tuning(experiment: Experiment, node: Node, catalog: Catalog, problems: Problems) -> Tune | None:
     """Return a `tune:` entry, or None with its problems noted."""
     found, draft = Problems(), experiment.draft((), catalog)
-    written = check(WrittenTune, node, found)
-    timeout = _timeout(_entry(node, "timeout"), found)
-    dimensions = space(experiment, _entry(node, "space"), catalog, found)
-    objective = _objective(node, experiment, found)
-    confirm = _confirm(node, experiment, found)
-    final = _sub(node, "final", FinalFit, found) or FinalFit()
-    if draft.cell is not None:
-        _refuse_final(final, node, draft.cell, draft.tree, found)
-    if written is not None:
-        _refuse_grid(written.sampler, dimensions, node, found)
-        _refuse_top(confirm, written.trials, node, found)
     found.take(draft.problems)
+    written, start = check(WrittenTune, node, found), draft.cell
+    timeout = _timeout(_entry(node, "timeout"), found)
+    final = _sub(node, "final", FinalFit, found) or FinalFit()
+    goals = objective(experiment, start, _entry(node, "objective"), found)
+    limits = constraints(start, _entry(node, "constraints"), found)
+    dimensions = space(experiment, start, _entry(node, "space"), catalog, found, final=final.train_on)
+    confirm = _confirm(node, experiment, found)
+    if start is not None:
+        _refuse_start(start, final, node, found)
+    if written is not None:
+        refuse_sampler(written.sampler, dimensions, goals, node, found)
+        _refuse_top(confirm, written.trials, node, found)
+    if written is not None and start is not None:
+        refuse_pruner(written.pruner, goals, start, node, found)
     problems.take(found)
-    if found or written is None or draft.cell is None:
+    if found or written is None or start is None:
         return None
     return Tune(
-        start=draft.cell,
+        start=start,
         seeds=experiment.seeds,
         trials=written.trials,
         timeout=timeout,
-        objective=objective,
+        objective=goals,
         sampler=written.sampler,
         pruner=written.pruner,
         space=dimensions,
+        constraints=limits,
         confirm=confirm,
         final=final,
     )
@@ -94,28 +89,14 @@ def _timeout(node: Node | None, problems: Problems) -> float | None:
     value = None if node is None else plain(node)
     if node is None or value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
+    seconds = positive(value)
     if isinstance(value, str) and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", value):
         parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
-        seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-        if seconds > 0:
-            return seconds
+        seconds = positive(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    if seconds is not None:
+        return seconds
     problems.at(node, f"{shown(value)} is not a time such as 2h, 30m, 45s or a positive number of seconds")
     return None
-
-
-def _objective(node: Node, experiment: Experiment, problems: Problems) -> Objective:
-    written = _sub(node, "objective", WrittenObjective, problems) or WrittenObjective()
-    metric, seeds = written.metric, written.seeds
-    if metric not in OBJECTIVES:
-        why = "a search sees validation only" if metric.startswith("test/") else "there is no such metric to search by"
-        problems.at(_below(node, "objective", "metric"), f'"{metric}": {why}{nearest(metric, OBJECTIVES)}')
-        return Objective()
-    if seeds > len(experiment.seeds) > 0:
-        text = f"{seeds} seeds, but the experiment has {len(experiment.seeds)}"
-        problems.at(_below(node, "objective", "seeds"), text)
-    return Objective(metric=metric, direction=written.direction or OBJECTIVES[metric], seeds=seeds)
 
 
 def _confirm(node: Node, experiment: Experiment, problems: Problems) -> Confirm | None:
@@ -136,18 +117,12 @@ def _refuse_top(confirm: Confirm | None, trials: int, node: Node, problems: Prob
         problems.at(_below(node, "confirm", "top"), f"the best {confirm.top} of {trials} trials: there are too few")
 
 
-def _refuse_grid(sampler: str, dimensions: Mapping[str, Range | Choices], node: Node, problems: Problems) -> None:
-    """Note ranges that a grid has no points for."""
-    for path, each in dimensions.items() if sampler == "grid" else ():
-        if isinstance(each, Range) and each.step is None and not each.int:
-            problems.at(_below(node, "space", path), "a grid needs choices, a step or int: true")
-
-
-def _refuse_final(final: FinalFit, node: Node, start: Cell, tree: Fields, problems: Problems) -> None:
-    """Note a start that chooses an epoch by validation, which `final: train+val` has not."""
-    chosen = Problems()
-    refuse_choosing(start.model_copy(update={"train_on": final.train_on}), tree, chosen)
-    if chosen:
+def _refuse_start(start: Cell, final: FinalFit, node: Node, problems: Problems) -> None:
+    """Note an experiment that has no validation images to search by, or none left where its winner needs them."""
+    if start.train_on == "train+val":
+        text = "the experiment's train_on: train+val leaves no validation images to search by"
+        problems.at(node, f"{text}; take it off there and write final: {{train_on: train+val}} here")
+    elif final.train_on == "train+val" and chooses_epoch(start):
         text = "train+val leaves no validation images, but the recipe stops early or keeps the best epoch by them"
         problems.at(_below(node, "final", "train_on"), text)
 

@@ -106,6 +106,18 @@ defaults:
 """
 """Five lines; what a test writes after it begins on line 6."""
 
+TUNED = """\
+seeds: [0, 1]
+experiments:
+  a: {model: net_a, matrix: {model.width: [2, 3]}}
+  f: {model: fit_a, seeds: [0]}
+tune:
+  a:
+    trials: 4
+"""
+"""Behind HEAD: what a test writes after it begins on line 13, in the `tune:` entry of a."""
+SPACE = "    space: {recipe.optimizer.lr: {low: 1e-3, high: 1, log: true}}\n"
+
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -67,12 +67,8 @@ def bounded(name: str, bound: float, value: Any) -> bool:
 
 def structured(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:  # noqa: PLR0911
     wanted = schema[name]
-    if name in {"items", "minItems", "maxItems", "uniqueItems"}:
-        if not isinstance(value, list):
-            return True
-        bounds = {"minItems": len(value) >= (wanted if name == "minItems" else 0)}
-        bounds["maxItems"] = name != "maxItems" or len(value) <= wanted
-        return all(accepts(wanted, each, root) for each in value) if name == "items" else bounds.get(name, True)
+    if name in {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}:
+        return not isinstance(value, list) or listed(name, schema, value, root)
     if not isinstance(value, dict):
         return True
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
@@ -91,6 +87,18 @@ def structured(name: str, schema: dict[str, Any], value: Any, root: dict[str, An
             rest = [value[key] for key in value if key not in known and not any(part in key for part in patterns)]
             return not rest if wanted is False else wanted is True or all(accepts(wanted, each, root) for each in rest)
     raise AssertionError(f"keyword {name} is not known to this test")
+
+
+def listed(name: str, schema: dict[str, Any], value: list[Any], root: dict[str, Any]) -> bool:
+    wanted = schema[name]
+    match name:
+        case "prefixItems":
+            return all(accepts(each, item, root) for each, item in zip(wanted, value, strict=False))
+        case "items":
+            return all(accepts(wanted, each, root) for each in value[len(schema.get("prefixItems", ())) :])
+        case "uniqueItems":
+            return not wanted or all(each not in value[:place] for place, each in enumerate(value))
+    return bool(len(value) >= wanted if name == "minItems" else len(value) <= wanted)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +134,17 @@ def test_the_documented_example_is_accepted(schema: dict[str, Any]) -> None:
         ("sampler: tpe", "sampler: tpee"),
         ("test/accuracy, value", "test/acuracy, value"),
         ("timeout: 2h", "timeout: 2 hours"),
+        ("timeout: 2h", "constraints: {model/params: 5}"),
+        ("timeout: 2h", "constraints: {model/flops: 0}"),
+        ("metric: val/accuracy, direction", "metric: test/accuracy, direction"),
+        ("metric: val/accuracy, direction", "metric: model/flops, direction"),
+        ("metric: val/accuracy, direction", "metric: [], direction"),
+        ("metric: val/accuracy, direction", "metric: [model/flops, val/accuracy], direction"),
+        ("metric: val/accuracy, direction", "metric: [val/accuracy, val/accuracy], direction"),
+        ("direction: maximize", "direction: [up]"),
+        ("recipe.label_smoothing: {low", "dataset.validation.seed: {low"),
+        ("recipe.label_smoothing: {low", "train_on: {low"),
+        ("choices: [0.0, 0.1, 0.3]", "choices: [0.1, 0.1]"),
         ("model.dropout: {choices: [0.0, 0.1, 0.3]}", "model.dropout: {choices: [0.0]}"),
         ("version: 1", "version: 3"),
         ("budget:", "bugdet:"),
@@ -135,6 +154,28 @@ def test_a_mistake_in_the_example_is_not_accepted(schema: dict[str, Any], before
     text = EXAMPLE.read_text()
     assert before in text
     assert not accepts(schema, document(text.replace(before, after, 1)), schema)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("timeout: 2h", "timeout: null"),
+        ("timeout: 2h", "constraints: {model/parameters: 1.0e6, time/train_seconds: 60}"),
+        ("timeout: 2h", "constraints: null"),
+        ("metric: val/accuracy, direction: maximize", "metric: [val/accuracy, time/train_seconds]"),
+        ("direction: maximize", "direction: null"),
+        (
+            "metric: val/accuracy, direction: maximize",
+            "metric: [val/loss, model/flops], direction: [minimize, minimize]",
+        ),
+        ("model.dropout: {choices: [0.0, 0.1, 0.3]}", "recipe.augment: {choices: [[], [flip], [{crop: {pad: 2}}]]}"),
+    ],
+)
+def test_what_else_a_search_may_ask_for_is_accepted(schema: dict[str, Any], before: str, after: str) -> None:
+    text = EXAMPLE.read_text()
+    assert before in text
+    changed = text.replace(before, after, 1)
+    assert accepts(schema, document(changed), schema)
 
 
 def test_components_of_plugins_are_in_the_schema(catalog: Catalog) -> None:
