@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from harness.artifacts import write_artifacts
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
 from harness.contracts.job import Job
 from harness.data import concatenate, load_splits, open_test, task_of
-from harness.evaluation import evaluate_on, final_metrics
+from harness.evaluation import beside_metrics, evaluate_on, final_metrics
+from harness.measure.energy import Energy, Meter, meter_for
 from harness.plugins import Catalog
 from harness.saved_model import WEIGHTS, build_classifier, model_digest, save_classifier
 
@@ -56,7 +58,10 @@ def run_cell(job: Job, listen: Listener) -> Result:
     fitted = job.folder / "fitted"
     fitting = time.perf_counter()
     if not fitted.exists():
-        _save_fitted(fitted, cell, task, classifier, classifier.fit(fit_on, validation, listen))
+        meter = _meter_for(job, cell)
+        with meter.counting():
+            fit_report = classifier.fit(fit_on, validation, listen)
+        _save_fitted(fitted, cell, task, classifier, fit_report, meter.energy)
     begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
     classifier.load_state(load_file(fitted / WEIGHTS))
     report = FitReport(**json.loads((fitted / "fit.json").read_text()))
@@ -67,11 +72,12 @@ def run_cell(job: Job, listen: Listener) -> Result:
     if opens:
         test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
         evaluations.append(evaluate_on("test", classifier, test, cell))
-    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations)
+    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light)
+    beside = beside_metrics(classifier, fit_on, artifacts)
     total_seconds = report.train_seconds + time.perf_counter() - begun
-    metrics = final_metrics(classifier, task, report, evaluations, total_seconds)
+    metrics = final_metrics(classifier, task, report, evaluations, total_seconds) | beside
     tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
-    return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest)
+    return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest, report.ended)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -87,13 +93,26 @@ def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | 
     return splits.train, splits.validation
 
 
-def _save_fitted(folder: Path, cell: Cell, task: Task, classifier: Classifier, report: FitReport) -> None:
+def _meter_for(job: Job, cell: Cell) -> Meter:
+    """Return a meter of what the fit will use; one without counters where the fit began in another process."""
+    if (job.folder / "checkpoint.pt").exists():
+        return Meter((), {"fit": "it was interrupted and went on later, so only a part could have been counted"})
+    device = resolve_device(job.device)
+    uses_gpu = cell.recipe is not None and device.type == "cuda"
+    return meter_for(str(torch.cuda.get_device_properties(device).uuid) if uses_gpu else None)
+
+
+def _save_fitted(  # noqa: PLR0917
+    folder: Path, cell: Cell, task: Task, classifier: Classifier, report: FitReport, energy: Energy
+) -> None:
     """Write the fitted model whole or not at all."""
     beside = folder.with_suffix(".partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     save_classifier(classifier, cell, task, beside)
-    (beside / "fit.json").write_text(json.dumps(asdict(report)))
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    (beside / "fit.json").write_text(json.dumps(asdict(replace(report, ended=ended))))
+    energy.write(beside)
     beside.rename(folder)
 
 

@@ -22,9 +22,15 @@ _WIDE = 100
 """From this many columns on the bars are long."""
 MOST_WORDS = 400
 """Characters of an error that are shown as the cell fails."""
-_STYLES = {"finished": "green", "failed": "red", "interrupted": "yellow", "skipped": "dim"}
-_MARKS = {"finished": "✓", "failed": "✗", "interrupted": "■", "skipped": "·"}
-_WORDS = {"finished": "done", "failed": "FAILED", "interrupted": "interrupted", "skipped": "skipped"}
+_STYLES = {"finished": "green", "failed": "red", "pruned": "dim", "interrupted": "yellow", "skipped": "dim"}
+_MARKS = {"finished": "✓", "failed": "✗", "pruned": "✂", "interrupted": "■", "skipped": "·"}
+_WORDS = {
+    "finished": "done",
+    "failed": "FAILED",
+    "pruned": "pruned",
+    "interrupted": "interrupted",
+    "skipped": "skipped",
+}
 
 
 @contextmanager
@@ -70,7 +76,7 @@ class PlainWatcher:
         self._say(-1 if outcome.state == "failed" else 0, line)
 
     def _place(self) -> str:
-        ended = self._board.count("finished", "failed", "skipped", "interrupted")
+        ended = self._board.count("finished", "failed", "pruned", "skipped", "interrupted")
         width = len(str(self._board.total))
         return f"[{ended:{width}}/{self._board.total}]"
 
@@ -144,7 +150,7 @@ class LiveWatcher:
 
     def _whole(self, width: int) -> Table:
         board = self._board
-        ended = board.count("finished", "skipped")
+        ended = board.count("finished", "pruned", "skipped")
         failed = board.count("failed")
         words = Text(f"{ended}/{board.total} done")
         if failed:

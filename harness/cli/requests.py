@@ -47,11 +47,32 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Tune:
+    """`harness tune`: the tuning studies alone, or the one of an experiment."""
+
+    run: Run
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """`harness report`."""
 
     path: Path
     home: Path
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """`harness audit`."""
+
+    path: Path
+    home: Path
+    tolerance: float
+    """Share of the test images that may be exact duplicates of training images."""
+    report: Path | None = None
+    """The folder of the report to be checked; None for the one in the home."""
     json: bool = False
 
 

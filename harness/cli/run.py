@@ -12,11 +12,14 @@ from harness.cli.board import Board
 from harness.cli.console import messages, print_json, say
 from harness.cli.cost import disk_bytes, refuse_disk, refuse_hours
 from harness.cli.dispatch import INTERRUPTED, work_of
-from harness.cli.outlook import Outlook, look_ahead
+from harness.cli.outlook import Outlook, look_ahead, with_estimates
 from harness.cli.progress import watching
 from harness.cli.report import print_results, report_folder, shown_path
 from harness.cli.requests import Run
 from harness.cli.stores import existing_store
+from harness.cli.tune import as_json as study_as_json
+from harness.cli.tune import exit_code as studies_exit_code
+from harness.cli.tuning import How, grounds_of, run_studies, workers_of
 from harness.contracts import Outcome, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
@@ -26,6 +29,8 @@ from harness.plugins import Catalog
 from harness.report import summary_rows, write_report
 from harness.spec import load_study
 from harness.track import Store, open_store
+from harness.tune.ground import Ground
+from harness.tune.study import TuneOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,8 @@ class Prepared:
     """A plan that may be run: checked, within its budget, its store open."""
 
     plan: StudyPlan
-    tuned: tuple[str, ...]
-    """Experiments that the file wants tuned."""
+    grounds: tuple[Ground, ...]
+    """The file's tuning studies."""
     catalog: Catalog
     store: Store
     outlook: Outlook
@@ -56,8 +61,10 @@ def perform(asked: Run) -> int:
         say(f"interrupted: {done} of {len(outcomes)} cells are done; to go on, run the same command again")
         return code
     _tell_failures(outcomes, prepared.store, asked)
-    code = code or _incomplete(asked, prepared)
-    _report(asked, prepared, outcomes, code)
+    tuned = list(run_studies(prepared.grounds, _how(asked, prepared))) if code in {0, 1, 3} else []
+    code = worst(code, studies_exit_code(tuned)) or _incomplete(asked, prepared)
+    if code != INTERRUPTED:
+        _report(asked, prepared, outcomes, tuned, code)
     return code
 
 
@@ -71,6 +78,11 @@ def exit_code(outcomes: Sequence[Outcome], fail_fast: bool) -> int:
     return 3 if any(_runs_elsewhere(outcome) for outcome in outcomes) else 0
 
 
+def worst(*codes: int) -> int:
+    """Return the exit code that says most: interrupted, then failed, then incomplete."""
+    return next((code for code in (INTERRUPTED, 1, 3) if code in codes), 0)
+
+
 def _prepare(asked: Run) -> Prepared:
     catalog = Catalog(asked.matrix.plugins)
     study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
@@ -80,15 +92,29 @@ def _prepare(asked: Run) -> Prepared:
     if plan.budget.disk_gb is not None:
         needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
         refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)
-    return Prepared(plan, tuple(study.tune), catalog, open_store(asked.store_home), outlook)
+    store = open_store(asked.store_home)
+    return Prepared(plan, grounds_of(study, catalog, store, asked.cache, asked.smoke), catalog, store, outlook)
 
 
 def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
     plan, outlook = prepared.plan, prepared.outlook
-    settings = RunSettings(
+    settings = _settings(asked, prepared, outlook.workers)
+    executor = open_executor(asked.executor, settings.workers, settings.threads)
+    board = Board(outlook.todo, outlook.rates, settings.workers)
+    with watching(board, messages(), asked.verbosity) as watcher:
+        return run_plan(with_estimates(plan, outlook), prepared.store, executor, settings, watcher)
+
+
+def _how(asked: Run, prepared: Prepared) -> How:
+    workers = workers_of(asked.workers, asked.executor, prepared.outlook.device, prepared.grounds)
+    return How(_settings(asked, prepared, workers), asked.executor, asked.verbosity)
+
+
+def _settings(asked: Run, prepared: Prepared, workers: int) -> RunSettings:
+    return RunSettings(
         home=prepared.store.home,
-        device=outlook.device,
-        workers=outlook.workers,
+        device=prepared.outlook.device,
+        workers=workers,
         retry=asked.retry,
         fail_fast=asked.fail_fast,
         smoke=asked.smoke,
@@ -96,10 +122,6 @@ def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
         plugins=tuple(folder.absolute() for folder in asked.matrix.plugins),
         cache=asked.cache.absolute(),
     )
-    executor = open_executor(asked.executor, settings.workers, settings.threads)
-    board = Board(outlook.todo, outlook.rates, settings.workers)
-    with watching(board, messages(), asked.verbosity) as watcher:
-        return run_plan(plan, prepared.store, executor, settings, watcher)
 
 
 def _announce(asked: Run, prepared: Prepared) -> None:
@@ -114,8 +136,6 @@ def _announce(asked: Run, prepared: Prepared) -> None:
         before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
         where = f"{amount(prepared.outlook.workers, 'worker')} on {prepared.outlook.device}"
         say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {where}{before}")
-    if prepared.tuned:
-        say(f"not tuned: {', '.join(prepared.tuned)}; the tune section is checked, not run, in this version")
     if stale:
         say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
 
@@ -142,14 +162,17 @@ def _incomplete(asked: Run, prepared: Prepared) -> int:
     return 3 if left else 0
 
 
-def _report(asked: Run, prepared: Prepared, outcomes: Sequence[Outcome], code: int) -> None:
+def _report(
+    asked: Run, prepared: Prepared, outcomes: Sequence[Outcome], tuned: Sequence[TuneOutcome], code: int
+) -> None:
     study, store = prepared.plan.study, prepared.store
     folder = report_folder(store, study)
-    ran = any(outcome.state != "skipped" for outcome in outcomes)
+    ran = any(state != "skipped" for state in (*(each.state for each in outcomes), *(each.state for each in tuned)))
     if ran or not (folder / "index.html").exists():
         write_report(store, study, folder)
     if asked.json:
-        print_json({"study": study, "exit_code": code, "report": str(folder), "cells": [_as_json(o) for o in outcomes]})
+        cells, tune = [_as_json(each) for each in outcomes], [study_as_json(each) for each in tuned]
+        print_json({"study": study, "exit_code": code, "report": str(folder), "cells": cells, "tune": tune})
         return
     print_results(summary_rows(store, study))
     if asked.verbosity >= 0:

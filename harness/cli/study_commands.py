@@ -111,20 +111,66 @@ def validate(
     perform("validate", _matrix(matrix, override, only, plugins), verbose)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command()
 def tune(
-    matrix: MatrixFile,  # noqa: ARG001
-    name: Annotated[str | None, typer.Argument(metavar="NAME", show_default=False)] = None,  # noqa: ARG001
+    matrix: MatrixFile,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="One experiment alone.", show_default=False)
+    ] = None,
+    *,
+    only: Only = None,
+    override: Override = None,
+    workers: Workers = None,
+    executor: Executor = "local",
+    device: Device = "auto",
+    smoke: Smoke = False,
+    retry: Retry = 0,
+    json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    home: Home = HOME,
+    plugins: Plugins = None,
 ) -> None:
-    """Search hyperparameters (not available in this version)."""
-    typer.echo("harness tune is not available in this version; the `tune` section is checked, not run", err=True)
-    raise typer.Exit(2)
+    """Search hyperparameters on validation; the winner opens the test set once."""
+    asked = requests.Run(
+        matrix=_matrix(matrix, override, only, plugins),
+        home=home,
+        workers=workers,
+        executor=executor,
+        device=_device(device),
+        smoke=smoke,
+        stale=False,
+        json=json,
+        verbosity=verbose - quiet,
+        retry=retry,
+    )
+    perform("tune", requests.Tune(asked, name), verbose)
 
 
 @app.command()
 def report(matrix: MatrixFile, *, json: Json = False, verbose: Verbose = False, home: Home = HOME) -> None:
     """Write the report again from what the store holds."""
     perform("report", requests.Report(matrix, home, json), verbose)
+
+
+@app.command()
+def audit(
+    matrix: MatrixFile,
+    *,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Share of test images that may be in train too."),
+    ] = 0.001,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The report to check instead of the one in the home.", show_default=False),
+    ] = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    home: Home = HOME,
+) -> None:
+    """List test openings; check the report by what was logged."""
+    perform("audit", requests.Audit(matrix, home, tolerance, report, json), verbose)
 
 
 @app.command()

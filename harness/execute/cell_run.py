@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from harness.contracts import Outcome, PlannedCell, Result, Watcher
 from harness.execute.endings import Failure
 from harness.execute.interrupts import Interrupts
 from harness.execute.locks import folder_of
+from harness.execute.manifest import TAG, write_manifest
 from harness.spec import flatten
 from harness.track import Record, Store
 
@@ -34,6 +35,8 @@ class Surroundings:
     environment: str
     plugins: tuple[Path, ...]
     with_models: bool
+    kind: Literal["cell", "trial"] = "cell"
+    """What the runs are to the store."""
 
 
 @dataclass(slots=True)
@@ -68,11 +71,15 @@ class CellRun:
             "harness.test": result.test,
             "harness.model_digest": result.model_digest,
             "harness.split_digest": result.split_digest,
+            "harness.fit_ended": result.fit_ended,
+            TAG: write_manifest(result.artifacts, result.metrics),
+            **self.planned.tags,
         }
         with self.around.interrupts.shield():
             store.log_folder(self.run_id, result.artifacts)
             if self.around.with_models:
                 store.log_model(self.run_id, result.artifacts / "model", self.around.plugins)
+                store.log_pictures(self.run_id, result.artifacts)
             store.log_final(self.run_id, result.metrics, tags, self.logged)
             store.end(self.run_id, "FINISHED")
             shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
@@ -80,12 +87,23 @@ class CellRun:
 
     def fail(self, failure: Failure) -> Outcome:
         """End the run as FAILED with its traceback. A fit gone wrong is not to be gone on with."""
+        if failure.kind == "pruned":
+            return self._prune(failure.message)
         store = self.around.store
         with self.around.interrupts.shield():
             store.end(self.run_id, "FAILED", failure.message, failure.traceback)
             if failure.kind == "training":
                 (folder_of(store.home, self.planned.key) / CHECKPOINT).unlink(missing_ok=True)
-        return self._outcome("failed", message=failure.message)
+        return replace(self._outcome("failed", failure.message), is_worth_retrying=failure.is_worth_retrying)
+
+    def _prune(self, message: str) -> Outcome:
+        """End the run as KILLED, tagged as pruned; nothing goes on from here."""
+        store = self.around.store
+        with self.around.interrupts.shield():
+            store.tag(self.run_id, {"harness.pruned": message})
+            store.end(self.run_id, "KILLED")
+            shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
+        return self._outcome("pruned", message=message)
 
     def kill(self) -> Outcome:
         """End the run as KILLED; what the cell has saved stays for the next time."""
@@ -110,7 +128,7 @@ def begin(around: Surroundings, planned: PlannedCell) -> CellRun:
         shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
         tags = {**_tags_of(planned), **around.tags, "harness.attempt": str(len(former) + 1)}
         run_id = store.start_run(
-            around.study, "cell", planned.name, tags=tags, params=flatten(planned.cell), parent=around.parent
+            around.study, around.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=around.parent
         )
         store.log_text(run_id, around.environment, "environment.txt")
     return CellRun(around, planned, run_id, logged=0)
@@ -137,4 +155,5 @@ def _tags_of(planned: PlannedCell) -> dict[str, str]:
         "harness.data_fingerprint": planned.data_fingerprint,
         "harness.source_digest": planned.source_digest,
         "harness.test": "never" if cell.test == "never" else "sealed",
+        **planned.tags,
     }

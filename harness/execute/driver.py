@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from harness.contracts import CellState, Outcome, StudyPlan, Watcher
+from harness.contracts import CellState, Outcome, SilentWatcher, StudyPlan, Watcher
 from harness.errors import StoreError
 from harness.execute.executor import Executor
 from harness.execute.interrupts import Interrupts
@@ -51,6 +51,17 @@ def run_plan(
                 work.settle()
                 end_matrix(around, _in_order(plan, outcomes))
     return _in_order(plan, outcomes)
+
+
+def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
+    """Log the plan, so that there is something to report of, unless the store has this very plan."""
+    if store.plan(plan.study) == plan:
+        return
+    with Interrupts() as interrupts:
+        around = start_matrix(
+            plan, store, settings, choose_device(settings.device), watcher=SilentWatcher(), interrupts=interrupts
+        )
+        end_matrix(around, ())
 
 
 def _in_order(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> tuple[Outcome, ...]:

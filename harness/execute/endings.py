@@ -9,15 +9,18 @@ from typing import Literal
 
 from harness.contracts import Listener, Result
 from harness.contracts.job import Job
-from harness.errors import DataError, HarnessError, OutOfMemoryError, SealError, StoreError, TrainingError
+from harness.errors import DataError, HarnessError, OutOfMemoryError, PrunedError, SealError, StoreError, TrainingError
 
-FailureKind = Literal["died", "memory", "training", "data", "seal", "error"]
+FailureKind = Literal["died", "memory", "training", "data", "seal", "pruned", "error"]
 RunCell = Callable[[Job, Listener], Result]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job has no result. `died` and `memory` are the machine's fault; the same job may yet succeed."""
+    """Why a job has no result.
+
+    `died` and `memory` are the machine's fault, and the same job may yet succeed; `pruned` is nobody's.
+    """
 
     kind: FailureKind
     message: str
@@ -58,5 +61,7 @@ def _kind(error: Exception) -> FailureKind:
             return "data"
         case SealError():
             return "seal"
+        case PrunedError():
+            return "pruned"
         case _:
             return "error"

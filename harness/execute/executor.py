@@ -20,10 +20,11 @@ EXECUTORS: Final = ("inline", "local")
 class Executor(Protocol):
     """Runs jobs somewhere. As a context it stops what still runs when it is left."""
 
-    def run(self, jobs: Iterable[Job], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
         """Run jobs and yield each with its ending, in the order in which they end.
 
-        Jobs are drawn when there is room for one. `listener` is called as a job begins; its answer
+        Jobs are drawn when there is room for one; None means that there is none until a running one ends. `listener`
+        is called as a job begins; its answer
         hears the job in this process, whatever process the job runs in.
 
         Raises:

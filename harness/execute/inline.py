@@ -18,9 +18,9 @@ class InlineExecutor:
 
     run_cell: str
 
-    def run(self, jobs: Iterable[Job], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
         """Run each job as it is drawn."""
-        for job in jobs:
+        for job in filter(None, jobs):
             yield job, attempt(named(self.run_cell), job, listener(job))
 
     def __enter__(self) -> Self:

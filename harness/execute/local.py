@@ -68,7 +68,7 @@ class LocalExecutor:
     run_cell: str
     _team: list[Worker] = field(default_factory=list)
 
-    def run(self, jobs: Iterable[Job], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
         """Keep all workers busy; hear them in this process."""
         waiting = iter(jobs)
         while True:
@@ -90,7 +90,7 @@ class LocalExecutor:
             worker.stop()
         self._team.clear()
 
-    def _assign(self, waiting: Iterator[Job], listener: Callable[[Job], Listener]) -> None:
+    def _assign(self, waiting: Iterator[Job | None], listener: Callable[[Job], Listener]) -> None:
         """Give each idle worker a job; start workers while there are jobs and room."""
         while True:
             idle = next((worker for worker in self._team if worker.job is None), None)

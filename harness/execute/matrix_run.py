@@ -12,27 +12,25 @@ from harness.execute.interrupts import Interrupts
 from harness.execute.locks import is_alive
 from harness.execute.settings import RunSettings
 from harness.track import EndStatus, Store
-from harness.track.environment import environment_text, git_state, hardware
+from harness.track.environment import environment_text, git_state, hardware, uncommitted
 
 
 def start_matrix(
     plan: StudyPlan, store: Store, settings: RunSettings, device: str, *, watcher: Watcher, interrupts: Interrupts
 ) -> Surroundings:
     """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
-    tags = {
-        "harness.git": git_state(Path.cwd()),
-        "harness.device": device,
-        "harness.hardware": hardware(device),
-        "harness.smoke": str(settings.smoke).lower(),
-    }
-    environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
+    tags = machine_tags(settings, device)
     with interrupts.shield():
         _bury_dead(plan.study, store)
         own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
         name = f"matrix {Path(plan.matrix).stem}"
         run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
+        environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
         store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
         store.log_text(run_id, environment, "environment.txt")
+        changes = uncommitted(Path.cwd())
+        if changes:
+            store.log_text(run_id, changes, "uncommitted.diff")
         if Path(plan.matrix).is_file():
             store.log_text(run_id, Path(plan.matrix).read_text(), "matrix.yaml")
     return Surroundings(
@@ -46,6 +44,16 @@ def start_matrix(
         plugins=settings.plugins,
         with_models=not settings.smoke,
     )
+
+
+def machine_tags(settings: RunSettings, device: str) -> dict[str, str]:
+    """Return the tags that say which code ran where."""
+    return {
+        "harness.git": git_state(Path.cwd()),
+        "harness.device": device,
+        "harness.hardware": hardware(device),
+        "harness.smoke": str(settings.smoke).lower(),
+    }
 
 
 def end_matrix(around: Surroundings, outcomes: Sequence[Outcome]) -> None:

@@ -29,6 +29,7 @@ def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
         matrix=str(study.path),
         cells=cells,
         ablations=study.ablations,
+        tune=study.tune,
         claims=study.claims,
         budget=study.budget,
         report=study.report,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from filelock import FileLock
@@ -27,8 +27,11 @@ class Work:
     _active: dict[str, CellRun] = field(default_factory=dict)
     _locks: dict[str, FileLock] = field(default_factory=dict)
 
-    def run(self, executor: Executor, cells: Sequence[PlannedCell]) -> None:
-        """Run cells, and once more each time those that failed for want of luck, as the settings allow."""
+    def run(self, executor: Executor, cells: Iterable[PlannedCell | None]) -> None:
+        """Run cells, and once more each time those that failed for want of luck, as the settings allow.
+
+        Cells are drawn when there is room for one; None means that there is none until a running one ends.
+        """
         for tries_left in range(self.settings.retry, -1, -1):
             cells = self._round(executor, cells, is_last=tries_left == 0)
 
@@ -39,23 +42,29 @@ class Work:
         while self._locks:
             self._locks.popitem()[1].release()
 
-    def _round(self, executor: Executor, cells: Sequence[PlannedCell], is_last: bool) -> list[PlannedCell]:
+    def _round(
+        self, executor: Executor, cells: Iterable[PlannedCell | None], is_last: bool
+    ) -> list[PlannedCell | None]:
         """Run cells once and return those to be tried again."""
-        planned = {each.key: each for each in cells}
-        again: list[PlannedCell] = []
-        for job, ending in executor.run(self._jobs(cells), lambda job: self._begin(planned[job.key])):
+        drawn: dict[str, PlannedCell] = {}
+        again: list[PlannedCell | None] = []
+        for job, ending in executor.run(self._jobs(cells, drawn), lambda job: self._begin(drawn[job.key])):
             if isinstance(ending, Failure) and ending.is_worth_retrying and not is_last:
                 self._fail_for_now(job.key, ending)
-                again.append(planned[job.key])
+                again.append(drawn[job.key])
                 continue
             self._end(job.key, ending)
             if isinstance(ending, Failure) and self.settings.fail_fast:
                 return []
         return again
 
-    def _jobs(self, cells: Sequence[PlannedCell]) -> Iterator[Job]:
-        """Yield the jobs of the cells that no other process runs or has finished meanwhile."""
+    def _jobs(self, cells: Iterable[PlannedCell | None], drawn: dict[str, PlannedCell]) -> Iterator[Job | None]:
+        """Yield the jobs of the cells that no other process runs or has finished meanwhile; note them in `drawn`."""
         for planned in cells:
+            if planned is None:
+                yield None
+                continue
+            drawn[planned.key] = planned
             with self.around.interrupts.shield():
                 is_ours = self._take(planned)
             if is_ours:
@@ -84,6 +93,7 @@ class Work:
             threads=self.settings.threads,
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
+            light=self.around.kind == "trial",
         )
 
     def _begin(self, planned: PlannedCell) -> CellRun:

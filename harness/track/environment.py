@@ -15,6 +15,7 @@ import psutil
 from harness.track.accelerators import gpu_names
 
 GIT_SECONDS: Final = 5
+LONGEST_DIFF: Final = 1_000_000
 
 
 def git_state(folder: Path) -> str:
@@ -23,6 +24,17 @@ def git_state(folder: Path) -> str:
     if not commit:
         return "none"
     return f"{commit}+dirty" if _git(folder, "status", "--porcelain") else commit
+
+
+def uncommitted(folder: Path) -> str:
+    """Return what differs from the commit: names of new files, then the changes as a diff, cut where very long."""
+    new = _git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", ":/")
+    changes = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff")
+    names = "".join(f"# new file, its contents are not kept: {name}\n" for name in new.splitlines())
+    text = f"{names}{changes}\n" if names or changes else ""
+    if len(text) <= LONGEST_DIFF:
+        return text
+    return f"{text[:LONGEST_DIFF]}\n# cut here: {len(text):,} characters in all\n"
 
 
 def hardware(device: str) -> str:

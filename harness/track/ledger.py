@@ -25,6 +25,7 @@ def opening_of(record: Record) -> Opening:
         time=tags["harness.time"],
         host=tags["harness.host"],
         run_id=tags["harness.run"],
+        study=tags.get("harness.study", ""),
     )
 
 

@@ -26,6 +26,8 @@ class Record:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    artifacts: str = ""
+    """Where its artifacts are: a folder, or an address that the server knows."""
 
     @property
     def parent(self) -> str | None:
@@ -56,6 +58,7 @@ def record_of(run: Any, study: str) -> Record:
         params=dict(run.data.params),
         tags=dict(tags),
         metrics=dict(run.data.metrics),
+        artifacts=run.info.artifact_uri or "",
     )
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from harness.contracts import Opening, StudyPlan
 from harness.errors import StoreError
-from harness.track import embedded, experiments, ledger, runs
+from harness.track import embedded, experiments, ledger, pictures, runs, views
 from harness.track.client import Client
 from harness.track.records import Record, history_of, record_of, search
 from harness.track.server import check_reachable
@@ -35,6 +35,8 @@ class Store:
     artifacts: Path | None
     client: Any = field(repr=False)
     _experiments: dict[str, str] = field(default_factory=dict, repr=False)
+    _folders: dict[str, Path] = field(default_factory=dict, repr=False)
+    """Local artifact folders by run id, as far as runs were read: asking for each takes longer than to read a file."""
 
     def start_run(
         self,
@@ -49,9 +51,11 @@ class Store:
         """Start a run, RUNNING until `end`, and return its id."""
         own = {"harness.kind": kind, "harness.host": platform.node(), "harness.pid": str(os.getpid())}
         family = {"mlflow.parentRunId": parent} if parent else {}
+        own |= runs.origin(tags)
         all_tags = {key: runs.cut(value, runs.LONGEST_TAG) for key, value in {**own, **family, **tags}.items()}
         run_id: str = self.client.create_run(self._experiment(study), tags=all_tags, run_name=name).info.run_id
         runs.log_params(self.client, run_id, params or {})
+        runs.log_dataset(self.client, run_id, tags)
         return run_id
 
     def resume_run(self, run_id: str, parent: str | None = None) -> int:
@@ -71,9 +75,9 @@ class Store:
         runs.log_metrics(self.client, run_id, metrics, epoch, {})
 
     def log_final(self, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str], epoch: int) -> None:
-        """Log final metrics at the last epoch (0 if there was none), with the note that shows them."""
+        """Log final metrics, those that epochs have at the last one (0 if there was none), with the note on top."""
         time.sleep(0.002)  # a later millisecond than the last epoch's: the final value is the one that counts
-        runs.log_metrics(self.client, run_id, metrics, epoch, {**tags, "mlflow.note.content": runs.note(metrics)})
+        runs.log_final(self.client, run_id, metrics, epoch, {**tags, "mlflow.note.content": runs.note(metrics)})
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -86,6 +90,11 @@ class Store:
     def log_folder(self, run_id: str, folder: Path) -> None:
         """Log all files below a folder as artifacts, under the same relative paths."""
         self.client.log_artifacts(run_id, str(folder))
+
+    def log_pictures(self, run_id: str, folder: Path) -> None:
+        """Show the pictures of a folder that was logged as the run's images in MLflow's charts."""
+        local = self._folder(run_id) if self.artifacts is not None else None
+        pictures.log_pictures(self.client, run_id, folder, local)
 
     def log_model(self, run_id: str, folder: Path, plugins: Sequence[Path] = ()) -> str:
         """Log the saved classifier in `folder` as the run's MLflow model; return the model's id."""
@@ -108,7 +117,7 @@ class Store:
     def records(self, study: str) -> tuple[Record, ...]:
         """Return all runs of a study, oldest first."""
         experiment = self.client.get_experiment_by_name(study)
-        return search(self.client, {experiment.experiment_id: study}) if experiment else ()
+        return self._remembered(search(self.client, {experiment.experiment_id: study})) if experiment else ()
 
     def record(self, run_id: str) -> Record:
         """Return one run."""
@@ -116,14 +125,13 @@ class Store:
         return record_of(run, self.client.get_experiment(run.info.experiment_id).name)
 
     def cell_records(self, keys: Iterable[str]) -> Mapping[str, tuple[Record, ...]]:
-        """Return each key's cell runs in all studies, oldest first; keys without runs have none."""
+        """Return each key's runs (kind cell or trial) in all studies, oldest first; keys without runs have none."""
         wanted = tuple(dict.fromkeys(keys))
         ids = {key: name for key, name in experiments.names_by_id(self.client).items() if name != ledger.LEDGER}
-        cells = "tags.`harness.kind` = 'cell'"
         if len(wanted) <= KEYS_ASKED_ONE_BY_ONE:
-            return {key: search(self.client, ids, f"{cells} AND tags.`harness.key` = '{key}'") for key in wanted}
+            return {key: search(self.client, ids, f"tags.`harness.key` = '{key}'") for key in wanted}
         found: dict[str, list[Record]] = {key: [] for key in wanted}
-        for record in search(self.client, ids, cells):
+        for record in self._remembered(search(self.client, ids)):
             if record.key in found:
                 found[record.key].append(record)
         return {key: tuple(records) for key, records in found.items()}
@@ -136,7 +144,7 @@ class Store:
     def artifact(self, run_id: str, path: str) -> Path | None:
         """Return an artifact (file or folder) as a local path, None if the run has none of that name."""
         if self.artifacts is not None:
-            local = Path(self.client.get_run(run_id).info.artifact_uri) / path
+            local = self._folder(run_id) / path
             return local if local.exists() else None
         below = self.home / "downloads" / run_id
         below.mkdir(parents=True, exist_ok=True)
@@ -179,6 +187,20 @@ class Store:
                 return
             opening = ledger.new_opening(key, model_digest, run_id)
             ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)
+
+    def _remembered(self, records: tuple[Record, ...]) -> tuple[Record, ...]:
+        self._folders.update({record.run_id: Path(record.artifacts) for record in records})
+        return records
+
+    def _folder(self, run_id: str) -> Path:
+        if run_id not in self._folders:
+            self._folders[run_id] = Path(self.client.get_run(run_id).info.artifact_uri)
+        return self._folders[run_id]
+
+    def study_links(self, base: str) -> Mapping[str, str]:
+        """Return each study's address in MLflow's UI at `base`: all its cells, the best on validation first."""
+        names = sorted(set(experiments.names_by_id(self.client).values()) - {ledger.LEDGER, "Default"})
+        return {name: views.link(base, self._experiment(name)) for name in names}
 
     def _experiment(self, study: str) -> str:
         if study not in self._experiments:

@@ -1,0 +1,120 @@
+"""A tuning study as it goes, on stderr, with the lines of a run and the best trial so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from statistics import fmean
+
+from rich.console import Console
+
+from harness.cli.amounts import amount
+from harness.cli.board import Board, seconds_of
+from harness.cli.console import tell
+from harness.cli.progress import watching
+from harness.cli.rates import Rates
+from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
+from harness.tune.watching import TuneWatcher
+
+
+@contextmanager
+def watching_study(tune: Tune, workers: int, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
+    """Show a tuning study on `console` for as long as the context lasts; `verbosity` as in `watching`."""
+    board = StudyBoard(most_fits(tune), workers)
+    with watching(board, console, verbosity) as cells:
+        yield StudyWatcher(board, cells, console, verbosity)
+
+
+def most_fits(tune: Tune) -> int:
+    """Return how many fits a study takes at most: trials, confirmations and the winner's."""
+    confirm = tune.confirm.top * len(tune.confirm.seeds) if tune.confirm else 0
+    return tune.trials * tune.objective.seeds + confirm + 1
+
+
+class StudyBoard(Board):
+    """A board of cells that are not known before: `total` is how many there are at most."""
+
+    def __init__(self, total: int, workers: int) -> None:
+        super().__init__((), Rates(), workers)
+        self._total = total
+        self._workers_at_work = workers
+        self._seconds: list[float] = []
+
+    @property
+    def total(self) -> int:
+        """How many cells are to be run at most."""
+        return self._total
+
+    def follows(self, planned: PlannedCell) -> bool:  # noqa: ARG002  (any cell of a search belongs to it)
+        """Whether a cell is one of those to be run now."""
+        return True
+
+    def leave_out(self, fits: int) -> None:
+        """Take fits off the total that are done already, or not needed."""
+        self._total = max(1, self._total - fits)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Note how long a cell took."""
+        super().ended(outcome)
+        if outcome.state in {"finished", "pruned"}:
+            self._seconds.append(seconds_of(outcome))
+
+    def seconds_left(self) -> float | None:
+        """Return a guess of the time left, by the cells so far; None before the first."""
+        if not self._seconds:
+            return None
+        left = self._total - self.count("finished", "failed", "pruned", "skipped")
+        return fmean(self._seconds) * max(0, left) / self._workers_at_work
+
+
+class StudyWatcher:
+    """Passes on what cells say, and says when a trial is the best so far."""
+
+    def __init__(self, board: StudyBoard, cells: Watcher, console: Console, verbosity: int) -> None:
+        self._board = board
+        self._cells = cells
+        self._console = console
+        self._verbosity = verbosity
+        self._best: int | None = None
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Pass it on."""
+        self._cells.started(planned, device)
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Pass it on."""
+        self._cells.epoch(planned, epoch, metrics)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Pass it on."""
+        self._cells.ended(outcome)
+
+    def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
+        """Say what is searched."""
+        self._board.leave_out(done * tune.objective.seeds + (tune.trials - budget) * tune.objective.seeds)
+        before = f", {done} of {budget} are done already" if done else ""
+        goal = tune.objective.first
+        pruner = "" if tune.pruner == "none" else f" and {tune.pruner} pruning"
+        to_do = amount(max(0, budget - done), "trial")
+        self._say(f"{name}: {to_do} by {tune.sampler}{pruner} to {goal.direction} {goal.metric}{before}")
+
+    def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
+        """Say which trial is the best, as soon as there is a better one; and why one failed."""
+        if found.duplicate_of is not None:
+            self._board.leave_out(len(found.keys))
+        if best is not None and best.number != self._best:
+            self._best = best.number
+            point = ", ".join(f"{path} {_shown(value)}" for path, value in best.params.items())
+            self._say(f"{name}: best is trial {best.number}, {best.values[0]:.4f}: {point or 'as in the file'}")
+
+    def stage_begins(self, name: str, text: str) -> None:
+        """Say what comes next."""
+        self._say(f"{name}: {text}")
+
+    def _say(self, line: str) -> None:
+        if self._verbosity >= 0:
+            tell(self._console, line)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

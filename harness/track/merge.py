@@ -1,0 +1,145 @@
+"""Runs of other homes brought into a store, with all that belongs to them; doing it again adds nothing.
+
+A run cannot keep its id: MLflow gives a new one. So each copy has the tag `harness.origin`, the id of the run
+that it was copied from, or of the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock
+
+from harness.contracts import Opening
+from harness.errors import InputError, SealError
+from harness.track import embedded, ledger
+from harness.track.client import Client
+from harness.track.copying import ORIGIN, begin_copy, complete_copy
+from harness.track.experiments import find_or_create, names_by_id
+from harness.track.records import Record, search
+from harness.track.store import Store
+
+RUNNING: Final = "RUNNING"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What came of one home: runs copied, runs that the store had already, and test openings that are new to it.
+
+    `running` are the names of runs that were left out, because they have not ended.
+    """
+
+    home: Path
+    copied: int
+    known: int
+    openings: int
+    running: tuple[str, ...]
+
+
+def merge(target: Store, homes: Sequence[Path], tell: Callable[[str], None]) -> tuple[Merged, ...]:
+    """Copy all runs that have ended, and all test openings, of some homes into a store.
+
+    Args:
+        target: Where they are to go.
+        homes: Embedded stores; only their records and artifacts are read.
+        tell: Hears how far it is.
+
+    Raises:
+        InputError: a home has no store, or is the target's own.
+        SealError: two of the stores opened the test set of one cell with different models; nothing was written.
+        StoreError: a store cannot be reached, read or written.
+    """
+    sources = [open_home(home, target) for home in homes]
+    refuse_other_openings([target, *sources])
+    return tuple(_merge_one(target, source, tell) for source in sources)
+
+
+def open_home(home: Path, target: Store) -> Store:
+    """Return the embedded store of another home; raises InputError if it has none or is the target's."""
+    place = home.resolve()
+    if not (place / embedded.DATABASE).is_file():
+        inner = " (is it the .harness in it?)" if (place / ".harness" / embedded.DATABASE).is_file() else ""
+        raise InputError(f"{home}: there is no store in it, no {embedded.DATABASE}{inner}")
+    if place == target.home and target.artifacts is not None:
+        raise InputError(f"{home}: that is the store itself; choose where the runs are to go with --home")
+    uri, artifacts = embedded.prepare(place)
+    return Store(place, uri, artifacts, Client(uri))
+
+
+def refuse_other_openings(stores: Iterable[Store]) -> None:
+    """Raise SealError if the test set of any cell was opened with different models, naming all such cells."""
+    first: dict[str, tuple[Opening, Path]] = {}
+    faults = []
+    for store in stores:
+        for opening in store.openings():
+            earlier, home = first.setdefault(opening.key, (opening, store.home))
+            if earlier.model_digest != opening.model_digest:
+                faults.append(f"cell {opening.key}: {_told(earlier, home)}, and {_told(opening, store.home)}")
+    if faults:
+        raise SealError(
+            "nothing was merged: test sets were opened twice, with different models\n"
+            + "\n".join(faults)
+            + "\na cell's test set is opened once, on one machine: these homes cannot be merged"
+        )
+
+
+def _told(opening: Opening, home: Path) -> str:
+    return f"run {opening.run_id} in {home} opened it at {opening.time} on {opening.host} with {opening.model_digest}"
+
+
+def _merge_one(target: Store, source: Store, tell: Callable[[str], None]) -> Merged:
+    """Make all copies, empty; then the ledger; then fill the copies. So no figure is ever without its opening."""
+    records = _all_records(source)
+    ids = _known_ids(target)
+    ended = [record for record in records if record.status != RUNNING]
+    new = [record for record in ended if record.tags.get(ORIGIN, record.run_id) not in ids]
+    mapped = {record.run_id: ids[origin] for record in records if (origin := _origin(record)) in ids}
+    mapped |= {record.run_id: begin_copy(target, record) for record in new}
+    openings = _merge_ledger(target, source, mapped)
+    for number, record in enumerate(new, 1):
+        complete_copy(source, target, record, mapped)
+        if number % 10 == 0 or number == len(new):
+            tell(f"{source.home}: {number} of {len(new)} runs copied")
+    running = tuple(record.name for record in records if record.status == RUNNING)
+    return Merged(source.home, len(new), len(ended) - len(new), openings, running)
+
+
+def _origin(record: Record) -> str:
+    return record.tags.get(ORIGIN, record.run_id)
+
+
+def _known_ids(target: Store) -> dict[str, str]:
+    """Return the id in the target of each run that it has, by the id of the run it stems from.
+
+    A copy that was never completed has no kind yet: it is deleted, to be made anew.
+    """
+    known = {}
+    for record in _all_records(target, with_broken=True):
+        if record.kind:
+            known[record.run_id] = known[_origin(record)] = record.run_id
+        elif ORIGIN in record.tags:
+            target.client.delete_run(record.run_id)
+    return known
+
+
+def _all_records(store: Store, with_broken: bool = False) -> tuple[Record, ...]:
+    """Return the runs of all studies, without the ledger's; those of no kind are none of ours."""
+    studies = {key: name for key, name in names_by_id(store.client).items() if name != ledger.LEDGER}
+    return tuple(record for record in search(store.client, studies) if record.kind or with_broken)
+
+
+def _merge_ledger(target: Store, source: Store, mapped: dict[str, str]) -> int:
+    """Append the openings that the target's ledger lacks, in their order; return how many."""
+    added, experiment = 0, find_or_create(target.client, ledger.LEDGER, target.artifacts)
+    with FileLock(target.home / "ledger.lock"):
+        had = {(each.key, each.model_digest) for each in target.openings()}
+        for opening in source.openings():
+            if (opening.key, opening.model_digest) not in had:
+                moved = replace(opening, run_id=mapped.get(opening.run_id, opening.run_id))
+                ledger.append(target.client, experiment, moved, opening.study)
+                had.add((opening.key, opening.model_digest))
+                added += 1
+    return added

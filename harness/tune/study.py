@@ -1,0 +1,318 @@
+"""A tuning study from its first trial to the one test opening; the order of events is `Session.run`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from harness.contracts import Confirmation, Outcome, PlannedCell, StudyPlan, TrialFound, Tuning, Watcher
+from harness.contracts.tuned import Stage
+from harness.errors import InputError, StoreError
+from harness.execute.cell_run import Surroundings
+from harness.execute.executor import Executor
+from harness.execute.interrupts import Interrupts
+from harness.execute.leakage_check import check_leakage
+from harness.execute.matrix_run import machine_tags
+from harness.execute.settings import RunSettings, choose_device
+from harness.execute.work import Work
+from harness.track import EndStatus
+from harness.track.environment import environment_text
+from harness.tune.book import Book, Choice, find_book, open_book
+from harness.tune.choosing import confirmation, ranked, winner
+from harness.tune.ground import Ground
+from harness.tune.importances import importances
+from harness.tune.samplers import seed_of
+from harness.tune.search import WINDOW, Search
+from harness.tune.study_run import log_trial, log_tuning, start_study_run
+from harness.tune.watching import TuneWatcher
+
+State = Literal["done", "failed", "interrupted", "elsewhere", "skipped"]
+_END: dict[State, EndStatus] = {"failed": "FAILED", "interrupted": "KILLED"}
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOutcome:
+    """How a tuning study ended in this session; `skipped` had nothing left to do, `elsewhere` goes on there."""
+
+    name: str
+    state: State
+    tuning: Tuning
+    message: str = ""
+    final: Outcome | None = None
+
+
+def run_tuning(ground: Ground, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
+    """Search, confirm, fix the winner, fit it and open the test set once: whatever of this is missing.
+
+    Raises:
+        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
+        StoreError: a store cannot be reached.
+    """
+    book = open_book(ground, ground.store.home)
+    refuse_reopening(book)
+    if is_done(book):
+        return TuneOutcome(ground.name, "skipped", tuning_of(book, "done"))
+    device = choose_device(settings.device)
+    with Interrupts() as interrupts:
+        around = _surroundings(ground, settings, device, watcher, interrupts)
+        session = Session(book, around, settings, device, watcher)
+        state: State = "interrupted"
+        try:
+            with executor:
+                state = session.run(executor)
+        except KeyboardInterrupt:
+            pass  # the state says it
+        finally:
+            with suppress(StoreError):
+                session.close(state)
+    return TuneOutcome(ground.name, state, tuning_of(book, session.stage), session.message, session.final)
+
+
+def refuse_what_cannot_go_on(ground: Ground) -> None:
+    """Refuse, before anything starts, what `run_tuning` would refuse. Nothing is created.
+
+    Raises:
+        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
+    """
+    book = find_book(ground, ground.store.home)
+    if book is not None:
+        refuse_reopening(book)
+
+
+def is_done(book: Book) -> bool:
+    """Whether the winner is fixed by these very settings and its cell is finished."""
+    if not book.is_searched or _is_to_choose(book):
+        return False
+    return bool(book.ground.finished(final_of(book), any_source=True))
+
+
+def refuse_reopening(book: Book) -> None:
+    """Refuse to choose again after the test set has been opened for the winner.
+
+    Raises:
+        InputError: naming the winner and when it was opened.
+    """
+    choice = book.choice
+    if choice is None or (book.is_searched and not _is_to_choose(book)):
+        return
+    openings = book.ground.store.openings([choice.key])
+    if openings:
+        raise InputError(
+            f"{book.ground.mark}: trial {choice.winner} won this study and opened the test set at "
+            f"{openings[0].time}; a winner chosen after that would be chosen with the test set known. "
+            "To search further give the file's study another name"
+        )
+
+
+def final_of(book: Book) -> PlannedCell:
+    """Return the cell of the winner that is fixed."""
+    choice = book.choice
+    assert choice is not None
+    return book.ground.final_cell(_trial(book, choice.winner))
+
+
+def tuning_of(book: Book, stage: Stage) -> Tuning:
+    """Return all that the study has found."""
+    ground, choice = book.ground, book.choice
+    return Tuning(
+        study=ground.study,
+        experiment=ground.name,
+        tune=ground.tune,
+        stage=stage,
+        trials=book.trials.all(),
+        confirmed=choice.confirmed if choice else (),
+        winner=choice.winner if choice else None,
+        winner_time=choice.time if choice else "",
+        importances=importances(book.study, seed_of(ground.title, 0)),
+        seconds=book.seconds,
+        retried=book.trials.retried,
+        final=final_of(book) if choice else None,
+    )
+
+
+class Session:
+    """One process's share of a study."""
+
+    def __init__(
+        self, book: Book, around: Surroundings, settings: RunSettings, device: str, watcher: TuneWatcher
+    ) -> None:
+        self.book = book
+        self.stage: Stage = "search"
+        self.message = ""
+        self.final: Outcome | None = None
+        self._around = around
+        self._settings = settings
+        self._device = device
+        self._watcher = watcher
+        self._best: TrialFound | None = None
+        self._clock = time.monotonic()
+
+    def run(self, executor: Executor) -> State:
+        """Do what is missing, in the order search, confirmation, choice, final fit."""
+        book = self.book
+        if not book.is_searched or book.trials.has_running:
+            self._search(executor)
+        if book.trials.is_shared():
+            self.message = "trials run in other processes; the last of them chooses the winner"
+            return "elsewhere"
+        if _is_to_choose(book) and not self._choose(executor):
+            return "failed"
+        return self._finish(executor)
+
+    def close(self, state: State) -> None:
+        """Log what was found and end the study's run in its true state."""
+        self._count_time()
+        ground, run_id = self.book.ground, self._around.parent
+        log_tuning(ground, run_id, tuning_of(self.book, self.stage))
+        if not self.book.trials.is_shared():
+            ground.store.end(run_id, _END.get(state, "FINISHED"), self.message if state == "failed" else "")
+
+    def _search(self, executor: Executor) -> None:
+        book, tune = self.book, self.book.ground.tune
+        done = book.trials.all()
+        self._best = next(iter(ranked(done, tune)), None)
+        self._watcher.study_begins(book.ground.name, tune, len(done), book.ground.budget)
+        search = Search(book.ground, book.trials, self._watcher, self._told, max(WINDOW, self._settings.workers))
+        if tune.timeout is not None:
+            search.seconds_left = tune.timeout - book.seconds
+        with book.storage.beating(search.storage_ids), self._working(search, "trial", retry=0) as work:
+            try:
+                work.run(executor, search.cells())
+            finally:
+                search.leave()
+
+    def _told(self, found: TrialFound) -> None:
+        self._count_time()
+        tune = self.book.ground.tune
+        able = ranked([each for each in (self._best, found) if each is not None], tune)
+        self._best = able[0] if able else None
+        log_trial(self.book.ground, self._around.parent, found, self._best)
+        self._watcher.trial_told(self.book.ground.name, found, self._best)
+
+    def _choose(self, executor: Executor) -> bool:
+        """Fix the winner; False if no trial can be one."""
+        book, tune = self.book, self.book.ground.tune
+        able = ranked(book.trials.all(), tune)
+        confirmed: tuple[Confirmation, ...] = ()
+        if able and tune.confirm is not None:
+            self.stage = "confirm"
+            confirmed = self._confirmed(executor, able[: tune.confirm.top])
+            chosen = winner(confirmed, tune)
+        else:
+            chosen = able[0].number if able else None
+        if chosen is None:
+            self.message = _why_none(book.trials.all(), bool(able))
+            return False
+        self._count_time()
+        planned = book.ground.final_cell(_trial(book, chosen))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        points, confirm = book.trials.points, _confirm_text(book)
+        book.choose(
+            Choice(winner=chosen, time=now, key=planned.key, confirm=confirm, points=points, confirmed=confirmed)
+        )
+        tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": planned.key}
+        book.ground.store.tag(self._around.parent, tags)
+        return True
+
+    def _confirmed(self, executor: Executor, able: Sequence[TrialFound]) -> tuple[Confirmation, ...]:
+        ground = self.book.ground
+        cells = {each.number: ground.confirmation_cells(each) for each in able}
+        every = [cell for each in cells.values() for cell in each]
+        numbers = ", ".join(str(each.number) for each in able)
+        self._watcher.stage_begins(ground.name, f"trials {numbers} again on fresh seeds, {len(every)} fits")
+        with self._working(self._watcher, "trial", retry=1) as work:
+            work.run(executor, every)
+        metric = ground.tune.objective.first.metric
+        return tuple(
+            confirmation(each, [work.outcomes[cell.key] for cell in cells[each.number]], metric) for each in able
+        )
+
+    def _finish(self, executor: Executor) -> State:
+        """Fit the winner and open the test set."""
+        self.stage = "final"
+        planned = final_of(self.book)
+        log_tuning(self.book.ground, self._around.parent, tuning_of(self.book, "final"))
+        self._watcher.stage_begins(self.book.ground.name, f"the winner, trial {self.book.choice.winner}")  # type: ignore[union-attr]
+        with self._working(self._watcher, "cell", retry=1) as work:
+            work.run(executor, [planned])
+        self.final = work.outcomes[planned.key]
+        if self.final.state == "failed" or not (self.final.metrics or self.final.state == "finished"):
+            self.message = self.final.message
+            return "failed"
+        self.stage = "done"
+        plan = StudyPlan(study=self.book.ground.study, matrix="", cells=(planned,))
+        check_leakage(self._around, plan, self._settings)
+        return "done"
+
+    @contextmanager
+    def _working(self, watcher: Watcher, kind: Literal["cell", "trial"], retry: int) -> Iterator[Work]:
+        """Yield what runs cells; what still runs at the end is ended as interrupted."""
+        with_models = self._around.with_models and kind == "cell"
+        around = replace(self._around, watcher=watcher, kind=kind, with_models=with_models)
+        settings = replace(self._settings, retry=max(retry, self._settings.retry) if retry else 0, fail_fast=False)
+        work = Work(around, settings, self._device, {})
+        try:
+            yield work
+        finally:
+            with suppress(StoreError):
+                work.settle()
+
+    def _count_time(self) -> None:
+        """Count the time since the last call, unless the winner is fixed: what follows is no search."""
+        now = time.monotonic()
+        if self.stage in {"search", "confirm"}:
+            self.book.add_seconds(now - self._clock)
+        self._clock = now
+
+
+def _surroundings(
+    ground: Ground, settings: RunSettings, device: str, watcher: Watcher, interrupts: Interrupts
+) -> Surroundings:
+    tags = machine_tags(settings, device)
+    environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
+    with interrupts.shield():
+        parent = start_study_run(ground, tags, environment)
+    return Surroundings(
+        store=ground.store,
+        watcher=watcher,
+        interrupts=interrupts,
+        study=ground.study,
+        parent=parent,
+        tags=tags,
+        environment=environment,
+        plugins=settings.plugins,
+        with_models=not settings.smoke,
+    )
+
+
+def _is_to_choose(book: Book) -> bool:
+    """Whether no winner is fixed, or one by other trials or other settings than there are now."""
+    choice = book.choice
+    if choice is None or choice.points != book.trials.points or choice.confirm != _confirm_text(book):
+        return True
+    return choice.key != final_of(book).key
+
+
+def _confirm_text(book: Book) -> str:
+    confirm = book.ground.tune.confirm
+    return confirm.model_dump_json() if confirm else ""
+
+
+def _trial(book: Book, number: int) -> TrialFound:
+    return next(each for each in book.trials.all() if each.number == number)
+
+
+def _why_none(trials: Sequence[TrialFound], was_confirmed: bool) -> str:
+    """Return why there is no winner."""
+    if was_confirmed:
+        return "no winner: every run of the confirmation failed"
+    complete = [each for each in trials if each.state == "complete"]
+    if complete:
+        return f"no winner: none of the {len(complete)} complete trials keeps the constraints"
+    notes = next((each.note for each in trials if each.note), "")
+    return f"no winner: none of the {len(trials)} trials is complete{f' ({notes})' if notes else ''}"

@@ -1,0 +1,50 @@
+"""The same search as a plain Optuna loop makes: same points, same trials given up, same best."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from harness.spec import varied
+from harness.tune import search
+from harness.tune.samplers import make_pruner, make_sampler
+from harness.tune.space import suggested
+from tests.tune.conftest import Lab
+from tests.tune.fake_trials import score
+
+
+@pytest.mark.parametrize("pruner", ["none", "median", "hyperband", "successive_halving"])
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_one_trial_at_a_time_is_a_plain_optuna_loop(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, sampler: str, pruner: str
+) -> None:
+    monkeypatch.setattr(search, "WINDOW", 1)
+    monkeypatch.setattr("harness.tune.study.WINDOW", 1)
+    ground = lab.ground(f"    trials: 20\n    sampler: {sampler}\n    pruner: {pruner}\n")
+    found = lab.run(ground).tuning
+
+    plain = optuna.create_study(
+        study_name="study/mlp", direction="maximize", pruner=make_pruner(ground.tune) or optuna.pruners.NopPruner()
+    )
+    plain.enqueue_trial(ground.start[0])
+    for number in range(20):
+        plain.sampler = make_sampler(ground.tune, "study/mlp", number)
+        if pruner == "hyperband":  # Optuna's loop draws a bracket's points from its own trials alone; ours from all
+            plain.pruner = optuna.pruners.NopPruner()
+        trial = plain.ask()
+        final = score(varied(ground.tune.start, suggested(ground.tune.space, trial), ground.catalog))
+        plain.pruner = make_pruner(ground.tune) or optuna.pruners.NopPruner()
+        plain.tell(trial, *_outcome(trial, final))
+
+    assert [each.state.name.lower() for each in plain.trials] == [each.state for each in found.trials]
+    for theirs, ours in zip(plain.trials, found.trials, strict=True):
+        assert theirs.params == dict(ours.params)
+        assert theirs.intermediate_values == pytest.approx(dict(ours.epochs))
+
+
+def _outcome(trial: optuna.Trial, final: float) -> tuple[float | None, optuna.trial.TrialState | None]:
+    for epoch in range(1, 10):
+        trial.report(final * epoch / 9, epoch)
+        if epoch < 9 and trial.should_prune():
+            return None, optuna.trial.TrialState.PRUNED
+    return final, None
