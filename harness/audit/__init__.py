@@ -1,0 +1,7 @@
+"""Whether a study's report can be believed: recomputed and checked from what the store holds."""
+
+from harness.audit.checks import TOLERANCE, Verdict, verdicts
+from harness.audit.evidence import Evidence, gather_evidence
+from harness.audit.finding import Finding
+
+__all__ = ["Evidence", "Finding", "TOLERANCE", "Verdict", "gather_evidence", "verdicts"]

@@ -1,0 +1,122 @@
+"""What the audit looks at: everything the store holds of a study, read once, and the folder of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.contracts import Opening, PlannedCell, StudyPlan
+from harness.errors import InputError, StoreError
+from harness.report.gather import Findings, gather
+from harness.report.tuning import Tuned, tuned_experiments, with_finals
+from harness.track import Record, Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study in its store.
+
+    `runs` are those that fit a model (kind cell or trial), made for the study or for a cell that is planned in it,
+    oldest first. `openings` are the ledger's lines for all of them, and all that the study is named in.
+    """
+
+    store: Store
+    report_folder: Path
+    findings: Findings
+    planned: tuple[PlannedCell, ...]
+    """The plan's cells, and the winners of its searches."""
+    tuned: tuple[Tuned, ...]
+    runs: tuple[Record, ...]
+    openings: tuple[Opening, ...]
+    _folders: dict[str, Path | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def plan(self) -> StudyPlan:
+        """The study's newest whole plan."""
+        return self.findings.plan
+
+    @cached_property
+    def by_id(self) -> dict[str, Record]:
+        """The runs by run id."""
+        return {run.run_id: run for run in self.runs}
+
+    @cached_property
+    def by_key(self) -> dict[str, tuple[Record, ...]]:
+        """The runs of each cell, oldest first."""
+        found: dict[str, list[Record]] = {}
+        for run in self.runs:
+            found.setdefault(run.key, []).append(run)
+        return {key: tuple(runs) for key, runs in found.items()}
+
+    @cached_property
+    def shown(self) -> tuple[Record, ...]:
+        """The finished runs that figures of the report come from: one a planned cell, and those of searches."""
+        cells = [_shown(planned, self.by_key.get(planned.key, ())) for planned in self.planned]
+        listed = [run_id for tuned in self.tuned for run_id in run_ids_of(tuned)]
+        trials = [self.by_id.get(run_id) for run_id in listed]
+        found = {run.run_id: run for run in (*cells, *trials) if run is not None and run.status == "FINISHED"}
+        return tuple(found.values())
+
+    def name(self, key: str) -> str:
+        """Return what a cell is called: in the plan, else by its newest run, else its key."""
+        planned = next((each.name for each in self.planned if each.key == key), None)
+        runs = self.by_key.get(key, ())
+        return planned or (runs[-1].name if runs else f"cell {key}")
+
+    def folder(self, run_id: str) -> Path | None:
+        """Return the folder of a run's artifacts, None if it has none."""
+        if run_id not in self._folders:
+            self._folders[run_id] = self.store.artifact(run_id, "")
+        return self._folders[run_id]
+
+
+def gather_evidence(store: Store, study: str, report_folder: Path) -> Evidence:
+    """Read a study.
+
+    Raises:
+        InputError: the study was never run in this store.
+        StoreError: the store cannot be read.
+    """
+    try:
+        if store.plan(study) is None:
+            raise InputError(f'study "{study}" was never run in this store: there is nothing to audit')
+        findings, records = gather(store, study), store.records(study)
+        tuned = tuned_experiments(records, store)
+    except ValidationError as error:
+        raise StoreError(f'study "{study}": what was logged of it cannot be read: {error}') from error
+    planned = with_finals(findings.plan.cells, tuned)
+    openings = store.openings()
+    runs = _runs(store, records, planned, [each.key for each in openings if each.study == study])
+    keys = {run.key for run in runs} | {each.key for each in planned}
+    mine = tuple(each for each in openings if each.study == study or each.key in keys)
+    return Evidence(store, report_folder, findings, planned, tuned, runs, mine)
+
+
+def run_ids_of(tuned: Tuned) -> tuple[str, ...]:
+    """Return the runs of a search's complete trials and of its confirmations."""
+    trials = (run_id for trial in tuned.tuning.trials if trial.state == "complete" for run_id in trial.run_ids)
+    confirmed = (run_id for each in tuned.tuning.confirmed for run_id in each.run_ids)
+    return tuple(dict.fromkeys((*trials, *confirmed)))
+
+
+def _runs(
+    store: Store, records: Iterable[Record], planned: Iterable[PlannedCell], more: Iterable[str]
+) -> tuple[Record, ...]:
+    own = [record for record in records if record.kind in {"cell", "trial"}]
+    keys = (*(run.key for run in own), *(each.key for each in planned), *more)
+    found = {run.run_id: run for runs in store.cell_records(keys).values() for run in runs}
+    found |= {run.run_id: run for run in own}
+    fitted = (run for run in found.values() if run.kind in {"cell", "trial"})
+    return tuple(sorted(fitted, key=lambda run: run.start))
+
+
+def _shown(planned: PlannedCell, runs: tuple[Record, ...]) -> Record | None:
+    """Return the run that the report takes a cell's figures from, as `harness.report.gather` chooses it."""
+    finished = [run for run in runs if run.status == "FINISHED"]
+    fresh = [run for run in finished if run.tags.get("harness.source_digest") == planned.source_digest]
+    best = fresh or finished
+    return best[-1] if best else None

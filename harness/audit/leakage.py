@@ -1,0 +1,83 @@
+"""Check: the test images are not in the training split.
+
+What is tolerated, and why. An exact duplicate can add at most itself to the images that are classified right, so
+0.1 % of them can raise an accuracy by 0.1 points at most: less than its standard error on 10,000 test images, which is
+0.3 points at 90 %. Public data sets have a few; a study on one should not fail of them, nor hide them. Near duplicates
+are found by a likeness whose threshold is a guess and differs from set to set: two drawings of a 1 can be more alike
+than two crops of one photograph. So they are counted and shown, but the audit does not fail of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from harness.audit.evidence import Evidence
+from harness.audit.finding import Finding, remark
+from harness.contracts import Dataset
+from harness.data.leakage import Leakage
+from harness.report.duplicates import newest_checks
+from harness.report.variants import dataset_name
+
+TOLERANCE: Final = 0.001
+"""Share of the test images that may be exact duplicates of training images."""
+
+
+def check_leakage(evidence: Evidence, tolerance: float = TOLERANCE) -> tuple[Finding, ...]:
+    """Return data sets whose opened test split shares images with train, or was not compared with it."""
+    opened = {opening.key for opening in evidence.openings}
+    exposed = {each.cell.dataset.images: each.cell.dataset for each in evidence.planned if each.key in opened}
+    checks = newest_checks(evidence.findings, evidence.store)
+    return tuple(
+        finding
+        for images, dataset in exposed.items()
+        for finding in _of_dataset(evidence, dataset, checks.get(images), tolerance)
+    )
+
+
+def _of_dataset(evidence: Evidence, dataset: Dataset, check: Leakage | None, tolerance: float) -> Iterator[Finding]:
+    where = dataset_name(dataset)
+    if check is None:
+        yield _not_checked(evidence, where)
+        return
+    if not check.checked:
+        yield remark(where, f"train and test were not compared: {check.reason}")
+        return
+    yield from _exact(where, check, check.test_images or _test_images(evidence, dataset), tolerance)
+    near = check.near_across
+    if near.images:
+        yield remark(where, f"near duplicates of training images among the test images: {near.images:,}")
+    if check.reason:
+        yield remark(where, check.reason)
+
+
+def _not_checked(evidence: Evidence, where: str) -> Finding:
+    reasons = [run.tags["harness.leakage"] for run in evidence.findings.matrices if "harness.leakage" in run.tags]
+    if reasons:
+        return remark(where, f"train and test were not compared: {reasons[-1]}")
+    return Finding(where, "not checked: its test set was opened, but train and test were never compared")
+
+
+def _exact(where: str, check: Leakage, test_images: int, tolerance: float) -> Iterator[Finding]:
+    found = check.exact_across
+    if not found.images:
+        return
+    share = found.images / test_images if test_images else 1.0
+    of = f" of {test_images:,} ({share:.2%})" if test_images else ""
+    what = f"test images that are in the training split as they are: {found.images:,}{of}"
+    what += f", {found.disagreeing:,} of them with another label" if found.disagreeing else ""
+    yield Finding(where, f"{what}; tolerated are {tolerance:.2%}", is_fault=share > tolerance)
+
+
+def _test_images(evidence: Evidence, dataset: Dataset) -> int:
+    """Return how many test images were predicted, for checks that did not write down how many they compared."""
+    for planned in evidence.planned:
+        runs = evidence.by_key.get(planned.key, ()) if planned.cell.dataset.images == dataset.images else ()
+        for run in reversed(runs):
+            folder = evidence.folder(run.run_id)
+            path = folder and folder / "predictions" / "test.parquet"
+            if path and path.is_file():
+                return int(pq.read_metadata(path).num_rows)
+    return 0

@@ -1,0 +1,92 @@
+"""The ledger against the runs."""
+
+import pytest
+
+from harness.audit.openings import check_openings
+from harness.audit.order import check_order
+from harness.track import Store
+from tests.audit.studies import evidence_of, faults, forge, forge_opening, ledger_run, remarks, run_of, set_tag
+
+
+def found(store: Store) -> list[tuple[str, str]]:
+    return faults(check_openings(evidence_of(store)))
+
+
+def test_two_openings_of_one_cell_fail(store: Store) -> None:
+    run = run_of(store, "deep")
+    forge_opening(store, run.key, run.run_id, model_digest=run.tags["harness.model_digest"])
+    ((where, what),) = found(store)
+    assert where == "deep s0" and "opened 2 times" in what
+
+
+def test_a_second_opening_with_another_model_names_both_models(store: Store) -> None:
+    run = run_of(store, "deep")
+    forge_opening(store, run.key, run.run_id, model_digest="f" * 16)
+    texts = [what for _, what in found(store)]
+    assert f"its test set was opened by model {'f' * 16}, but its run's model is" in " ".join(texts)
+
+
+def test_a_line_whose_run_is_gone_fails(store: Store) -> None:
+    set_tag(store, ledger_run(store, run_of(store, "deep").key), "harness.run", "0" * 32)
+    ((where, what),) = found(store)
+    assert where == "deep s0" and "is gone" in what
+
+
+def test_a_line_of_this_study_for_a_cell_that_nobody_knows_fails(store: Store) -> None:
+    forge_opening(store, "a key of no cell", "0" * 32)
+    ((where, what),) = found(store)
+    assert where == "cell a key of no cell" and "is gone" in what
+
+
+def test_a_line_with_the_run_of_another_cell_fails(store: Store) -> None:
+    deep, floor = run_of(store, "deep"), run_of(store, "floor")
+    set_tag(store, ledger_run(store, deep.key), "harness.run", floor.run_id)
+    assert any(
+        f"run floor s0 opened its test set, but that run is of cell {floor.key}" in what for _, what in found(store)
+    )
+
+
+def test_an_opened_cell_without_a_line_fails(store: Store) -> None:
+    line = ledger_run(store, run_of(store, "deep").key)
+    forge(store, "UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid = ?", line)
+    assert found(store) == [("deep s0", "its test set is tagged as opened, but the ledger has no opening")]
+
+
+def test_test_figures_of_a_cell_that_says_it_is_sealed_fail(store: Store) -> None:
+    set_tag(store, run_of(store, "deep").run_id, "harness.test", "sealed")
+    ((where, what),) = found(store)
+    assert where == "deep s0" and what.endswith("says of its test set: sealed")
+
+
+def test_an_opening_of_a_cell_that_keeps_its_test_set_sealed_fails(store: Store) -> None:
+    run = run_of(store, "pixels")
+    forge_opening(store, run.key, run.run_id, model_digest=run.tags["harness.model_digest"])
+    ((where, what),) = found(store)
+    assert where == "pixels s0" and "test: never" in what
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        ("2020-01-01T00:00:00+00:00", "before its run began"),
+        ("2100-01-01T00:00:00+00:00", "after its run had ended"),
+        ("yesterday", 'the ledger has "yesterday" for the time'),
+    ],
+)
+def test_an_opening_outside_of_its_run_fails(store: Store, time: str, said: str) -> None:
+    set_tag(store, ledger_run(store, run_of(store, "deep").key), "harness.time", time)
+    texts = faults(check_order(evidence_of(store)))
+    assert any(where == "deep s0" and said in what for where, what in texts)
+
+
+def test_an_opening_before_the_fit_had_ended_fails(store: Store) -> None:
+    set_tag(store, run_of(store, "deep").run_id, "harness.fit_ended", "2100-01-01T00:00:00+00:00")
+    ((where, what),) = faults(check_order(evidence_of(store)))
+    assert where == "deep s0" and "before the fit ended at 2100-01-01 00:00:00" in what
+
+
+def test_a_fit_without_a_recorded_end_is_told_and_does_not_fail(store: Store) -> None:
+    set_tag(store, run_of(store, "deep").run_id, "harness.fit_ended", "")
+    findings = check_order(evidence_of(store))
+    assert faults(findings) == []
+    assert [where for where, _ in remarks(findings)] == ["deep s0"]
