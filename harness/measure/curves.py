@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from harness.measure.drawing import AMBER, BLUE, MUTED, new_figure, plain_axes, save
+from harness.measure.drawing import AMBER, BLUE, INK, MUTED, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,16 +52,32 @@ def mean_of(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.asarray(np.mean([line[:shortest] for line in lines], axis=0), dtype=np.float64)
 
 
+def best_epoch(history: History) -> int | None:
+    """Return the first epoch (from 1) with the highest validation accuracy; None without validation."""
+    values = values_of(history, "val/accuracy")
+    return int(np.nanargmax(values)) + 1 if np.isfinite(values).any() else None
+
+
 def _draw_metric(axes: Axes, histories: Sequence[History], metric: str) -> None:
     plain_axes(axes, f"{metric} by epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if metric == "accuracy":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     drawn = [_draw_split(axes, histories, f"{split}/{metric}", label, color) for split, label, color in SPLITS]
+    _mark_best(axes, histories, f"val/{metric}")
     if any(drawn):
         axes.legend(frameon=False, fontsize=8, labelcolor=MUTED, loc="best", handlelength=1.4)
     else:
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", fontsize=9, color=MUTED)
+
+
+def _mark_best(axes: Axes, histories: Sequence[History], name: str) -> None:
+    """Put a ring at each seed's best epoch."""
+    found = [(epoch, history[epoch - 1].get(name)) for history in histories if (epoch := best_epoch(history))]
+    places = [(epoch, value) for epoch, value in found if value is not None]
+    if places:
+        ring: dict[str, Any] = {"markersize": 5.5, "markerfacecolor": "none", "markeredgecolor": INK}
+        axes.plot(*zip(*places, strict=True), "o", label="best epoch", **ring)
 
 
 def _draw_split(axes: Axes, histories: Sequence[History], name: str, label: str, color: str) -> bool:

@@ -1,0 +1,228 @@
+"""What learning curves say of a fit, by a stated rule: the numbers first, the verdict from the numbers alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from harness.measure.slopes import FEWEST_EPOCHS, WINDOW, Slope, slope_of, values
+
+Verdict = Literal[
+    "healthy",
+    "overfitting",
+    "underfitting",
+    "diverged",
+    "still improving",
+    "too short to say",
+    "no validation",
+    "no curve",
+]
+
+LARGE_GAP: Final = 0.10
+"""Beyond this the training images are learned by heart whatever the loss does; good networks end at 3 to 8 points."""
+CLEAR_GAP: Final = 0.03
+"""What a network of any size has on images it has not seen; more of it counts only with a second sign."""
+LOSS_RISE: Final = 0.10
+"""Validation loss above its lowest by this share: three epochs' means differ by a few percent from noise alone."""
+WORTH: Final = 0.005
+"""Half a point within as many epochs as were looked at is worth waiting for, if validation can tell so little."""
+SHORTFALL: Final = 0.05
+"""So far below what another model reaches on unseen images that a lack of training images is no excuse."""
+SMOOTHED: Final = 3
+"""Epochs that are taken together before a lowest or last value is read."""
+SOMETHING_TO_LOSE: Final = 0.10
+LOST: Final = 0.5
+"""A fit that had gained 10 points over guessing and has lost half of that has come apart: noise does not do it."""
+
+RULE: Final[tuple[tuple[Verdict, str], ...]] = (
+    (
+        "diverged",
+        "A loss was not finite or ended above 1.5 times its first epoch's, or training accuracy lost "
+        f"{LOST * 100:.0f} % of what it had gained over guessing.",
+    ),
+    ("too short to say", f"Fewer than {FEWEST_EPOCHS} epochs."),
+    (
+        "overfitting",
+        f"Training accuracy is {LARGE_GAP * 100:.0f} points or more above validation's, or {CLEAR_GAP * 100:.0f} or "
+        f"more and validation loss has turned up by {LOSS_RISE * 100:.0f} % from its lowest (means of {SMOOTHED} "
+        "epochs); and the gap is more than so few validation images leave open.",
+    ),
+    (
+        "still improving",
+        f"A line through validation accuracy over the last fifth of the epochs ({WINDOW[0]} to {WINDOW[1]}) rises "
+        f"beyond its 95 % interval, and as many epochs again would gain {WORTH * 100:.1f} points, more than the "
+        "standard error of so few validation images. With a learning rate that falls to zero a part of the rise is "
+        "its doing, and only a longer schedule goes on with it.",
+    ),
+    (
+        "underfitting",
+        f"Neither training nor validation accuracy comes within {SHORTFALL * 100:.0f} points of the best validation "
+        "accuracy in this study on the same images, or both are no better than guessing.",
+    ),
+    ("healthy", "None of these."),
+)
+"""The rule in words, as the report shows it: the first that holds is the verdict."""
+
+PREMISE: Final = (
+    "Training accuracy is the kept model's on training images without augmentation where it was logged. Else it is "
+    "an epoch's, of augmented or mixed images and of weights on the move: lower, so that the gap is at least what is "
+    "shown; that it is below validation's is no sign of underfitting. Models that fit in one go have no curve."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One seed's fit: its epochs (empty for a model that has none), and the kept model's accuracies, shares."""
+
+    history: Sequence[Mapping[str, float]]
+    plain: float | None = None
+    """Accuracy on training images without augmentation, where it was measured."""
+    final: float | None = None
+    """Accuracy on validation of the model that was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the curves; accuracies are shares."""
+
+    chance: float = 0.0
+    """Accuracy of guessing."""
+    best: float | None = None
+    """The best validation accuracy of any model on the same images."""
+    images: int | None = None
+    """How many images validation has."""
+    broken: int = 0
+    """Cells that failed because a loss or score was not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The numbers that the verdict rests on, means over seeds; None where they cannot be had."""
+
+    epochs: int
+    train: float | None
+    validation: float | None
+    gap: float | None
+    gap_half_width: float | None
+    """Half of the gap's 95 % interval: how much so few validation images leave open."""
+    is_plain: bool
+    """Whether training accuracy is of images without augmentation."""
+    slope: Slope | None
+    loss_rise: float | None
+    """Validation loss at the end above its lowest, as a share of the lowest."""
+    lowest_epoch: int | None
+    """Where validation loss was lowest, in the mean over seeds."""
+    broken: int
+    """Seeds that came apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A verdict and its evidence."""
+
+    verdict: Verdict
+    evidence: Evidence
+
+
+def diagnose(fits: Sequence[Fit], known: Known) -> Diagnosis:
+    """Apply `RULE` to the fits of one model with several seeds."""
+    evidence = evidence_of(fits, known)
+    return Diagnosis(_verdict(evidence, known, has_curve=any(fit.history for fit in fits)), evidence)
+
+
+def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
+    """Return the numbers that the rule looks at."""
+    histories = [fit.history for fit in fits if fit.history]
+    is_plain = bool(fits) and all(fit.plain is not None for fit in fits)
+    train = _mean([fit.plain if is_plain else _ending(fit.history, "train/accuracy") for fit in fits])
+    # against the kept model's accuracy where both are of the kept model, else against the same epochs'
+    validation = _mean(
+        [fit.final if is_plain or not fit.history else _ending(fit.history, "val/accuracy") for fit in fits]
+    )
+    gap = None if train is None or validation is None else train - validation
+    rises = [rise for rise in map(_loss_rise, histories) if rise is not None]
+    return Evidence(
+        epochs=min(map(len, histories), default=0),
+        train=train,
+        validation=validation,
+        gap=gap,
+        gap_half_width=None if validation is None or not known.images else _half_width(validation, known.images),
+        is_plain=is_plain,
+        slope=slope_of([values(history, "val/accuracy") for history in histories]),
+        loss_rise=_mean([rise for rise, _ in rises]),
+        lowest_epoch=round(float(np.mean([epoch for _, epoch in rises]))) if rises else None,
+        broken=known.broken + sum(_has_come_apart(history, known.chance) for history in histories),
+    )
+
+
+def _verdict(seen: Evidence, known: Known, has_curve: bool) -> Verdict:
+    holds: dict[Verdict, bool] = {
+        "diverged": seen.broken > 0,
+        "no curve": not has_curve,
+        "no validation": seen.validation is None,
+        "too short to say": seen.epochs < FEWEST_EPOCHS,
+        "overfitting": _overfits(seen),
+        "still improving": _improves(seen),
+        "underfitting": _underfits(seen, known),
+    }
+    return next((verdict for verdict, is_so in holds.items() if is_so), "healthy")
+
+
+def _overfits(seen: Evidence) -> bool:
+    if seen.gap is None or seen.gap <= (seen.gap_half_width or 0.0):
+        return False
+    has_turned = seen.loss_rise is not None and seen.loss_rise >= LOSS_RISE
+    return seen.gap >= LARGE_GAP or (seen.gap >= CLEAR_GAP and has_turned)
+
+
+def _improves(seen: Evidence) -> bool:
+    error = (seen.gap_half_width or 0.0) / 1.96
+    return seen.slope is not None and seen.slope.course == "rising" and seen.slope.gain >= max(WORTH, error)
+
+
+def _underfits(seen: Evidence, known: Known) -> bool:
+    """Judge by the better of both accuracies: strong augmentation presses training's below validation's."""
+    reached = max(seen.train or 0.0, seen.validation or 0.0)
+    if reached < known.chance + _half_width(known.chance, known.images or 1000):
+        return True
+    return known.best is not None and reached < known.best - SHORTFALL
+
+
+def _has_come_apart(history: Sequence[Mapping[str, float]], chance: float) -> bool:
+    loss, accuracy = values(history, "train/loss"), values(history, "train/accuracy")
+    if any(not math.isfinite(value) for epoch in history for name, value in epoch.items() if name.endswith("loss")):
+        return True
+    if len(loss) < FEWEST_EPOCHS:
+        return False
+    gained, left = float(np.max(accuracy)) - chance, float(np.median(accuracy[-SMOOTHED:])) - chance
+    return bool(loss[-1] > 1.5 * loss[0] or (gained >= SOMETHING_TO_LOSE and left < (1 - LOST) * gained))
+
+
+def _loss_rise(history: Sequence[Mapping[str, float]]) -> tuple[float, int] | None:
+    """Return how far validation loss has risen from its lowest, as a share, and the epoch of the lowest."""
+    loss = values(history, "val/loss")
+    if len(loss) < FEWEST_EPOCHS or not np.isfinite(loss).all():
+        return None
+    smooth = np.convolve(loss, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
+    lowest = int(smooth.argmin())
+    return float(smooth[-1] / max(smooth[lowest], 1e-12) - 1), lowest + 1 + SMOOTHED // 2
+
+
+def _ending(history: Sequence[Mapping[str, float]], name: str) -> float | None:
+    """Return the mean over the last three epochs, None where it is not recorded."""
+    line = values(history, name)[-SMOOTHED:]
+    return float(line.mean()) if len(line) and np.isfinite(line).all() else None
+
+
+def _half_width(share: float, images: int) -> float:
+    """Return half of the 95 % interval of a share of so many images (normal approximation)."""
+    return 1.96 * math.sqrt(max(share * (1 - share), 0.0) / images)
+
+
+def _mean(found: Sequence[float | None]) -> float | None:
+    known = [value for value in found if value is not None]
+    return float(np.mean(known)) if known else None

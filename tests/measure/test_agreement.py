@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+
+from harness.measure.agreement import agreement, mean_agreement
+from harness.measure.pareto import pareto_front
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_kappa_is_the_one_of_scikit_learn(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    one = random.integers(0, classes, 1000)
+    other = np.where(random.random(1000) < 0.7, one, random.integers(0, classes, 1000))
+    found = agreement(one, other, classes)
+    assert found.kappa == pytest.approx(cohen_kappa_score(one, other), abs=1e-12)
+    assert found.equal == pytest.approx((one == other).mean(), abs=1e-12)
+
+
+def test_kappa_of_a_worked_example() -> None:
+    # 50 grants read twice: 20 yes-yes, 15 no-no, 5 and 10 in dispute; kappa 0.4 (Wikipedia, "Cohen's kappa").
+    one = np.array([1] * 25 + [0] * 25)
+    other = np.array([1] * 20 + [0] * 5 + [1] * 10 + [0] * 15)
+    assert agreement(one, other, 2).kappa == pytest.approx(0.4)
+
+
+def test_two_that_say_one_and_the_same_class_have_no_kappa() -> None:
+    same = np.zeros(5, dtype=np.int64)
+    found = agreement(same, same, 3)
+    assert found.equal == 1
+    assert math.isnan(found.kappa)
+
+
+def test_groups_are_compared_pair_by_pair_and_a_group_with_itself_without_twins() -> None:
+    a, b, c = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 1]), np.array([1, 0, 1, 0])
+    between = mean_agreement([a, b], [c], 2)
+    assert between is not None
+    assert between.equal == pytest.approx((0 + 0.25) / 2)
+    within = mean_agreement([a, b, c], None, 2)
+    assert within is not None
+    assert within.equal == pytest.approx((0.75 + 0 + 0.25) / 3)
+    assert mean_agreement([a], None, 2) is None
+
+
+def test_the_front_holds_what_nothing_beats_the_cheapest_first() -> None:
+    assert pareto_front([5, 1, 3, 3, 4], [0.9, 0.2, 0.8, 0.7, 0.8]) == (1, 2, 0)
+
+
+def test_equal_offers_are_on_the_front_together_and_dearer_equals_are_not() -> None:
+    assert pareto_front([1, 1, 2], [0.5, 0.5, 0.5]) == (0, 1)
+
+
+def test_the_front_is_that_of_the_definition() -> None:
+    random = np.random.default_rng(1)
+    costs, values = random.integers(0, 20, 60).tolist(), random.integers(0, 20, 60).tolist()
+    free = [
+        i
+        for i in range(60)
+        if not any(
+            costs[j] <= costs[i] and values[j] >= values[i] and (costs[j], values[j]) != (costs[i], values[i])
+            for j in range(60)
+        )
+    ]
+    assert sorted(pareto_front(costs, values)) == free
