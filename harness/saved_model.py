@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from harness.contracts import Cell, Classifier, Task
+from harness.digests import file_digest
 from harness.plugins import Catalog
 from harness.seeds import seed_for
 from harness.spec import cell_from_yaml, cell_to_yaml
@@ -61,7 +61,7 @@ def load_classifier(folder: Path, catalog: Catalog, device: torch.device) -> tup
 
 def model_digest(folder: Path) -> str:
     """Return the digest of the saved weights that the ledger records."""
-    return sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
+    return file_digest(folder / WEIGHTS)
 
 
 def _task(fields: dict[str, list[object]]) -> Task:

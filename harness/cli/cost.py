@@ -57,14 +57,14 @@ def workers_for(asked: int | None, executor: str, device: str, cores: int, cells
     return max(1, min(wanted, cells))
 
 
-def refuse_hours(bill: Bill, hours: float | None) -> None:
+def refuse_hours(seconds: float, hours: float | None) -> None:
     """Refuse a plan that is known to take longer than its budget.
 
     Raises:
         InputError: naming both figures.
     """
-    if hours is not None and bill.seconds > 3600 * hours:
-        raise InputError(f"the plan takes about {bill.seconds / 3600:.1f} h, budget.hours is {hours:g}; nothing is run")
+    if hours is not None and seconds > 3600 * hours:
+        raise InputError(f"the plan takes about {seconds / 3600:.1f} h, budget.hours is {hours:g}; nothing is run")
 
 
 def refuse_disk(needed_bytes: int, disk_gb: float | None) -> None:

@@ -26,6 +26,19 @@ class Outlook:
     bill: Bill
 
 
+def with_estimates(plan: StudyPlan, outlook: Outlook) -> StudyPlan:
+    """Return the plan whose cells to run carry what was foreseen of their time, for the report to hold against it."""
+    todo = {planned.key for planned in outlook.todo}
+    return plan.model_copy(update={"cells": tuple(_estimated(each, outlook, each.key in todo) for each in plan.cells)})
+
+
+def _estimated(planned: PlannedCell, outlook: Outlook, is_to_run: bool) -> PlannedCell:
+    seconds = outlook.rates.guess(planned.cell) if is_to_run else None
+    if seconds is None:
+        return planned
+    return planned.model_copy(update={"tags": {**planned.tags, "harness.estimated_seconds": f"{seconds:.3f}"}})
+
+
 def look_ahead(asked: Run, plan: StudyPlan, store: Store | None) -> Outlook:
     """Return what is left to do; without a store that is everything.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from harness.cli.amounts import amount, count, rough, size, thousands
 from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.cost import disk_bytes
+from harness.cli.dispatch import work_of
 from harness.cli.outlook import Outlook, look_ahead
 from harness.cli.planned_sizes import sizes_of
 from harness.cli.presence import absent_datasets
@@ -21,7 +23,10 @@ from harness.contracts import CellState
 from harness.errors import InputError
 from harness.execute.planning import make_plan
 from harness.plugins import Catalog
-from harness.spec import load_study
+from harness.spec import Study, load_study
+
+if TYPE_CHECKING:
+    from harness.cli.tune_outlook import StudyOutlook
 
 _STYLES = {"done": "green", "missing": "", "failed": "red", "running": "cyan", "stale": "yellow"}
 
@@ -54,7 +59,10 @@ def perform(asked: Run) -> int:
     sizes = sizes_of(plan.cells, catalog, asked.cache)
     rows = [_row(state, sizes[state.planned.key], outlook) for state in outlook.states]
     parameters = {row.key: row.parameters for row in rows}
-    totals = _Totals(rows, outlook, disk_bytes(parameters, outlook.todo), len(study.cells) - len(here))
+    bytes_left = disk_bytes(parameters, outlook.todo)
+    tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
+    studies = _studies(asked, replace(study, tune=tuned), catalog, outlook)
+    totals = _Totals(rows, outlook, bytes_left, len(study.cells) - len(here), studies)
     if asked.json:
         print_json(totals.as_json(plan.study))
     else:
@@ -65,6 +73,14 @@ def perform(asked: Run) -> int:
         if isinstance(fault, InputError):
             say(f"{row.name}: {fault}")
     return 0
+
+
+def _studies(asked: Run, study: Study, catalog: Catalog, outlook: Outlook) -> tuple[StudyOutlook, ...]:
+    """Return what is left of the tuning studies; without any, Optuna is not imported."""
+    if not study.tune:
+        return ()
+    found: tuple[StudyOutlook, ...] = work_of("tune_outlook").look_at(asked, study, catalog, outlook.rates)
+    return found
 
 
 def _row(state: CellState, found: Size | InputError | None, outlook: Outlook) -> Row:
@@ -90,6 +106,7 @@ class _Totals:
     disk_bytes: int
     unseen: int
     """Cells whose data set is not fetched."""
+    studies: Sequence[StudyOutlook]
 
     def as_json(self, study: str) -> dict[str, object]:
         """Return the plan for programs; seconds and bytes are numbers."""
@@ -97,6 +114,7 @@ class _Totals:
         return {
             "study": study,
             "cells": [asdict(row) for row in self.rows],
+            "tune": [each.as_json() for each in self.studies],
             "states": Counter(row.state for row in self.rows),
             "cells_without_data": self.unseen,
             "to_run": bill.cells,
@@ -117,6 +135,8 @@ class _Totals:
         out = results()
         out.print(shown)
         tell(out, self._sum())
+        for study in self.studies:
+            tell(out, study.text())
 
     def _sum(self) -> str:
         states = Counter(row.state for row in self.rows)

@@ -53,7 +53,7 @@ def rates_of(records: Iterable[Record], device: str) -> Rates:
     rates = Rates()
     for record in records:
         kind = record.tags.get("harness.device", "").partition(":")[0]
-        if record.kind == "cell" and record.status == "FINISHED" and kind == device.partition(":")[0]:
+        if record.kind in {"cell", "trial"} and record.status == "FINISHED" and kind == device.partition(":")[0]:
             rates.add_record(record)
     return rates
 

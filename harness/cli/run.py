@@ -19,6 +19,7 @@ from harness.cli.requests import Run
 from harness.cli.stores import existing_store
 from harness.cli.tune import as_json as study_as_json
 from harness.cli.tune import exit_code as studies_exit_code
+from harness.cli.tune_outlook import look_at, seconds_of
 from harness.cli.tuning import How, grounds_of, run_studies, workers_of
 from harness.contracts import Outcome, StudyPlan
 from harness.execute.driver import run_plan
@@ -88,7 +89,8 @@ def _prepare(asked: Run) -> Prepared:
     study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
     plan = make_plan(study, catalog, asked.cache)
     outlook = look_ahead(asked, plan, existing_store(asked.store_home))
-    refuse_hours(outlook.bill, plan.budget.hours)
+    studies = look_at(asked, study, catalog, outlook.rates)
+    refuse_hours(outlook.bill.seconds + seconds_of(studies, outlook.workers), plan.budget.hours)
     if plan.budget.disk_gb is not None:
         needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
         refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)

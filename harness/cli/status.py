@@ -61,11 +61,15 @@ def perform(asked: Status) -> int:
 
 
 def status_of(store: Store, study: str) -> StudyStatus:
-    """Return where the cells of a study stand, by their newest runs; a finished cell stays finished."""
+    """Return where the cells of a study stand, by their newest runs; a finished cell stays finished.
+
+    Of a search's trials those are shown that run now; how the others ended is the search's own affair.
+    """
     newest: dict[str, Record] = {}
     for record in store.records(study):
         before = newest.get(record.key)
-        if record.kind == "cell" and not (before and before.status == "FINISHED" and record.status != "RUNNING"):
+        is_told = record.kind == "cell" or (record.kind == "trial" and record.status == "RUNNING")
+        if is_told and not (before and before.status == "FINISHED" and record.status != "RUNNING"):
             newest[record.key] = record
     plan = store.plan(study)
     missing = sum(planned.key not in newest for planned in plan.cells) if plan else 0

@@ -42,7 +42,10 @@ def perform(asked: Ui) -> int:
         process = _start(store.uri, asked.port, output)
         try:
             _wait(process, asked.port, output)
-            results().print(f"http://{HOST}:{asked.port}")
+            base = f"http://{HOST}:{asked.port}"
+            results().print(base)
+            for study, link in store.study_links(base).items():
+                say(f"{study}: {link}")
             say("Ctrl-C ends it")
             return process.wait()
         except KeyboardInterrupt:

@@ -18,5 +18,6 @@ def perform(asked: Matrix) -> int:
     study = load_study(asked.path, Catalog(asked.plugins), asked.overrides, asked.only)
     experiments = {place.experiment for placed in study.cells for place in placed.places}
     experiments -= {ablation.name for ablation in study.ablations}
-    results().print(f"ok: {amount(len(study.cells), 'cell')} in {amount(len(experiments), 'experiment')}")
+    tuned = f", {amount(len(study.tune), 'experiment')} to tune" if study.tune else ""
+    results().print(f"ok: {amount(len(study.cells), 'cell')} in {amount(len(experiments), 'experiment')}{tuned}")
     return 0

@@ -91,6 +91,19 @@ def read_images(origin: Origin, split: str, like: Layout | None = None) -> Label
     return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
 
 
+def decoded_folders(origin: Origin) -> tuple[Path, ...]:
+    """Return where a source's splits are kept once decoded; of the test split only after the training split.
+
+    Raises:
+        DataError: the raw files are missing, so that it cannot be told.
+    """
+    train = _folder(origin, "train", None)
+    if not train.exists():
+        return (train,)
+    layout = Meta.model_validate_json((train / "meta.json").read_text()).layout
+    return train, _folder(origin, "test", layout)
+
+
 def _folder(origin: Origin, split: str, like: Layout | None) -> Path:
     stamp = origin.source.stamp(split, origin.root)
     options = origin.source.model_dump(mode="json")

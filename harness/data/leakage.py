@@ -57,6 +57,8 @@ class Leakage(Frozen):
     near_within_test: Twins = Twins()
     exact_across: Twins = Twins()
     near_across: Twins = Twins()
+    test_images: int | None = None
+    """How many test images were compared."""
     least_likeness: float | None = None
     """The likeness from which pairs of this set count as near duplicates."""
 
@@ -78,7 +80,8 @@ def find_leakage(classes: tuple[str, ...], train: LabeledImages, test: LabeledIm
             "exact_across": _exact(one, other, classes),
             "near_across": _near(one, other, classes, least),
         }
-    return Leakage(checked=other is not None, reason=reason, least_likeness=least, **found)
+    test_images = len(test) if test else None
+    return Leakage(checked=other is not None, reason=reason, test_images=test_images, least_likeness=least, **found)
 
 
 @dataclass(frozen=True, slots=True)

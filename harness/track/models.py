@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -35,7 +36,11 @@ def log_model(client: Any, run_id: str, folder: Path, plugins: Sequence[Path]) -
     """
     run = client.get_run(run_id)
     logged = client.create_logged_model(
-        run.info.experiment_id, name=NAME, source_run_id=run_id, params=run.data.params, model_type="classifier"
+        run.info.experiment_id,
+        name=_name_of(run),
+        source_run_id=run_id,
+        params=run.data.params,
+        model_type="classifier",
     )
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     with tempfile.TemporaryDirectory() as beside:
@@ -44,6 +49,11 @@ def log_model(client: Any, run_id: str, folder: Path, plugins: Sequence[Path]) -
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
+
+
+def _name_of(run: Any) -> str:
+    """Return the run's name without what MLflow allows in no model's name."""
+    return re.sub(r"[/:.%\"']", "-", run.info.run_name or "") or NAME
 
 
 def share_files(saved: Path, logged: Path) -> None:

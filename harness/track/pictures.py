@@ -13,6 +13,8 @@ from PIL import Image
 SHOWN: Final = ("confusion", "errors", "evidence", "hog", "filters", "curves")
 """Artifacts without their `.png`, in the order in which they are logged."""
 FOLDER: Final = "images"
+SECTION: Final = "pictures"
+"""Where MLflow's charts put them, together."""
 THUMBNAIL: Final = 256
 LOGGED: Final = "mlflow.loggedImages"
 
@@ -27,15 +29,15 @@ def log_pictures(client: Any, run_id: str, folder: Path, local: Path | None) -> 
     for path in found:
         if local is None:
             with Image.open(path) as picture:
-                client.log_image(run_id, picture, key=path.stem, step=0, synchronous=True)
+                client.log_image(run_id, picture, key=f"{SECTION}/{path.stem}", step=0, synchronous=True)
         else:
-            _link(local / path.name, local / FOLDER, path.stem, run_id)
+            _link(local / path.name, local / FOLDER, f"{SECTION}~{path.stem}", run_id)
     if found and local is not None:
         client.set_tag(run_id, LOGGED, "True")
 
 
 def _link(path: Path, folder: Path, key: str, run_id: str) -> None:
-    """Put a picture and its thumbnail into `folder`; a second time it is the same two files."""
+    """Put a picture and its thumbnail into `folder`, a slash in their key as `~`; twice gives the same two files."""
     folder.mkdir(exist_ok=True)
     name = f"{key}+step+0+timestamp+0+{uuid.uuid5(uuid.NAMESPACE_OID, f'{run_id}/{key}')}"
     whole = folder / f"{name}.png"

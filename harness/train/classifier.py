@@ -109,9 +109,7 @@ class NetworkClassifier:
         if not len(train):
             raise TrainingError("there are no training images")
         reset_peak(self._device)
-        with self._told_plainly(), _repeatable(), global_stream(self._seed, "dropout", self._device):
-            plan = self._plan(train, validation)
-            training = self._training()
+        with self.begun(train, validation) as (training, plan):
             saved = plan.checkpoint and plan.checkpoint.load(self._device)
             if saved:
                 training.restore(saved)
@@ -119,6 +117,17 @@ class NetworkClassifier:
             fit(training, plan, listen)
         seconds = sum(metrics["epoch_seconds"] for metrics in training.history)
         return FitReport(tuple(training.history), best_epoch(training.history), seconds, peak_bytes(self._device))
+
+    @contextmanager
+    def begun(self, train: LabeledImages, validation: LabeledImages | None) -> Iterator[tuple[Training, Plan]]:
+        """Lend a fit before its first step, with torch set up as it is to be while steps are taken.
+
+        Raises:
+            OutOfMemoryError: names model, batch size and device.
+        """
+        with self._told_plainly(), _repeatable(), global_stream(self._seed, "dropout", self._device):
+            plan = self._plan(train, validation)
+            yield self._training(), plan
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits [N, K] for images [N, H, W, C]."""

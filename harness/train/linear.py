@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -83,6 +84,17 @@ class LinearClassifier:
     def parameter_count(self) -> int:
         """Return K * (D + 1)."""
         return self._problem.classes * (self._problem.dimensions + 1)
+
+    def contributions(self, images: NDArray[np.uint8], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what each feature adds to the score of one class [N] an image, [N, D]."""
+        if not len(images):
+            return np.empty((0, self._problem.dimensions))
+        return self._problem.features(images) * self._coef[classes]
+
+    def feature_options(self) -> Mapping[str, object]:
+        """Return the options that the features were bound to by `functools.partial`; none otherwise."""
+        features = self._problem.features
+        return features.keywords if isinstance(features, partial) else {}
 
     def _in_chunks(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         features = np.empty((len(images), self._problem.dimensions), np.float32)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Place, PlannedCell, Recipe
+from tests.cli.homes import make_home
 
 
 @dataclass
@@ -27,3 +31,12 @@ def planned(model: str, seed: int = 0, epochs: int | None = 4, width: int = 8) -
     return PlannedCell(
         name=name, cell=cell, places=(Place(experiment=model),), key=key, source_digest="0", data_fingerprint="0"
     )
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with finished runs, to be read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLFLOW_TRACKING_URI", "HARNESS_HOME"):
+            patch.delenv(name, raising=False)
+        return make_home(tmp_path_factory.mktemp("finished"))

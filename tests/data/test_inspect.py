@@ -35,7 +35,7 @@ def find(train: Any, test: Any, train_labels: Any = None, test_labels: Any = Non
 
 def test_unrelated_pictures_have_no_twins() -> None:
     found = find(scenes(150), scenes(80, seed=1))
-    assert found == leakage.Leakage(checked=True, least_likeness=found.least_likeness)
+    assert found == leakage.Leakage(checked=True, test_images=80, least_likeness=found.least_likeness)
 
 
 def test_training_images_copied_into_test_are_counted() -> None:

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from harness.track.environment import environment_text, git_state, hardware, usable_cores
+from harness.track.environment import environment_text, git_state, hardware, uncommitted, usable_cores
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -22,6 +22,20 @@ def test_a_changed_working_tree_is_marked(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("b")
     assert len(clean) == 40
     assert git_state(tmp_path) == f"{clean}+dirty"
+
+
+def test_what_is_not_committed_is_kept_as_a_diff_with_the_names_of_new_files(tmp_path: Path) -> None:
+    assert uncommitted(tmp_path) == ""
+    git(tmp_path, "init")
+    (tmp_path / "a.txt").write_text("before\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "a")
+    assert uncommitted(tmp_path) == ""
+    (tmp_path / "a.txt").write_text("after\n")
+    (tmp_path / "new.txt").write_text("new")
+    text = uncommitted(tmp_path)
+    assert text.startswith("# new file, its contents are not kept: new.txt\ndiff --git a/a.txt b/a.txt")
+    assert "-before\n+after" in text
 
 
 def test_the_environment_names_machine_load_and_versions(tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""`harness compare RUN RUN`: what differs in settings and figures, and which images changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.text import Text
+
+from harness.cli.compared import Comparison, Difference, Paired, compare, folded
+from harness.cli.console import print_json, results, table, tell
+from harness.cli.figures import ORDER, difference_of, value_of
+from harness.cli.run_requests import Compare
+from harness.cli.stores import store_to_read
+from harness.track.finding import find_run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.track import Record
+
+CHANCE: Final = 0.05
+LONGEST_VALUE: Final = 26
+MACHINES: Final = ("time/", "images_per_second", "memory/")
+"""Figures that tell as much of the machine as of the model."""
+SPLITS: Final = {"test": "test", "val": "validation"}
+
+
+def perform(asked: Compare) -> int:
+    """Print the comparison of two runs.
+
+    Raises:
+        InputError: there is no such run, or several could be meant.
+    """
+    store = store_to_read(asked.home)
+    found = compare(store, find_run(store, asked.a), find_run(store, asked.b), asked.split)
+    if asked.json:
+        print_json(_as_json(found))
+        return 0
+    _print_runs(found)
+    _print_settings(found)
+    _print_figures(found)
+    if found.paired is None:
+        tell(results(), f"\nnot paired: {found.refused}", style="yellow")
+    else:
+        _print_test(found, found.paired)
+        _print_changes(found.paired, asked.first)
+    return 0
+
+
+def _print_runs(found: Comparison) -> None:
+    shown = table("", "run", "id", "study", "state")
+    for letter, record in (("A", found.a), ("B", found.b)):
+        shown.add_row(letter, Text(record.name), record.run_id[:8], Text(record.study), record.status.lower())
+    results().print(shown)
+
+
+def _print_settings(found: Comparison) -> None:
+    out = results()
+    if not found.settings:
+        out.print("\nNo setting differs.")
+    if not (found.settings or found.about):
+        return
+    shown = table("what differs", "A", "B")
+    for each in folded(found.settings):
+        shown.add_row(Text(each.name), *_values(each))
+    shown.add_section()
+    for each in found.about:
+        shown.add_row(Text(each.name.replace("_", " "), style="dim"), *_values(each))
+    out.print("", shown)
+
+
+def _values(each: Difference) -> tuple[Text, Text]:
+    a, b = (Text("-" if value is None else _cut(value)) for value in (each.a, each.b))
+    return a, b
+
+
+def _cut(text: str) -> str:
+    """Return the text, a long one without its middle: paths differ at their ends, commits at their beginnings."""
+    half = LONGEST_VALUE // 2
+    return text if len(text) <= LONGEST_VALUE else f"{text[:half]}…{text[1 - half :]}"
+
+
+def _print_figures(found: Comparison) -> None:
+    shown = table("figure", "A", "B", "B - A", right=("A", "B", "B - A"))
+    by_name = {each.name: each for each in found.figures}
+    for name in (name for name in ORDER if name in by_name):
+        a, b = by_name[name].a, by_name[name].b
+        is_comparable = found.is_same_machine or not name.startswith(MACHINES)
+        shown.add_row(name, value_of(name, a), value_of(name, b), difference_of(name, a, b) if is_comparable else "")
+    results().print("", shown)
+
+
+def _print_test(found: Comparison, paired: Paired) -> None:
+    changed = paired.changes
+    low, high = changed.interval()
+    split, count = SPLITS[found.split or "test"], f"{changed.count:,}"
+    lines = (
+        f"The same {count} {split} images: B - A is {100 * changed.difference:+.2f} points, "
+        f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} (paired bootstrap).",
+        f"{len(changed.gained):,} wrong -> right, {len(changed.lost):,} right -> wrong: "
+        f"McNemar's exact test {_p(changed.p_value)}; {_verdict(changed.p_value, changed.difference)}",
+    )
+    out = results()
+    out.print()
+    for line in (*lines, "That is of these two runs: with other seeds either could be better or worse."):
+        tell(out, line)
+
+
+def _p(value: float) -> str:
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.4f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def _verdict(p_value: float, difference: float) -> str:
+    if p_value >= CHANCE:
+        return "chance alone could do that."
+    return f"{'B' if difference > 0 else 'A'} is better by more than chance."
+
+
+def _print_changes(paired: Paired, first: int) -> None:
+    changed = paired.changes
+    kinds = (("right -> wrong", changed.lost), ("wrong -> right", changed.gained), ("wrong, other", changed.moved))
+    shown = table("changed", "images", "index", "is", "A says", "B says", right=("images", "index"))
+    for kind, rows in kinds:
+        shown.add_section()
+        shown.add_row(kind, f"{len(rows):,}", *_said(paired, rows[:1] if first else rows[:0]))
+        for row in range(1, min(first, len(rows))):
+            shown.add_row("", "", *_said(paired, rows[row : row + 1]))
+    results().print("", shown)
+
+
+def _said(paired: Paired, row: NDArray[np.int64]) -> tuple[str | Text, ...]:
+    """Return index, true class and both answers of a row of the predictions, or nothing."""
+    if not len(row):
+        return ()
+    index, *classes = _answers(paired, int(row[0])).values()
+    return (str(index), *(Text(str(name)) for name in classes))
+
+
+def _answers(paired: Paired, row: int) -> dict[str, int | str]:
+    a, b = paired.a, paired.b
+    names = a.classes
+    said = {"label": a.labels[row], "a": a.predicted[row], "b": b.predicted[row]}
+    return {"index": int(a.index[row]), **{key: names[int(each)] for key, each in said.items()}}
+
+
+def _as_json(found: Comparison) -> dict[str, Any]:
+    return {
+        "a": _run(found.a),
+        "b": _run(found.b),
+        "settings": [asdict(each) for each in found.settings],
+        "about": [asdict(each) for each in found.about],
+        "metrics": [asdict(each) for each in found.figures],
+        "split": found.split,
+        "refused": found.refused or None,
+        "paired": found.paired and _paired(found.paired),
+    }
+
+
+def _run(record: Record) -> dict[str, str]:
+    return {each: getattr(record, each) for each in ("run_id", "name", "study", "key", "status")}
+
+
+def _paired(paired: Paired) -> dict[str, Any]:
+    changed = paired.changes
+    kinds = {"right_to_wrong": changed.lost, "wrong_to_right": changed.gained, "wrong_to_wrong": changed.moved}
+    return {
+        "images": changed.count,
+        "accuracy_a": float(paired.a.right.mean()),
+        "accuracy_b": float(paired.b.right.mean()),
+        "difference": changed.difference,
+        "interval": list(changed.interval()),
+        "p_value": changed.p_value,
+        "counts": {kind: len(rows) for kind, rows in kinds.items()},
+        "changed": {kind: _all_answers(paired, rows.tolist()) for kind, rows in kinds.items()},
+    }
+
+
+def _all_answers(paired: Paired, rows: Sequence[int]) -> list[dict[str, int | str]]:
+    return [_answers(paired, row) for row in rows]

@@ -1,0 +1,45 @@
+"""`harness export RUN -o DIR`: a finished run's model as a folder for others."""
+
+from __future__ import annotations
+
+from harness.cli.amounts import size
+from harness.cli.console import print_json, results, say, table
+from harness.cli.report import shown_path
+from harness.cli.run_requests import Export
+from harness.cli.stores import store_to_read
+from harness.errors import InputError
+from harness.export import Bundle, write_bundle
+from harness.track.fitted import load_fitted
+
+
+def perform(asked: Export) -> int:
+    """Write the folder and list what is in it.
+
+    Raises:
+        InputError: there is no such run, it is not finished, or the folder is not empty.
+        StoreError: its model is missing or was changed.
+        HarnessError: an exported program gives other scores than the model.
+    """
+    folder = asked.folder
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not asked.force:
+        raise InputError(f"{folder}: not an empty folder; choose another with -o, or write into it with --force")
+    store = store_to_read(asked.home)
+    fitted = load_fitted(store, asked.run, asked.plugins)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_bundle(fitted, store, folder)
+    if asked.json:
+        print_json(_as_json(written))
+        return 0
+    shown = table("file", "size", "what it is", right=("size",))
+    for file in written.files:
+        shown.add_row(file.name, size((folder / file.name).stat().st_size), file.what)
+    results().print(shown)
+    for remark in written.remarks:
+        say(remark)
+    say(f"exported: {shown_path(folder.absolute())}")
+    return 0
+
+
+def _as_json(written: Bundle) -> dict[str, object]:
+    files = [{"name": file.name, "what": file.what} for file in written.files]
+    return {"folder": str(written.folder), "files": files, "remarks": list(written.remarks)}

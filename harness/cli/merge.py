@@ -1,0 +1,44 @@
+"""`harness merge HOME...`: the runs of other machines, in this store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from harness.cli.amounts import amount
+from harness.cli.console import print_json, results, say, table
+from harness.cli.report import shown_path
+from harness.cli.run_requests import Merge
+from harness.track import open_store
+from harness.track.merge import Merged, merge
+
+
+def perform(asked: Merge) -> int:
+    """Copy what the store lacks, and say what came of each home.
+
+    Raises:
+        InputError: a home has no store, or is the store itself.
+        SealError: two of the stores opened the test set of one cell with different models.
+    """
+    merged = merge(open_store(asked.home), asked.homes, say)
+    if asked.json:
+        print_json([{**asdict(each), "home": str(each.home)} for each in merged])
+        return 0
+    columns = ("copied", "known", "openings")
+    shown = table("home", *columns, right=columns)
+    for each in merged:
+        shown.add_row(shown_path(each.home), str(each.copied), str(each.known), str(each.openings))
+    results().print(shown)
+    _say_rest(merged)
+    return 0
+
+
+def _say_rest(merged: tuple[Merged, ...]) -> None:
+    running = [name for each in merged for name in each.running]
+    if running:
+        say(f"left out, not ended: {', '.join(running)}; merge again when they have")
+    copied = sum(each.copied for each in merged)
+    say(
+        f"{amount(copied, 'run')} copied; harness report M.yaml writes the report with them"
+        if copied
+        else "nothing new"
+    )

@@ -1,0 +1,146 @@
+"""`harness predict RUN IMAGE...`: what a finished run says of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from rich.text import Text
+
+from harness.cli.console import print_json, results, say, table
+from harness.cli.run_requests import Predict
+from harness.cli.stores import store_to_read
+from harness.data.pictures import Picture, Unreadable, files_below, read_picture
+from harness.measure.scores import log_softmax
+from harness.track.fitted import FittedRun, load_fitted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+AT_ONCE: Final = 256
+"""Images in memory at a time."""
+MUCH_LARGER: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A class with its score; `probability` is None for a model whose scores are margins."""
+
+    label: str
+    probability: float | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first guesses of an image, and the height and width of its file."""
+
+    path: str
+    size: tuple[int, int]
+    top: tuple[Guess, ...]
+
+
+def perform(asked: Predict) -> int:
+    """Print each image's likeliest classes; 2 if any file cannot be read.
+
+    Raises:
+        InputError: there is no such run, or it is not finished.
+        StoreError: its model is missing or was changed.
+    """
+    fitted = load_fitted(store_to_read(asked.home), asked.run, asked.plugins)
+    answers: list[Answer] = []
+    faults: list[Unreadable] = []
+    for pictures in _chunks(_pictures(fitted, asked, faults)):
+        answers += _answers(fitted, pictures, asked.top)
+    if asked.json:
+        print_json(_as_json(fitted, answers, faults))
+    else:
+        _print(fitted, answers)
+    for fault in faults:
+        say(f"{fault.path}: {fault.reason}")
+    _say_resized(fitted, answers)
+    return 2 if faults else 0
+
+
+def _pictures(fitted: FittedRun, asked: Predict, faults: list[Unreadable]) -> Iterator[Picture]:
+    """Yield the pictures one by one, and note the files that are none."""
+    for path in files_below(asked.images):
+        read = path if isinstance(path, Unreadable) else read_picture(path, fitted.task.shape)
+        if isinstance(read, Unreadable):
+            faults.append(read)
+        else:
+            yield read
+
+
+def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+    rest = iter(pictures)
+    while chunk := list(islice(rest, AT_ONCE)):
+        yield chunk
+
+
+def _answers(fitted: FittedRun, pictures: Sequence[Picture], top: int) -> list[Answer]:
+    scores = fitted.classifier.predict(np.stack([picture.pixels for picture in pictures]))
+    shares = np.exp(log_softmax(scores)) if fitted.classifier.probabilistic else None
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return [
+        Answer(
+            str(picture.path),
+            picture.size,
+            tuple(
+                _guess(fitted.task.classes, scores[row], None if shares is None else shares[row], k) for k in best[row]
+            ),
+        )
+        for row, picture in enumerate(pictures)
+    ]
+
+
+def _guess(classes: Sequence[str], scores: NDArray[np.float32], shares: NDArray[np.float64] | None, k: int) -> Guess:
+    return Guess(classes[k], None if shares is None else float(shares[k]), float(scores[k]))
+
+
+def _print(fitted: FittedRun, answers: Sequence[Answer]) -> None:
+    record, shape = fitted.record, " x ".join(map(str, fitted.task.shape))
+    out = results()
+    out.print(Text(record.name, style="bold"), Text(f"run {record.run_id[:8]}, study {record.study}, images {shape}"))
+    what = "probability" if fitted.classifier.probabilistic else "margin"
+    shown = table("image", "class", what, right=(what,))
+    for answer in answers:
+        for order, guess in enumerate(answer.top):
+            figure = f"{guess.score:+.3f}" if guess.probability is None else f"{100 * guess.probability:.2f} %"
+            shown.add_row(Text("" if order else answer.path), Text(guess.label), figure)
+        shown.add_section()
+    if answers:
+        out.print("", shown)
+
+
+def _say_resized(fitted: FittedRun, answers: Sequence[Answer]) -> None:
+    """Say once what was done to pictures of another size than the model's images."""
+    height, width, _ = fitted.task.shape
+    sizes = [answer.size for answer in answers if answer.size != (height, width)]
+    if not sizes:
+        return
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    detail = "; most of its detail is gone" if max(largest) > MUCH_LARGER * max(height, width) else ""
+    say(
+        f"{len(sizes)} of {len(answers)} resized to {height} x {width} (bilinear, without regard to their aspect), "
+        f"as the data set's images are; the largest was {largest[0]} x {largest[1]}{detail}"
+    )
+
+
+def _as_json(fitted: FittedRun, answers: Sequence[Answer], faults: Sequence[Unreadable]) -> dict[str, Any]:
+    record = fitted.record
+    return {
+        "run": {"run_id": record.run_id, "name": record.name, "study": record.study, "key": record.key},
+        "shape": list(fitted.task.shape),
+        "probabilistic": fitted.classifier.probabilistic,
+        "images": [_image_as_json(answer) for answer in answers],
+        "errors": [{"path": str(each.path), "error": each.reason} for each in faults],
+    }
+
+
+def _image_as_json(answer: Answer) -> dict[str, Any]:
+    top = [{"class": guess.label, "probability": guess.probability, "score": guess.score} for guess in answer.top]
+    return {"path": answer.path, "size": list(answer.size), "top": top}
