@@ -1,53 +1,115 @@
-"""What each switch of an ablation changes, paired by seed."""
+"""What each switch of an ablation changes, paired by image and seed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
 
 from harness.contracts import Ablation
+from harness.report.answers import ImageSet, image_sets
+from harness.report.comparisons import interval_points
 from harness.report.gather import Findings
-from harness.report.numbers import NOTHING, points_spread
+from harness.report.numbers import NOTHING, p_text, points_spread
+from harness.report.pairs import Pair, tested, with_intervals
+from harness.report.records import ReportStore
 from harness.report.results import TEST, VALIDATION, cells_value, notes_of, share_value, test_value
+from harness.report.spread import Spread
 from harness.report.tables import Column, Table, Value
 from harness.report.variants import Variant, ablation_variants, paired_differences
 
-TITLES = {TEST: "test", VALIDATION: "val."}
+TITLES: Final = {TEST: "test", VALIDATION: "val."}
+SPLITS: Final = {TEST: "test", VALIDATION: "val"}
+ROUNDING: Final = 1e-9
+FIRST, ABOVE = "to first row", "to row above"
 
 
-def ablation_tables(findings: Findings) -> tuple[Table, ...]:
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """An ablation's rows by label, and the comparisons among them: (metric, label, label) -> the pair."""
+
+    ablation: Ablation
+    rows: Mapping[str, Variant]
+    pairs: Mapping[tuple[str, str, str], Pair]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Test accuracy where a row may open the test set, then validation accuracy."""
+        return tuple(metric for metric in TITLES if metric == VALIDATION or _is_tested(self.rows.values()))
+
+    @property
+    def steps(self) -> Mapping[str, Mapping[str, str]]:
+        """What a row is compared with: title -> label -> the other row's label."""
+        labels = self.ablation.rows
+        found = {FIRST: dict.fromkeys(labels[1:], labels[0])}
+        if self.ablation.order == "cumulative":
+            found[ABOVE] = {label: above for above, label in pairwise(labels)}
+        return found
+
+
+def ablation_effects(findings: Findings, sets: Sequence[ImageSet] = ()) -> tuple[Effects, ...]:
+    """Return each ablation of the plan with the comparisons that the image sets of either split allow."""
+    return tuple(_effects(each, ablation_variants(findings, each), sets) for each in findings.plan.ablations)
+
+
+def validation_sets(findings: Findings, store: ReportStore) -> tuple[ImageSet, ...]:
+    """Return the ablations' rows on the validation images that they share."""
+    rows = [row for each in findings.plan.ablations for row in ablation_variants(findings, each).values()]
+    return image_sets(tuple({row.cells: row for row in rows}.values()), store, "val") if rows else ()
+
+
+def ablation_tables(findings: Findings, sets: Sequence[ImageSet] = ()) -> tuple[Table, ...]:
     """Return one table for each ablation of the plan, its rows in the order of the matrix file."""
-    return tuple(_table(each, ablation_variants(findings, each)) for each in findings.plan.ablations)
+    return tuple(effects_table(each) for each in ablation_effects(findings, sets))
 
 
-def _table(ablation: Ablation, rows: Mapping[str, Variant]) -> Table:
-    shown = [metric for metric in TITLES if metric == VALIDATION or _is_tested(rows.values())]
-    stepwise = ablation.order == "cumulative"
+def effects_table(effects: Effects) -> Table:
+    """Return an ablation's table: each row's accuracy, what it changes, and whether that is more than chance."""
+    ablation, rows = effects.ablation, effects.rows
     columns = [Column(ablation.name, numeric=False)]
-    for metric in shown:
-        columns.append(Column(f"{TITLES[metric]} top-1 %"))
-        columns.append(
-            Column(f"{TITLES[metric]}, to first row", hint="points; mean of the differences, paired by seed")
-        )
-        columns += [Column(f"{TITLES[metric]}, to row above", hint="points, paired by seed")] if stepwise else []
+    for metric in effects.metrics:
+        columns += [Column(f"{TITLES[metric]} top-1 %")]
+        for title in effects.steps:
+            columns += [Column(f"{TITLES[metric]}, {title}", hint="points [95 % interval], paired by seed and image")]
+            columns += [Column("p", hint="corrected by Holm's method over this column")] if effects.pairs else []
     columns += [Column("cells", hint="finished / planned")]
-    above = dict(zip(ablation.rows[1:], ablation.rows, strict=False)) if stepwise else None
-    body = tuple(_row(label, rows, ablation.rows[0], above, shown) for label in ablation.rows)
+    body = tuple(_row(label, effects) for label in ablation.rows)
     notes = tuple(f"{label}: {note}" for label in ablation.rows if label in rows for note in notes_of(rows[label]))
     return Table(f"Ablation {ablation.name} of {ablation.base}", tuple(columns), body, notes)
 
 
-def _row(
-    label: str, rows: Mapping[str, Variant], base: str, above: Mapping[str, str] | None, shown: Sequence[str]
-) -> tuple[Value, ...]:
-    variant = rows.get(label)
+def _effects(ablation: Ablation, rows: Mapping[str, Variant], sets: Sequence[ImageSet]) -> Effects:
+    bare = Effects(ablation, rows, {})
+    found: dict[tuple[str, str, str], Pair] = {}
+    for metric in bare.metrics:
+        for images in (each for each in sets if each.split == SPLITS[metric]):
+            for steps in bare.steps.values():
+                found |= {(metric, *labels): pair for labels, pair in _compared(rows, steps, images).items()}
+    return Effects(ablation, rows, found)
+
+
+def _compared(rows: Mapping[str, Variant], steps: Mapping[str, str], images: ImageSet) -> dict[tuple[str, str], Pair]:
+    """Return the comparisons of rows that are in the image set, one family."""
+    places = {label: place for label, row in rows.items() if (place := images.place(row)) is not None}
+    labels = [(label, other) for label, other in steps.items() if label in places and other in places]
+    labels = [(label, other) for label, other in labels if places[label] != places[other]]
+    if not labels:
+        return {}
+    family = tested(images, np.array([[places[label] for label in pair] for pair in labels]))
+    return dict(zip(labels, with_intervals(images, family, range(len(labels))), strict=True))
+
+
+def _row(label: str, effects: Effects) -> tuple[Value, ...]:
+    variant = effects.rows.get(label)
     values = [Value(label, label)]
-    for metric in shown:
+    for metric in effects.metrics:
         values.append(_figure(variant, metric))
-        values.append(_change(variant, rows.get(base), metric))
-        values += [_change(variant, rows.get(above.get(label, "")), metric)] if above is not None else []
-    if variant is None:
-        return (*values, Value("left out", tone="muted"))
-    return (*values, cells_value(variant))
+        for steps in effects.steps.values():
+            values += _change(label, steps.get(label, ""), metric, effects)
+    return (*values, Value("left out", tone="muted") if variant is None else cells_value(variant))
 
 
 def _figure(variant: Variant | None, metric: str) -> Value:
@@ -56,9 +118,20 @@ def _figure(variant: Variant | None, metric: str) -> Value:
     return test_value(variant, metric) if metric == TEST else share_value(variant.spread(metric))
 
 
-def _change(variant: Variant | None, base: Variant | None, metric: str) -> Value:
+def _change(label: str, other: str, metric: str, effects: Effects) -> list[Value]:
+    """Return the change from one row to another, and its p-value where the ablation has any."""
+    variant, base = effects.rows.get(label), effects.rows.get(other)
     spread = None if variant is None or base is None or variant is base else paired_differences(variant, base, metric)
-    return Value(points_spread(spread), None if spread is None else spread.mean)
+    pair = effects.pairs.get((metric, label, other))
+    if pair is not None and spread is not None and abs(pair.difference - spread.mean) > ROUNDING:
+        spread = Spread(spread.count, pair.difference, None)  # seeds differ: not paired by them, so nor is the figure
+    interval = "" if pair is None else interval_points(pair.low, pair.high)
+    change = Value(points_spread(spread), None if spread is None else spread.mean, detail=interval)
+    if not effects.pairs:
+        return [change]
+    if pair is None:
+        return [change, Value(NOTHING)]
+    return [change, Value(p_text(pair.adjusted), pair.adjusted, "good" if pair.differs else "muted")]
 
 
 def _is_tested(variants: Iterable[Variant]) -> bool:

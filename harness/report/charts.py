@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from harness.measure.curves import SPLITS, mean_of, values_of
+from harness.measure.curves import SPLITS, History, best_epoch, mean_of, values_of
 from harness.report.curves import Curves
 from harness.report.numbers import amount
 
@@ -50,6 +50,7 @@ def curve_chart(curves: Curves, metric: str) -> Markup:
         seeds = each if len(each) > 1 else []
         parts += [_polyline(line, scale, f"{split} seed") for line in seeds]
         parts += [_polyline(mean_of(each), scale, f"{split} mean")] if each else []
+    parts += [_best(history, f"val/{metric}", scale) for history in curves.histories]
     label = escape(_described(curves, metric, lines))
     head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, label)
     return Markup("").join([head, *parts, Markup("</svg>")])
@@ -103,6 +104,16 @@ def _polyline(line: NDArray[np.float64], scale: Scale, css: str) -> Markup:
     return Markup('<polyline class="{}" points="{}"/>').format(css, text)
 
 
+def _best(history: History, name: str, scale: Scale) -> Markup:
+    """Return a ring at a seed's best epoch; nothing without validation."""
+    epoch = best_epoch(history)
+    value = None if epoch is None else history[epoch - 1].get(name)
+    if epoch is None or value is None or not math.isfinite(value):
+        return Markup("")
+    ring = Markup('<circle class="best" cx="{:.1f}" cy="{:.1f}" r="3.4"><title>best epoch: {}</title></circle>')
+    return ring.format(scale.x(epoch), scale.y(value), epoch)
+
+
 def _described(curves: Curves, metric: str, lines: dict[str, list[NDArray[np.float64]]]) -> str:
     """Return the chart in words: where each split's mean begins and ends."""
     parts = []
@@ -113,4 +124,6 @@ def _described(curves: Curves, metric: str, lines: dict[str, list[NDArray[np.flo
             parts.append(f"{label} from {ends[0]} to {ends[1]}")
     epochs = max(len(line) for each in lines.values() for line in each)
     seeds = amount(len(curves.histories), "seed")
+    best = [str(epoch) for epoch in map(best_epoch, curves.histories) if epoch is not None]
+    parts += [f"best on validation in epoch {', '.join(best)}"] if best else []
     return f"{metric} of {curves.variant.name} over {amount(epochs, 'epoch')}, {seeds}: {', '.join(parts)}"

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from harness.report.ablations import ablation_tables
+from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
+from harness.report.answers import image_sets
 from harness.report.claims import claims_table
+from harness.report.comparisons import pairs_tables
 from harness.report.confusions import Confusions, confusions_of
+from harness.report.cost import Cost, cost_of
 from harness.report.curves import Curves, curves_of
+from harness.report.diagnosis import Diagnoses, diagnosis_section
 from harness.report.duplicates import Duplicates, duplicates_of
+from harness.report.error_section import ErrorSection, error_sections
 from harness.report.gather import Findings
 from harness.report.headline import gaps, headline, warning
+from harness.report.honesty import Honesty, honesty_of
+from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
+from harness.report.links import Links, links_of
 from harness.report.numbers import duration
 from harness.report.provenance import Fact, cells_table, facts, failures, train_seconds
 from harness.report.records import ReportStore
 from harness.report.results import ranked, results_table
+from harness.report.significance import Verdicts, verdicts
 from harness.report.tables import Table
+from harness.report.tuning_section import TuningSection, tuning_section
 from harness.report.variants import Variant, dataset_name, distinct_variants, experiment_variants
+
+PICTURED: Final = 24
+"""More pictures than that nobody looks through, and each takes time and room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +48,76 @@ class Report:
     glance: tuple[Fact, ...]
     variants: tuple[Variant, ...]
     results: Table
+    verdicts: Verdicts
+    comparisons: tuple[Table, ...]
     ledger: LedgerSummary
     duplicates: tuple[Duplicates, ...]
     claims: Table | None
     ablations: tuple[Table, ...]
+    effects: tuple[Effects, ...]
+    tuning: TuningSection | None
+    diagnosis: Diagnoses | None
+    limits: str
+    """Which variants have pictures, empty where all have."""
     curves: tuple[Curves, ...]
     confusions: tuple[Confusions, ...]
+    errors: tuple[ErrorSection, ...]
+    insides: tuple[Inside, ...]
+    cost: Cost | None
+    honesty: Honesty
     facts: tuple[Fact, ...]
     cells: Table
     failures: tuple[Fact, ...]
+    links: Links
 
 
 def compose(findings: Findings, store: ReportStore) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
     plan, variants = findings.plan, experiment_variants(findings)
-    pictured = (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
+    every = (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
+    pictured = every[:PICTURED]
+    curves = tuple(filter(None, (curves_of(variant, store) for variant in pictured)))
+    tested = image_sets(every, store, "test")
+    known = verdicts(ranked(variants), tested)
+    effects = ablation_effects(findings, (*tested, *validation_sets(findings, store)))
+    ledger, duplicates, cut = ledger_summary(findings), duplicates_of(findings, store), warning(findings)
     return Report(
         study=plan.study,
-        warning=warning(findings),
+        warning=cut,
         gaps=gaps(findings),
-        headline=headline(variants, plan.report.baseline),
+        headline=headline(variants, plan.report.baseline, known),
         glance=_glance(findings),
         variants=ranked(variants),
-        results=results_table(variants, plan.report.baseline),
-        ledger=ledger_summary(findings),
-        duplicates=duplicates_of(findings, store),
+        results=results_table(variants, plan.report.baseline, known),
+        verdicts=known,
+        comparisons=pairs_tables(known.sets),
+        ledger=ledger,
+        duplicates=duplicates,
         claims=claims_table(plan.claims, distinct_variants(findings)),
-        ablations=ablation_tables(findings),
-        curves=tuple(filter(None, (curves_of(variant, store) for variant in pictured))),
+        ablations=tuple(map(effects_table, effects)),
+        effects=effects,
+        tuning=tuning_section(findings),
+        diagnosis=diagnosis_section(pictured, curves, store),
+        limits=_limits(len(every)),
+        curves=curves,
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
+        errors=error_sections(pictured, store),
+        insides=insides_of(pictured, store),
+        cost=cost_of(ranked(variants), store),
+        honesty=honesty_of(findings, variants, ledger, duplicates, cut),
         facts=facts(findings, store),
         cells=cells_table(findings),
         failures=failures(findings),
+        links=links_of(store),
+    )
+
+
+def _limits(variants: int) -> str:
+    if variants <= PICTURED:
+        return ""
+    return (
+        f"Diagnosis, curves, confusions and errors are of the first {PICTURED} of {variants:,} variants by rank; "
+        "the tables of results and cost hold all of them."
     )
 
 

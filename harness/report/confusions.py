@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from harness.measure.drawing import row_shares
+from harness.measure.scores import class_scores
 from harness.measure.tables import Confusion, read_confusion
 from harness.report.gather import Entry
 from harness.report.records import ReportStore
+from harness.report.results import share_value
+from harness.report.spread import spread_of
+from harness.report.tables import Column, Table, Value, named
 from harness.report.variants import Variant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WORST: Final = 5
+CLASS_COLUMNS: Final = (
+    Column("class", numeric=False),
+    Column("images"),
+    Column("precision %", hint="share of the images called so that are so"),
+    Column("recall %", hint="share of the class's images that are called so"),
+    Column("F1 %", hint="harmonic mean of both"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class Confusions:
     seeds: int
     classes: tuple[str, ...]
     counts: NDArray[np.int64]
+    each: tuple[NDArray[np.int64], ...] = ()
+    """The counts of each seed."""
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -71,7 +84,27 @@ def confusions_of(variant: Variant, store: ReportStore) -> Confusions | None:
     if not found or any(each.classes != found[0].classes for each in found):
         return None
     counts = np.sum([each.counts for each in found], axis=0)
-    return Confusions(variant, "test" if opened else "validation", len(found), found[0].classes, counts)
+    split, each = "test" if opened else "validation", tuple(one.counts for one in found)
+    return Confusions(variant, split, len(found), found[0].classes, counts, each)
+
+
+def class_table(confusions: Confusions) -> Table:
+    """Return precision, recall and F1 of each class, means over seeds; the class with the lowest F1 is marked."""
+    scores = [class_scores(counts) for counts in confusions.each]
+    precision, recall, f1 = (
+        np.stack([getattr(each, name) for each in scores]) for name in ("precision", "recall", "f1")
+    )
+    worst = int(f1.mean(axis=0).argmin())
+    rows = tuple(
+        (
+            named(name),
+            Value(f"{scores[0].support[place]:,}", int(scores[0].support[place])),
+            *(share_value(spread_of(values[:, place].tolist())) for values in (precision, recall)),
+            replace(share_value(spread_of(f1[:, place].tolist())), tone="bad" if place == worst else ""),
+        )
+        for place, name in enumerate(confusions.classes)
+    )
+    return Table(f"Classes of {confusions.variant.name} on {confusions.split} images", CLASS_COLUMNS, rows)
 
 
 def _read(entries: Sequence[Entry], store: ReportStore) -> list[Confusion]:

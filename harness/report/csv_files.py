@@ -1,4 +1,4 @@
-"""The figures with all their digits: `results.csv` (one row a variant) and `cells.csv` (one row a cell)."""
+"""The figures with all their digits: `results.csv` (a row a variant), `cells.csv` (a row a cell), `ablations.csv`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from harness.contracts.metrics import IMAGES_PER_SECOND, TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
+from harness.report.ablations import Effects
 from harness.report.gather import Entry, Findings
+from harness.report.per_device import depends_on_device
+from harness.report.significance import NOTHING_KNOWN, Verdicts
 from harness.report.variants import Variant, ablation_variants, device_of, experiment_variants
 from harness.spec import flatten
 
 Scalar: TypeAlias = str | int | float | bool | None
 FIRST: Final = ("test/accuracy", "test/macro_f1", "val/accuracy", "val/macro_f1")
-TIMED: Final = "time/"
+INTERVALS: Final = (TEST_ACCURACY, TEST_MACRO_F1, TEST_LOSS, TEST_ECE)
 
 
-def results_csv(findings: Findings) -> str:
-    """Return one row for each variant: what it is, cells, then n, mean and std of each metric.
+def results_csv(findings: Findings, known: Verdicts = NOTHING_KNOWN) -> str:
+    """Return one row for each variant: what it is, cells, tier, then n, mean and std of each metric, test intervals.
 
-    Settings that vary are columns by their path. Times on more than one device have no mean.
+    Settings that vary are columns by their path. What depends on the hardware has no mean over several devices.
     """
     variants = _all_variants(findings)
     varying = varying_settings(findings)
@@ -30,7 +34,8 @@ def results_csv(findings: Findings) -> str:
         row |= {"name": variant.name, "cells_finished": finished, "cells_planned": len(variant.entries)}
         row |= {"device": "; ".join(variant.devices)}
         settings = flatten(variant.cell)
-        rows.append(row | {path: settings.get(path) for path in varying} | _figures(variant, _metrics(findings)))
+        row |= {path: settings.get(path) for path in varying} | _figures(variant, _metrics(findings))
+        rows.append(row | _verdict(variant if section == "experiment" else None, known))
     return _text(rows)
 
 
@@ -38,6 +43,11 @@ def cells_csv(findings: Findings) -> str:
     """Return one row for each planned cell: its state and run, the settings that vary, and its final metrics."""
     varying, metrics = varying_settings(findings), _metrics(findings)
     return _text([_cell_row(entry, varying, metrics) for entry in findings.entries])
+
+
+def ablations_csv(effects: Sequence[Effects]) -> str:
+    """Return one row for each comparison of two rows of an ablation, with interval and p-values; shares, not points."""
+    return _text([_effect(each, *labels) for each in effects for labels in each.pairs])
 
 
 def varying_settings(findings: Findings) -> tuple[str, ...]:
@@ -57,12 +67,34 @@ def _all_variants(findings: Findings) -> list[tuple[str, Variant]]:
 def _figures(variant: Variant, metrics: Iterable[str]) -> dict[str, Scalar]:
     figures: dict[str, Scalar] = {}
     for metric in metrics:
-        mixed = metric.startswith(TIMED) and len(variant.devices) > 1
+        mixed = depends_on_device(metric) and len(variant.devices) > 1
         spread = None if mixed else variant.spread(metric)
         figures[f"{metric} n"] = spread.count if spread else 0
         figures[f"{metric} mean"] = spread.mean if spread else None
         figures[f"{metric} std"] = spread.deviation if spread else None
     return figures
+
+
+def _verdict(variant: Variant | None, known: Verdicts) -> dict[str, Scalar]:
+    """Return tier and intervals; empty columns where the variant was not compared, none where no variant was."""
+    if not known.sets:
+        return {}
+    found = None if variant is None else known.of(variant)
+    row: dict[str, Scalar] = {"tier": found[0].tiers[found[1]] if found else None}
+    for metric in INTERVALS:
+        interval = found[0].interval(metric, found[1]) if found else None
+        row |= {
+            f"{metric} low": interval.low if interval else None,
+            f"{metric} high": interval.high if interval else None,
+        }
+    return row
+
+
+def _effect(effects: Effects, metric: str, label: str, other: str) -> dict[str, Scalar]:
+    pair = effects.pairs[metric, label, other]
+    row: dict[str, Scalar] = {"ablation": effects.ablation.name, "metric": metric, "row": label, "compared_to": other}
+    row |= {"difference": pair.difference, "low": pair.low, "high": pair.high}
+    return row | {"p": pair.p, "p_holm": pair.adjusted, "differs": str(pair.differs).lower()}
 
 
 def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:
@@ -78,6 +110,7 @@ def _metrics(findings: Findings) -> tuple[str, ...]:
     """Return the final metrics that any cell has, accuracies first; what is logged by epoch alone is left out."""
     found = {name for entry in findings.finished for name in (entry.run.metrics if entry.run else ())}
     final = {name for name in found if name.split("/")[0] in {"test", "val", "model", "time", "memory"}}
+    final |= found & {IMAGES_PER_SECOND}
     return (*(name for name in FIRST if name in final), *sorted(final - set(FIRST)))
 
 

@@ -10,7 +10,7 @@ from harness.measure.curves import History
 from harness.report.records import ReportStore
 from harness.report.variants import Variant
 
-METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
+METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "epoch_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,21 @@ class Curves:
 
     variant: Variant
     histories: tuple[History, ...]
+    seeds: tuple[int, ...] = ()
+    """The seed of each history."""
+
+    @property
+    def by_seed(self) -> Mapping[int, History]:
+        """The histories by their seeds."""
+        return dict(zip(self.seeds, self.histories, strict=True))
 
 
 def curves_of(variant: Variant, store: ReportStore) -> Curves | None:
     """Return the curves of a variant's finished cells, None if its model knows no epochs."""
-    runs = [entry.run.run_id for entry in variant.finished if entry.run is not None]
-    histories = tuple(filter(None, (_by_epoch(store.history(run, METRICS)) for run in runs)))
-    return Curves(variant, histories) if histories else None
+    runs = [(entry.seed, entry.run.run_id) for entry in variant.finished if entry.run is not None]
+    found = [(seed, _by_epoch(store.history(run, METRICS))) for seed, run in runs]
+    found = [(seed, history) for seed, history in found if history]
+    return Curves(variant, tuple(each for _, each in found), tuple(seed for seed, _ in found)) if found else None
 
 
 def _by_epoch(history: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Mapping[str, float], ...]:

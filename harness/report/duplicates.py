@@ -27,7 +27,7 @@ class Duplicates:
 
 def duplicates_of(findings: Findings, store: ReportStore) -> tuple[Duplicates, ...]:
     """Return one finding for each of the plan's data sets; the newest check of each counts."""
-    checks = _checks(findings, store)
+    checks = newest_checks(findings, store)
     return tuple(_finding(dataset, checks.get(dataset.images), findings) for dataset in findings.plan.datasets)
 
 
@@ -54,7 +54,7 @@ def _why_not(findings: Findings) -> str:
     return "" if findings.openings else "the test set is sealed"
 
 
-def _checks(findings: Findings, store: ReportStore) -> dict[str, Leakage]:
+def newest_checks(findings: Findings, store: ReportStore) -> dict[str, Leakage]:
     """Return the newest check by data set; each run numbers the data sets of its own plan."""
     found: dict[str, Leakage] = {}
     for run in findings.matrices:

@@ -24,24 +24,36 @@ from harness.measure.drawing import (
 )
 from harness.measure.pictures import draw_confusion, draw_seed_curves
 from harness.report.compose import Report
+from harness.report.inside import Inside
+from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of
 from harness.report.results import TEST
 from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
+from harness.report.tuning_files import draw_studies
 from harness.report.variants import Variant
+from harness.report.waterfall import draw_waterfall, waterfalls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OURS: Final = ("results.png", "curves-*.png", "confusion-*.png")
+OURS: Final = ("results.png", "curves-*.png", "confusion-*.png", "inside-*.webp", "ablation-*.png", *INSIGHT)
+
+MOST_ROWS: Final = 60
+"""A higher picture nobody can take in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Paths relative to the report's folder; curves and confusions in the order of the report's."""
+    """Paths relative to the report's folder; curves, confusions and tuning studies in the order of the report's."""
 
     results: str | None
     curves: tuple[str, ...]
     confusions: tuple[str, ...]
+    tuning: tuple[tuple[str, ...], ...] = ()
+    errors: tuple[tuple[Drawn, ...], ...] = ()
+    cost: tuple[Drawn, ...] = ()
+    insides: tuple[tuple[Drawn, ...], ...] = ()
+    waterfalls: tuple[str, ...] = ()
 
 
 def draw_figures(report: Report, folder: Path) -> Figures:
@@ -55,7 +67,35 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     confusions = _file_names("confusion", [each.variant.name for each in report.confusions])
     for name, matrix in zip(confusions, report.confusions, strict=True):
         draw_confusion(matrix.counts, matrix.classes, folder / name)
-    return Figures(_draw_results(report.variants, folder), curves, confusions)
+    tuning = draw_studies(report.tuning, folder)
+    insight = (
+        draw_errors_of(report.errors, folder),
+        draw_cost(report.cost, folder),
+        _write_insides(report.insides, folder),
+    )
+    steps = _draw_waterfalls(report, folder)
+    return Figures(_draw_results(report.variants, folder), curves, confusions, tuning, *insight, steps)
+
+
+def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:
+    charts = waterfalls(report.effects)
+    names = _file_names("ablation", [chart.name for chart in charts])
+    for name, chart in zip(names, charts, strict=True):
+        draw_waterfall(chart, folder / name)
+    return names
+
+
+def _write_insides(insides: Sequence[Inside], folder: Path) -> tuple[tuple[Drawn, ...], ...]:
+    """Write the pictures of models' insides as they are."""
+    names = _file_names("inside", [each.variant.name for each in insides])
+    written = []
+    for name, each in zip(names, insides, strict=True):
+        paths = [f"{name.removesuffix('.png')}-{glimpse.kind}.webp" for glimpse in each.glimpses]
+        for path, glimpse in zip(paths, each.glimpses, strict=True):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(glimpse.file)
+        written.append(tuple(Drawn(each.words, path) for path, each in zip(paths, each.glimpses, strict=True)))
+    return tuple(written)
 
 
 def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -71,14 +111,16 @@ def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
 def _draw_results(variants: Sequence[Variant], folder: Path) -> str | None:
     """Draw every seed's accuracy, test where it was opened, else validation; the best at the top."""
     metric = shown_metric(variants)
-    shown = [variant for variant in variants if variant.values(metric)]
+    every = [variant for variant in variants if variant.values(metric)]
+    shown = every[:MOST_ROWS]
     span = span_of(shown, metric)
     if span is None:
         return None
     split = "test" if metric == TEST else "validation"
     figure = new_figure(7.6, 1.0 + 0.32 * len(shown))
     axes = figure.subplots()
-    plain_axes(axes, f"{split} accuracy in percent: each seed, mean, one standard deviation")
+    which = "" if len(shown) == len(every) else f"; the first {len(shown)} of {len(every)}"
+    plain_axes(axes, f"{split} accuracy in percent: each seed, mean, one standard deviation{which}")
     axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
     low, high = (end * 100 for end in span)
     axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.contracts import Opening, PlannedCell, State, StudyPlan
 from harness.errors import InputError
 from harness.report.records import ReportStore, RunRecord
+from harness.report.tuning import Tuned, tuned_experiments, with_finals
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A study's plan, its cells in plan order, its matrix runs (oldest first) and its ledger lines."""
+    """A study's plan, its cells in plan order, its matrix runs (oldest first) and its ledger lines.
+
+    The winners of tuning studies stand among the cells, after those of the plan.
+    """
 
     plan: StudyPlan
     entries: tuple[Entry, ...]
     matrices: tuple[RunRecord, ...]
     openings: tuple[Opening, ...]
+    tuned: tuple[Tuned, ...] = ()
 
     @property
     def finished(self) -> tuple[Entry, ...]:
@@ -68,13 +73,17 @@ def gather(store: ReportStore, study: str) -> Findings:
     plan = store.plan(study)
     if plan is None:
         raise InputError(f'study "{study}" was never run in this store: there is nothing to report')
-    keys = [planned.key for planned in plan.cells]
+    records = store.records(study)
+    tuned = tuned_experiments(records, store)
+    cells = with_finals(plan.cells, tuned)
+    keys = [planned.key for planned in cells]
     runs = store.cell_records(keys)
     return Findings(
         plan=plan,
-        entries=tuple(_entry(planned, runs[planned.key]) for planned in plan.cells),
-        matrices=tuple(record for record in store.records(study) if record.kind == "matrix"),
+        entries=tuple(_entry(planned, runs[planned.key]) for planned in cells),
+        matrices=tuple(record for record in records if record.kind == "matrix"),
         openings=tuple(store.openings(keys)),
+        tuned=tuned,
     )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from harness.report.gather import Findings
 from harness.report.numbers import amount, percent, percent_spread, points
 from harness.report.results import TEST, VALIDATION, baseline_of, ranked
+from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
 from harness.report.spread import Spread
 from harness.report.variants import Variant
 
-UNTESTED = (
-    "Whether these differences are more than chance is not assessed in this version: no significance test was made."
-)
+UNTESTED: Final = "Whether these differences are more than chance was not tested"
+MOST_NAMED: Final = 3
 
 
 def warning(findings: Findings) -> str:
@@ -34,13 +35,62 @@ def gaps(findings: Findings) -> str:
     return f"Of {amount(len(findings.entries), 'cell')}: {', '.join(lacking)}." if lacking else ""
 
 
-def headline(variants: Sequence[Variant], baseline: str | None) -> tuple[str, ...]:
+def headline(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> tuple[str, ...]:
     """Return the result in sentences, the most important first."""
     tested = [variant for variant in ranked(variants) if _has(variant, TEST)]
     if not tested:
         return _without_test(variants)
-    sentences = [_winner(tested), _choice(tested), _against(tested[0], baseline_of(variants, baseline))]
-    return (*(sentence for sentence in sentences if sentence), UNTESTED)
+    compared = [each for each in known.sets if len(each.variants) > 1]
+    firsts = [_certainty(each, len(known.sets) > 1) for each in compared] or [_winner(tested)]
+    rest = [_choice(tested), _against(tested[0], baseline_of(variants, baseline))]
+    sentences = [*firsts, *rest, *(_method(each) for each in compared), _untested(tested, known)]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _certainty(found: Significance, is_one_of_several: bool) -> str:
+    """Say who is best on a set of test images and whether that is certain."""
+    first, interval = found.variants[0], found.interval(TEST, 0)
+    where = f"On {found.dataset}, " if is_one_of_several else ""
+    figure = _in_brief(first.spread(TEST))
+    if interval is not None:
+        figure = f"{figure}, 95 % interval {percent(interval.low)} to {percent(interval.high)} %"
+    alike, others = found.like_the_best(), len(found.variants) - 1
+    if not alike:
+        each = f"each of the {others} others" if others > 1 else found.variants[1].name
+        return f"{where}{first.name} is best: it is better than {each} at the 5 % level ({figure})."
+    told = f" It is better than {_the_others(others - len(alike))}." if len(alike) < others else ""
+    return (
+        f"{where}{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
+        f"{_named(alike)} at the 5 % level.{told}"
+    )
+
+
+def _the_others(count: int) -> str:
+    return f"the {count} others" if count > 1 else "the other one"
+
+
+def _named(variants: Sequence[Variant]) -> str:
+    """Return the names of a few variants, the number of the others."""
+    shown = [variant.name for variant in variants[:MOST_NAMED]]
+    if len(variants) > MOST_NAMED:
+        shown = [*shown[:-1], f"{len(variants) - len(shown) + 1} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _method(found: Significance) -> str:
+    text = f"Tested by {method_in_brief(found)}"
+    if all(len(variant.finished) == 1 for variant in found.variants):
+        return f"{text} With one seed each, this is about the fitted models: another seed could turn it."
+    return text
+
+
+def _untested(tested: Sequence[Variant], known: Verdicts) -> str:
+    """Return why nothing was tested, empty where it was."""
+    if len(tested) < 2 or any(len(each.variants) > 1 for each in known.sets):
+        return ""
+    if known.sets:
+        return f"{UNTESTED}: no two experiments answered the same test images."
+    return f"{UNTESTED}: the store holds no test predictions."
 
 
 def _winner(tested: Sequence[Variant]) -> str:
@@ -52,17 +102,7 @@ def _winner(tested: Sequence[Variant]) -> str:
     second = tested[1]
     if ahead == 0:
         return f"{text}, level with {second.name}."
-    text = f"{text}, {points(ahead).lstrip('+')} points ahead of {second.name} ({percent(_mean(second, TEST))} %)"
-    return f"{text}; {_closeness(ahead, first.spread(TEST), second.spread(TEST))}."
-
-
-def _closeness(ahead: float, first: Spread | None, second: Spread | None) -> str:
-    deviations = [spread.deviation for spread in (first, second) if spread and spread.deviation is not None]
-    if len(deviations) < 2:
-        return "with a single seed nothing says how much of that is luck"
-    if ahead <= max(deviations):
-        return "that is less than seeds alone make, so it is no ranking"
-    return "that is more than the standard deviation over seeds of either"
+    return f"{text}, {points(ahead).lstrip('+')} points ahead of {second.name} ({percent(_mean(second, TEST))} %)."
 
 
 def _choice(tested: Sequence[Variant]) -> str:
@@ -92,7 +132,7 @@ def _without_test(variants: Sequence[Variant]) -> tuple[str, ...]:
         return ("No cell has finished yet, so there is nothing to compare.",)
     best = max(validated, key=lambda variant: _mean(variant, VALIDATION))
     text = f"{best.name} has the highest mean validation accuracy, {_with_seeds(best.spread(VALIDATION))}."
-    return ("No test set was opened, so this says nothing about test accuracy.", text, UNTESTED)
+    return ("No test set was opened, so this says nothing about test accuracy.", text, f"{UNTESTED}.")
 
 
 def _with_seeds(spread: Spread | None) -> str:
@@ -101,6 +141,12 @@ def _with_seeds(spread: Spread | None) -> str:
     if spread.deviation is None:
         return f"{percent(spread.mean)} % with one seed"
     return f"{percent_spread(spread)} % (mean ± standard deviation over {spread.count} seeds)"
+
+
+def _in_brief(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    return f"{percent_spread(spread)} % with {'one seed' if spread.count == 1 else f'{spread.count} seeds'}"
 
 
 def _limits(findings: Findings) -> list[str]:

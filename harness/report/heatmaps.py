@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from harness.measure.confusion import percent_text
+from harness.measure.confusion import COUNTS_UP_TO, percent_text
 from harness.measure.drawing import shortened
 from harness.report.confusions import Confusions
 
@@ -25,6 +25,8 @@ class Square:
     """One cell of the table: percent of the row, how strong its color is in [0, 100], and the counts in words."""
 
     text: str
+    count: str
+    """Empty where the table has no room for it."""
     strength: int
     is_right: bool
     words: str
@@ -72,6 +74,7 @@ def _square(confusions: Confusions, row: int, column: int) -> Square:
     true, said = confusions.classes[row], confusions.classes[column]
     return Square(
         text=percent_text(share) if count else "",
+        count=f"{count:,}" if count and len(confusions.classes) <= COUNTS_UP_TO else "",
         strength=round(100 * share**0.5 * (0.85 if row == column else 1)),
         is_right=row == column,
         words=f"{true} taken for {said}: {count:,} of {total:,}" if count else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.report.gather import Findings
 from harness.report.numbers import amount
-from harness.report.tables import Column, Table, Value, named
+from harness.report.tables import Column, Run, Table, Value, named
 
 COLUMNS = (
     Column("opened at (UTC)", numeric=False),
@@ -35,7 +35,7 @@ def ledger_summary(findings: Findings) -> LedgerSummary:
             named(opening.time.replace("+00:00", "")),
             named(names.get(opening.key, opening.key)),
             Value(opening.model_digest[:16], opening.model_digest, code=True),
-            Value(opening.run_id, opening.run_id, code=True),
+            Value(opening.run_id, opening.run_id, code=True, runs=(Run("", opening.run_id),)),
             named(opening.host),
         )
         for opening in findings.openings

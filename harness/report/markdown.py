@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from harness.report.compose import Report
 from harness.report.confusions import Confusions
@@ -21,7 +22,13 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_honesty(report),
         *_section("Claims", [report.claims] if report.claims else []),
         *_section("Ablations", report.ablations),
+        *(f"![Ablation: what each switch changes]({path})" for path in figures.waterfalls),
+        *_tuning(report, figures),
+        *_diagnosis(report),
         *_pictures(report, figures),
+        *_errors(report, figures),
+        *_insides(report, figures),
+        *_cost(report, figures),
         *_how(report),
     ]
     return "\n\n".join(parts) + "\n"
@@ -52,6 +59,7 @@ def _results(report: Report, figures: Figures) -> Iterator[str]:
     yield markdown_table(report.results)
     if figures.results:
         yield f"![Accuracy of every seed by experiment]({figures.results})"
+    yield from map(_folded, report.comparisons)
 
 
 def _honesty(report: Report) -> Iterator[str]:
@@ -70,6 +78,65 @@ def _section(title: str, tables: Sequence[Table]) -> Iterator[str]:
     for table in tables:
         yield f"### {_safe(table.caption)}"
         yield markdown_table(table)
+
+
+def _tuning(report: Report, figures: Figures) -> Iterator[str]:
+    if report.tuning is None:
+        return
+    yield "## Tuning"
+    yield from map(_safe, report.tuning.remarks)
+    for table in report.tuning.comparisons:
+        yield f"{_safe(table.caption)}:"
+        yield markdown_table(table)
+    for study, paths in zip(report.tuning.studies, figures.tuning, strict=True):
+        yield f"### {_safe(study.experiment)}"
+        yield _facts(study.facts)
+        if study.best_file:
+            yield f"The winner as a matrix file: [{_safe(study.best_file)}](<{study.best_file}>), for `harness run`."
+        yield f"MLflow run: `{study.run_id}`"
+        for table in study.tables:
+            yield f"{_safe(table.caption)}:"
+            yield markdown_table(table)
+        for path in paths:
+            yield f"![{_safe(study.experiment)}, tuning: {Path(path).stem}](<{path}>)"
+        yield _safe(study.importance)
+
+
+def _diagnosis(report: Report) -> Iterator[str]:
+    if report.diagnosis is None:
+        return
+    yield "## Diagnosis"
+    yield markdown_table(report.diagnosis.table)
+    rule = "\n".join(f"- {verdict}: {_safe(words)}" for verdict, words in report.diagnosis.rule)
+    premise = _safe(report.diagnosis.premise)
+    yield f"<details><summary>The rule: the first that holds</summary>\n\n{rule}\n\n{premise}\n\n</details>"
+    for table in report.diagnosis.reach:
+        yield f"{_safe(table.caption)}:"
+        yield markdown_table(table)
+    if report.limits:
+        yield _safe(report.limits)
+
+
+def _errors(report: Report, figures: Figures) -> Iterator[str]:
+    if report.errors:
+        yield "## Errors"
+    for section, drawn in zip(report.errors, figures.errors, strict=True):
+        errors = section.errors
+        yield _safe(" ".join(filter(None, (f"{errors.title}.", errors.left_out, errors.lacking))))
+        if errors.by_all:
+            yield _safe(f"{errors.by_all.title}: {errors.by_all.text}")
+        yield from (f"![{_safe(each.words)}]({each.path})" for each in drawn)
+
+
+def _cost(report: Report, figures: Figures) -> Iterator[str]:
+    if report.cost is None:
+        return
+    yield "## Cost"
+    for chart, drawn in zip(report.cost.charts, figures.cost, strict=True):
+        yield f"![{_safe(drawn.words)}]({drawn.path})"
+        yield _safe(chart.words)
+    yield markdown_table(report.cost.table)
+    yield from map(_safe, report.cost.texts)
 
 
 def _pictures(report: Report, figures: Figures) -> Iterator[str]:
@@ -96,15 +163,31 @@ def _mistakes(confusions: Confusions) -> str:
     return "\n".join(lines) or "No mistakes."
 
 
+def _insides(report: Report, figures: Figures) -> Iterator[str]:
+    if report.insides:
+        yield "## Inside"
+    for inside, drawn in zip(report.insides, figures.insides, strict=True):
+        pictures = "\n\n".join(f"![{_safe(each.words)}]({each.path})" for each in drawn)
+        title = f"{_safe(inside.variant.name)}, seed {inside.seed}"
+        yield f"<details><summary>{title}</summary>\n\n{pictures}\n\n</details>"
+
+
 def _how(report: Report) -> Iterator[str]:
-    yield "## How it was run"
+    yield "## Honesty"
+    yield markdown_table(report.honesty.answers)
+    yield "\n".join(f"- `{fact.name}`: {_safe(fact.text)}" for fact in report.honesty.see)
+    yield "### How it was run"
     yield _facts(report.facts)
     if report.failures:
         yield "### Failed cells"
         yield _facts(report.failures)
     for table in (report.cells, report.ledger.openings):
         if table.rows:
-            yield f"<details><summary>{_safe(table.caption)}</summary>\n\n{markdown_table(table)}\n\n</details>"
+            yield _folded(table)
+
+
+def _folded(table: Table) -> str:
+    return f"<details><summary>{_safe(table.caption)}</summary>\n\n{markdown_table(table)}\n\n</details>"
 
 
 def _facts(facts: Sequence[Fact]) -> str:
@@ -112,7 +195,8 @@ def _facts(facts: Sequence[Fact]) -> str:
 
 
 def _text(value: Value) -> str:
-    return f"`{value.text}`" if value.code and value.text else _safe(value.text)
+    text = f"`{value.text}`" if value.code and value.text else _safe(value.text)
+    return f"{text} {_safe(value.detail)}" if value.detail else text
 
 
 def _safe(text: str) -> str:

@@ -84,6 +84,66 @@ def duration_spread(spread: Spread | None) -> str:
     return f"{scaled.mean:.{digits}f}{_plus_minus(scaled, lambda value: f'{value:.{digits}f}')} {name}"
 
 
+def rate_spread(spread: Spread | None) -> str:
+    """Return a rate's mean and standard deviation, rounded to three figures of the mean.
+
+    >>> rate_spread(Spread(2, 10289.8, 123.4)), rate_spread(Spread(1, 4.567, None))
+    ('10,300 ± 100', '4.57')
+    """
+    if spread is None or not math.isfinite(spread.mean):
+        return NOTHING
+    digits = max(-9, 2 - math.floor(math.log10(abs(spread.mean)))) if spread.mean else 0
+    return _rounded(spread.mean, digits) + _plus_minus(spread, lambda value: _rounded(value, digits))
+
+
+def size_spread(spread: Spread | None) -> str:
+    """Return a number of bytes with its standard deviation in MB or GB (powers of ten).
+
+    >>> size_spread(Spread(1, 1748713472.0, None)), size_spread(Spread(2, 15_500_000.0, 400_000.0))
+    ('1.75 GB', '15.5 ± 0.4 MB')
+    """
+    if spread is None or not math.isfinite(spread.mean):
+        return NOTHING
+    unit, size, digits = ("GB", 1e9, 2) if spread.mean >= 0.9995e9 else ("MB", 1e6, 1)
+    each = [f"{value / size:,.{digits}f}" for value in (spread.mean, spread.deviation) if value is not None]
+    return f"{' ± '.join(each)} {unit}"
+
+
+def scaled(number: float) -> str:
+    """Return a large count with three figures and a unit, as operations are given.
+
+    >>> scaled(34_802_176), scaled(3_155_968), scaled(1.8e9), scaled(512)
+    ('34.8 M', '3.16 M', '1.80 G', '512')
+    """
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:
+            value = number / size
+            return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+    return f"{number:.0f}"
+
+
+def decimals_spread(spread: Spread | None, digits: int = 3) -> str:
+    """Return mean and standard deviation with a fixed number of decimals.
+
+    >>> decimals_spread(Spread(2, 0.45574, 0.0042))
+    '0.456 ± 0.004'
+    """
+    if spread is None:
+        return NOTHING
+    return f"{spread.mean:.{digits}f}{_plus_minus(spread, lambda value: f'{value:.{digits}f}')}"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as papers give it.
+
+    >>> p_text(0.00004), p_text(0.0312), p_text(0.2345), p_text(1.0)
+    ('< 0.001', '0.031', '0.23', '1.00')
+    """
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
 def whole(number: float) -> str:
     """Return a count with commas between thousands.
 
@@ -141,6 +201,11 @@ def amount(number: int, singular: str, plural: str = "") -> str:
     ('1 seed', '3 seeds', '2 studies')
     """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _rounded(number: float, digits: int) -> str:
+    """Return a number rounded to so many decimals, to tens or hundreds where `digits` is negative."""
+    return f"{round(number, digits):,.{max(0, digits)}f}"
 
 
 def _plus_minus(spread: Spread, text: Callable[[float], str]) -> str:

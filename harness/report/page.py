@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.report import agreement, reliability
 from harness.report.charts import curve_chart
 from harness.report.compose import Report
+from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
+from harness.report.inside import Glimpse
+from harness.report.links import runs_of
 from harness.report.numbers import amount, percent
+from harness.report.scatter_charts import scatter_chart
 from harness.report.strips import strips_of
+from harness.report.tuning_charts import front_charts, history_chart, importance_chart
+from harness.report.tuning_lines import parallel_chart, slice_charts
+from harness.report.waterfall import waterfall_svg, waterfalls
 
 TEMPLATES = Path(__file__).parent / "templates"
+DRAW: Final = {
+    "agreement_explained": agreement.EXPLAINED,
+    "reliability_explained": reliability.EXPLAINED,
+    "reliability_chart": reliability.reliability_chart,
+    "scatter_chart": scatter_chart,
+}
+TUNING: Final = {
+    "history": history_chart,
+    "fronts": front_charts,
+    "importance": importance_chart,
+    "parallel": parallel_chart,
+    "slices": slice_charts,
+}
 
 
 def page_text(report: Report) -> str:
@@ -26,18 +49,30 @@ def page_text(report: Report) -> str:
         lstrip_blocks=True,
     )
     pages.filters["percent"] = percent
+    pages.globals |= {"links": report.links, "runs_of": runs_of}
     page = pages.get_template("index.html.jinja").render(
         report=report,
         strips=strips_of(report.variants),
         style=_included("style.css"),
         script=_included("sort.js"),
         amount=amount,
+        waterfalls=waterfalls(report.effects),
+        waterfall_svg=waterfall_svg,
         curve_chart=curve_chart,
+        class_table=class_table,
+        draw=DRAW,
+        tuning_charts=TUNING,
         heat_rows=heat_rows,
         heat_picture=heat_picture,
         short_names=short_names,
+        data_uri=data_uri,
     )
     return page.rstrip() + "\n"
+
+
+def data_uri(glimpse: Glimpse) -> str:
+    """Return a picture as an address that holds it."""
+    return f"data:image/webp;base64,{base64.b64encode(glimpse.file).decode()}"
 
 
 def _included(name: str) -> Markup:

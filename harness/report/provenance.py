@@ -12,7 +12,7 @@ from harness.report.gather import Entry, Findings
 from harness.report.numbers import NOTHING, duration, moment, percent
 from harness.report.records import ReportStore
 from harness.report.results import TEST, VALIDATION
-from harness.report.tables import Column, Table, Value, named
+from harness.report.tables import Column, Run, Table, Value, named
 from harness.report.variants import dataset_name, device_of
 
 PACKAGES: Final = ("harness", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "mlflow")
@@ -81,7 +81,7 @@ def _row(entry: Entry) -> tuple[Value, ...]:
         Value(NOTHING if seconds is None else duration(seconds), seconds),
         named(device_of(entry) if run else NOTHING),
         Value(moment(run.start), run.start) if run else Value(NOTHING),
-        Value(run.run_id, run.run_id, code=True) if run else Value(NOTHING),
+        Value(run.run_id, run.run_id, code=True, runs=(Run("", run.run_id),)) if run else Value(NOTHING),
     )
 
 

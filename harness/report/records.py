@@ -50,6 +50,10 @@ class RunRecord(Protocol):
 class ReportStore(Protocol):
     """A tracking store, to read from."""
 
+    @property
+    def uri(self) -> str:
+        """Where it is: a server's address, or a database's."""
+
     def plan(self, study: str) -> StudyPlan | None:
         """Return the newest plan of a study, None if it was never run."""
 

@@ -18,6 +18,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A run in the tracking store, and what a link to it is called (empty: as the value that it stands with)."""
+
+    name: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """A cell's text, and what it is sorted by (None sorts last)."""
 
@@ -25,6 +33,10 @@ class Value:
     order: float | str | None = None
     tone: Tone = ""
     code: bool = False
+    detail: str = ""
+    """Said after the text, smaller where that can be: an interval."""
+    runs: tuple[Run, ...] = ()
+    """Where it comes from, for a page that has links."""
 
 
 @dataclass(frozen=True, slots=True)

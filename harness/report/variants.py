@@ -36,6 +36,11 @@ class Variant:
         return tuple(entry.planned.key for entry in self.entries)
 
     @property
+    def cells(self) -> tuple[str, ...]:
+        """The keys in an order that is the same for all names of the same cells."""
+        return tuple(sorted(self.keys))
+
+    @property
     def devices(self) -> tuple[str, ...]:
         """Where its finished cells ran, each named once."""
         return tuple(dict.fromkeys(device_of(entry) for entry in self.finished))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from harness.report.compose import compose
-from harness.report.csv_files import cells_csv, results_csv
+from harness.report.comparisons import FILE as PAIRS
+from harness.report.comparisons import pairs_csv
+from harness.report.compose import Report, compose
+from harness.report.csv_files import ablations_csv, cells_csv, results_csv
 from harness.report.figures import draw_figures
 from harness.report.gather import gather
+from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
 from harness.report.records import ReportStore
+from harness.report.tuning_files import TRIALS, trials_csv
+
+ABLATIONS: Final = "ablations.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +47,38 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     report = compose(findings, store)
     folder.mkdir(parents=True, exist_ok=True)
     figures = draw_figures(report, folder)
+    _write_tuning(report, folder)
+    _write_comparisons(report, folder)
     return Written(
         folder=folder,
         html=_write(folder / "index.html", page_text(report)),
         markdown=_write(folder / "results.md", markdown_text(report, figures)),
-        results=_write(folder / "results.csv", results_csv(findings)),
+        results=_write(folder / "results.csv", results_csv(findings, report.verdicts)),
         cells=_write(folder / "cells.csv", cells_csv(findings)),
         warning=report.warning,
     )
+
+
+def _write_comparisons(report: Report, folder: Path) -> None:
+    """Write the pairs behind tiers and ablations, where there are any, and the tables for papers."""
+    for name, text in ((PAIRS, pairs_csv(report.verdicts.sets)), (ABLATIONS, ablations_csv(report.effects))):
+        if text.count("\n") > 1:
+            _write(folder / name, text)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    _write(folder / "results.tex", latex_text(report))
+
+
+def _write_tuning(report: Report, folder: Path) -> None:
+    """Write every trial, and each winner's matrix file; those of an earlier report go."""
+    for path in (*folder.glob("best-*.yaml"), folder / TRIALS):
+        path.unlink(missing_ok=True)
+    studies = report.tuning.studies if report.tuning is not None else ()
+    if studies:
+        _write(folder / TRIALS, trials_csv(study.tuning for study in studies))
+    for study in studies:
+        if study.best_file:
+            _write(folder / study.best_file, study.best)
 
 
 def _write(path: Path, text: str) -> Path:

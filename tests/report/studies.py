@@ -46,6 +46,7 @@ class KeptStore:
     cells: dict[str, list[Run]] = field(default_factory=dict)
     histories: dict[str, Mapping[str, tuple[tuple[int, float], ...]]] = field(default_factory=dict)
     ledger: list[Opening] = field(default_factory=list)
+    uri: str = "sqlite:///kept.db"
 
     def plan(self, study: str) -> StudyPlan | None:
         return self.kept_plan if self.kept_plan and self.kept_plan.study == study else None

@@ -1,0 +1,160 @@
+"""A scatter chart with names beside its points, as SVG and as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from markupsafe import Markup
+
+from harness.measure.drawing import AMBER, BLUE, GRID, INK, MUTED, literal, new_figure, save, shortened
+from harness.report.charts import ticks
+from harness.report.numbers import percent
+from harness.report.scatter import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    Offer,
+    Scatter,
+    axis_text,
+    cost_ticks,
+    front_corners,
+    tick_text,
+)
+
+Anchor: TypeAlias = Literal["start", "middle", "end"]
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+LETTER: Final = 6.1
+"""Width of a letter of a label, as it is on average at 11 pixels."""
+LINE: Final = 13
+NAME_LENGTH: Final = 26
+SIDES: Final[dict[Anchor, Literal["left", "center", "right"]]] = {"start": "left", "middle": "center", "end": "right"}
+PIXELS_AN_INCH: Final = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text that begins, ends or has its middle at `x`, its baseline at `y`."""
+
+    text: str
+    x: float
+    y: float
+    anchor: Anchor = "start"
+
+
+def scatter_chart(scatter: Scatter) -> Markup:
+    """Return the chart as SVG."""
+    head = Markup('<svg class="scatter" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+    parts = [head.format(WIDTH, HEIGHT, f"{scatter.title}. {scatter.words}")]
+    for value in ticks(scatter.low, scatter.high):
+        parts.append(Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(LEFT, scatter.y(value), WIDTH - RIGHT))
+        text = Markup('<text x="{}" y="{:.1f}" class="y">{:.4g} %</text>')
+        parts.append(text.format(LEFT - 5, scatter.y(value) + 3.5, value * 100))
+    for cost in cost_ticks(scatter):
+        text = Markup('<text x="{:.1f}" y="{}">{}</text>')
+        parts.append(text.format(scatter.x(cost), HEIGHT - BOTTOM + 16, tick_text(scatter, cost)))
+    axis = Markup('<text x="{}" y="{}">{}</text>')
+    parts.append(axis.format((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, axis_text(scatter)))
+    parts.append(Markup('<path class="front" d="{}"/>').format(_front_path(scatter)))
+    on_front = {each.name for each in scatter.front}
+    dot = Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="4"><title>{}</title></circle>')
+    for each in scatter.offers:
+        said = f"{each.name}: {percent(each.accuracy)} %, {scatter.cost_text(each.cost)}"
+        css = "train" if each.name in on_front else "val"
+        parts.append(dot.format(css, scatter.x(each.cost), scatter.y(each.accuracy), said))
+    name = Markup('<text class="name {}" x="{:.1f}" y="{:.1f}">{}</text>')
+    parts += [name.format(label.anchor, label.x, label.y, label.text) for label in labels(scatter)]
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def draw_scatter(scatter: Scatter, path: Path) -> None:
+    """Draw the chart as PNG."""
+    figure = new_figure(WIDTH / PIXELS_AN_INCH, (HEIGHT + LINE) / PIXELS_AN_INCH)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, -LINE))
+    small: dict[str, Any] = {"fontsize": 8, "color": MUTED}
+    axes.text(0, -2, literal(scatter.title), fontsize=9, color=MUTED)
+    for value in ticks(scatter.low, scatter.high):
+        axes.plot([LEFT, WIDTH - RIGHT], [scatter.y(value)] * 2, color=GRID, linewidth=0.8, zorder=0)
+        axes.text(LEFT - 5, scatter.y(value), f"{value * 100:.4g} %", ha="right", va="center", **small)
+    for cost in cost_ticks(scatter):
+        axes.text(scatter.x(cost), HEIGHT - BOTTOM + 16, tick_text(scatter, cost), ha="center", **small)
+    axes.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, axis_text(scatter), ha="center", **small)
+    corners = front_corners(scatter)
+    axes.plot([x for x, _ in corners], [y for _, y in corners], color=AMBER, linewidth=1.4, zorder=1)
+    on_front = {each.name for each in scatter.front}
+    for each in scatter.offers:
+        color = AMBER if each.name in on_front else BLUE
+        axes.plot([scatter.x(each.cost)], [scatter.y(each.accuracy)], "o", color=color, markersize=6, markeredgewidth=0)
+    for label in labels(scatter):
+        axes.text(label.x, label.y, literal(label.text), fontsize=8, color=INK, ha=SIDES[label.anchor])
+    save(figure, path)
+
+
+def labels(scatter: Scatter) -> tuple[Label, ...]:
+    """Return the names that there is room for, those on the front first; the table has all of them."""
+    on_front = scatter.front
+    rest = sorted((each for each in scatter.offers if each not in on_front), key=lambda each: -each.accuracy)
+    taken = [_around(scatter.x(each.cost), scatter.y(each.accuracy)) for each in scatter.offers]
+    corners = front_corners(scatter)
+    taken += [_between(one, other) for one, other in pairwise(corners)]
+    placed: list[Label] = []
+    for each in (*reversed(on_front), *rest):
+        below = f": {percent(each.accuracy)} %" if each.accuracy < scatter.low else ""
+        text = shortened(each.name, NAME_LENGTH) + below
+        free = (label for label in _choices(text, scatter, each) if _is_free(_box(label), taken))
+        label = next(free, None)
+        if label is not None:
+            placed.append(label)
+            taken.append(_box(label))
+    return tuple(placed)
+
+
+def _front_path(scatter: Scatter) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in front_corners(scatter))
+
+
+def _choices(text: str, scatter: Scatter, offer: Offer) -> Sequence[Label]:
+    """Return where a label may stand, the best place first: the front comes from below and leaves to the right."""
+    x, y = scatter.x(offer.cost), scatter.y(offer.accuracy)
+    return (
+        Label(text, x - 7, y + 4, "end"),
+        Label(text, x + 7, y + 4),
+        Label(text, x, y - 8, "middle"),
+        Label(text, x - 5, y - 7, "end"),
+        Label(text, x + 6, y - 7),
+        Label(text, x + 5, y + 15),
+        Label(text, x, y + 18, "middle"),
+    )
+
+
+def _is_free(box: Box, taken: Sequence[Box]) -> bool:
+    is_inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM + 6
+    return is_inside and not any(_overlap(box, other) for other in taken)
+
+
+def _box(label: Label) -> Box:
+    wide = LETTER * len(label.text)
+    left = label.x - {"start": 0.0, "middle": wide / 2, "end": wide}[label.anchor]
+    return left, label.y - 9, left + wide, label.y + 3
+
+
+def _around(x: float, y: float) -> Box:
+    return x - 4.5, y - 4.5, x + 4.5, y + 4.5
+
+
+def _between(one: tuple[float, float], other: tuple[float, float]) -> Box:
+    """Return the box around a line along an axis."""
+    (x1, x2), (y1, y2) = sorted((one[0], other[0])), sorted((one[1], other[1]))
+    return x1 - 1, y1 - 1, x2 + 1, y2 + 1
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

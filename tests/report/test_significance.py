@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from harness.contracts import Dataset
+from harness.measure.intervals import wilson
+from harness.report.answers import image_sets
+from harness.report.comparisons import pairs_csv, pairs_tables
+from harness.report.gather import gather
+from harness.report.headline import headline
+from harness.report.results import ranked, results_table
+from harness.report.significance import Verdicts, method, verdicts
+from harness.report.tables import Table
+from harness.report.variants import distinct_variants, experiment_variants
+from tests.report.predicted import predict
+from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
+
+LABELS = np.random.default_rng(0).integers(3, size=200).tolist()
+
+
+def said(wrong: int, start: int = 0) -> list[int]:
+    """Return predictions that are wrong on so many images from `start` on."""
+    return [(label + 1) % 3 if start <= place < start + wrong else label for place, label in enumerate(LABELS)]
+
+
+def study(store: KeptStore, **wrong: tuple[int, ...]) -> Verdicts:
+    """Finish experiments with so many wrong images, one number a seed; the first images are the hard ones."""
+    cells = {name: [cell_of(name, seed) for seed in range(len(given))] for name, given in wrong.items()}
+    store.keep(plan_of(*(planned for each in cells.values() for planned in each)))
+    for name, given in wrong.items():
+        for planned, count in zip(cells[name], given, strict=True):
+            predict(store, planned, LABELS, said(count), thumbnails=False)
+    return known(store)
+
+
+def known(store: KeptStore) -> Verdicts:
+    findings = gather(store, STUDY)
+    return verdicts(ranked(experiment_variants(findings)), image_sets(distinct_variants(findings), store, "test"))
+
+
+def lead(store: KeptStore, found: Verdicts) -> tuple[str, ...]:
+    return headline(experiment_variants(gather(store, STUDY)), None, found)
+
+
+def column(table: Table, title: str) -> list[str]:
+    place = [each.title for each in table.columns].index(title)
+    return [row[place].text for row in table.rows]
+
+
+def test_a_tier_holds_what_cannot_be_told_apart(store: KeptStore) -> None:
+    found = study(store, best=(10,), near=(12,), far=(60,)).sets[0]
+    assert [each.name for each in found.variants] == ["best", "near", "far"]
+    assert found.tiers == (1, 1, 2)
+    assert found.comparisons == 3
+
+
+def test_with_one_seed_each_the_p_value_is_mcnemars_corrected_for_all_pairs(store: KeptStore) -> None:
+    found = study(store, best=(10,), near=(16,), far=(60,)).sets[0]
+    first = found.pairs[0]
+    assert [first.p, first.difference] == pytest.approx([2 * 0.5**6, 6 / 200])
+    assert [pair.adjusted for pair in found.pairs] == pytest.approx(
+        [first.p, 3 * 2 * 0.5**50, 2 * 2 * 0.5**44], rel=1e-5
+    )
+    assert method(found).startswith("3 comparisons on the same 200 test images (McNemar's exact test")
+
+
+def test_the_interval_of_an_accuracy_with_one_seed_is_wilsons(store: KeptStore) -> None:
+    found = study(store, best=(10,), far=(60,)).sets[0]
+    interval = found.interval("test/accuracy", 0)
+    assert interval is not None
+    assert [interval.low, interval.high] == pytest.approx(list(wilson(0.95, 200)), abs=1e-3)
+
+
+def test_loss_and_macro_f1_have_intervals_around_their_means(store: KeptStore) -> None:
+    found = study(store, best=(10, 14), far=(60, 63)).sets[0]
+    for metric in ("test/macro_f1", "test/loss", "test/ece"):
+        interval = found.interval(metric, 0)
+        assert interval is not None
+        assert 0 <= interval.low < interval.high
+
+
+def test_seeds_that_differ_widen_the_interval(store: KeptStore) -> None:
+    found = study(store, calm=(20, 20), wild=(2, 40)).sets[0]
+    wide, narrow = (found.interval("test/accuracy", found.place(each) or 0) for each in found.variants)
+    names = [each.name for each in found.variants]
+    assert wide is not None
+    assert narrow is not None
+    if names[0] == "calm":
+        wide, narrow = narrow, wide
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+    assert "a paired test over seeds and images" in method(found)
+
+
+def test_seeds_that_make_no_difference_are_one_fitted_model(store: KeptStore) -> None:
+    found = study(store, hog=(20, 20), logistic=(60, 60)).sets[0]
+    assert found.single == found.comparisons == 1
+    assert found.pairs[0].p == pytest.approx(2 * 0.5**40)
+
+
+def test_variants_without_a_tier_are_named_with_the_reason(store: KeptStore) -> None:
+    opened, sealed, missing = cell_of("opened"), cell_of("sealed", test="never"), cell_of("missing")
+    silent = cell_of("silent")
+    store.keep(plan_of(opened, sealed, missing, silent))
+    predict(store, opened, LABELS, said(3), thumbnails=False)
+    store.finish(silent, 0.5, 0.5)
+    store.finish(sealed, None, 0.5)
+    found = known(store)
+    assert found.left_out == {
+        "its test set is sealed": ["sealed"],
+        "no finished cell": ["missing"],
+        "no test predictions in the store": ["silent"],
+    }
+    table = results_table(experiment_variants(gather(store, STUDY)), None, found)
+    assert column(table, "tier") == ["1", "-", "-", "-"]
+    assert "no tier for missing: no finished cell" in table.notes
+
+
+def test_other_test_images_are_never_compared(store: KeptStore) -> None:
+    here, there = cell_of("here"), cell_of("there", dataset=Dataset(name="parquet", path="/data/other"))
+    store.keep(plan_of(here, there))
+    predict(store, here, LABELS, said(3), thumbnails=False)
+    predict(store, there, LABELS[:100], said(3)[:100], thumbnails=False)
+    found = known(store)
+    assert [each.comparisons for each in found.sets] == [0, 0]
+    assert lead(store, found)[-1].endswith("no two experiments answered the same test images.")
+
+
+def test_the_headline_says_that_the_best_is_better_than_each_other(store: KeptStore) -> None:
+    first = lead(store, study(store, best=(10,), mid=(50,), far=(90,)))[0]
+    assert first.startswith("best is best: it is better than each of the 2 others at the 5 % level (95.00 % with one")
+
+
+def test_the_headline_says_from_whom_the_best_cannot_be_told(store: KeptStore) -> None:
+    first = lead(store, study(store, best=(10,), near=(12,), far=(60,)))[0]
+    assert "but it cannot be told apart from near at the 5 % level. It is better than the other one." in first
+
+
+def test_the_headline_names_the_tests_and_their_number(store: KeptStore) -> None:
+    sentences = lead(store, study(store, best=(10,), near=(12,), far=(60,)))
+    assert sentences[-1] == (
+        "Tested by McNemar's exact test, 3 comparisons on the same 200 test images, corrected by Holm's method. "
+        "With one seed each, this is about the fitted models: another seed could turn it."
+    )
+
+
+def test_pairs_are_told_with_interval_and_verdict(store: KeptStore) -> None:
+    found = study(store, best=(10,), near=(12,), far=(60,))
+    (table,) = pairs_tables(found.sets)
+    assert column(table, "difference") == ["+1.00", "+25.00", "+24.00"]
+    assert column(table, "verdict") == ["not told apart", "told apart", "told apart"]
+    rows = list(csv.DictReader(io.StringIO(pairs_csv(found.sets))))
+    assert float(rows[1]["difference"]) == pytest.approx(0.25)
+    assert float(rows[1]["low"]) < 0.25 < float(rows[1]["high"])
+    assert [row["differs"] for row in rows] == ["false", "true", "true"]
+
+
+def test_two_names_of_the_same_cells_are_compared_once(store: KeptStore) -> None:
+    found = study(store, best=(10,), far=(60,))
+    variants = found.sets[0].variants
+    images = image_sets(variants, store, "test")
+    again = verdicts((*variants, variants[0]), images)
+    assert again.sets[0].comparisons == 1
