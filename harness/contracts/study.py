@@ -91,6 +91,13 @@ class StudyPlan(Frozen):
     partial: bool = False
     """Whether --only left cells of the file out."""
 
+    def is_same(self, other: StudyPlan | None) -> bool:
+        """Whether another plan asks for the same; what is tagged on cells' runs asks for nothing."""
+        return other is not None and self._untagged() == other._untagged()
+
+    def _untagged(self) -> StudyPlan:
+        return self.model_copy(update={"cells": tuple(each.model_copy(update={"tags": {}}) for each in self.cells)})
+
     @property
     def datasets(self) -> tuple[Dataset, ...]:
         """The distinct data sets in plan order, whatever is carved or left out of them."""

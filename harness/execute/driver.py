@@ -34,7 +34,8 @@ def run_plan(
     outcomes = _skipped(standing, store, settings)
     for outcome in outcomes.values():
         watcher.ended(outcome)
-    if not todo and (plan.partial or store.plan(plan.study) == plan):
+    logged = store.plan(plan.study)
+    if not todo and logged is not None and (plan.partial or plan.is_same(logged)):
         return _in_order(plan, outcomes)
     device = choose_device(settings.device)
     with Interrupts() as interrupts:
@@ -55,7 +56,7 @@ def run_plan(
 
 def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
     """Log the plan, so that there is something to report of, unless the store has this very plan."""
-    if store.plan(plan.study) == plan:
+    if plan.is_same(store.plan(plan.study)):
         return
     with Interrupts() as interrupts:
         around = start_matrix(

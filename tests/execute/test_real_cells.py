@@ -49,6 +49,8 @@ def test_a_study_runs_from_file_to_records(store: Store, tmp_path: Path, executo
     assert [step for step, _ in store.history(deep.run_id)["train/loss"]] == [1]
     expected = ("cell.yaml", "predictions/val.parquet", "predictions/test.parquet", "confusion.csv", "confusion.png")
     assert all(store.artifact(deep.run_id, name) for name in (*expected, "curves.png", "model/model.safetensors"))
+    assert all(store.artifact(floor.run_id, name) for name in ("errors/thumbnails.png", "energy.json"))
+    assert pixels.metrics["train/accuracy_plain"] > pixels.metrics["val/accuracy"]
     assert store.artifact(pixels.run_id, "predictions/test.parquet") is None
 
 
