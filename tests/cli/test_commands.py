@@ -91,12 +91,6 @@ def test_a_wrong_command_line_exits_with_2_and_says_what_is_right(arguments: lis
     assert done.stdout == ""
 
 
-def test_tuning_says_that_it_is_not_there_yet() -> None:
-    done = harness("tune", "x.yaml", "small-vgg", "--workers", "2")
-    assert done.exit_code == 2
-    assert "not available in this version" in done.stderr
-
-
 def test_all_models_are_listed_with_what_they_are() -> None:
     listed = {line["name"]: line for line in json.loads(harness("models", "--json").stdout)}
     assert listed["hog_svm"]["kind"] == "classical"

@@ -125,7 +125,7 @@ def test_a_grid_is_gone_through_once_beginning_with_the_start(lab: Lab) -> None:
     found = lab.tune("    trials: 50\n    sampler: grid\n", space).tuning
     drawn = [(each.params["model.hidden"], each.params["recipe.epochs"]) for each in found.trials]
     assert drawn[0] == (512, 9)
-    assert sorted(drawn) == [(32, 3), (32, 6), (32, 9), (512, 3), (512, 6), (512, 9)]  # type: ignore[type-var]
+    assert sorted(drawn) == [(32, 3), (32, 6), (32, 9), (512, 3), (512, 6), (512, 9)]
 
 
 CONDITIONAL = """
