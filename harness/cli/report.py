@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from harness.cli.requests import Report
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name
 from harness.errors import InputError
-from harness.report import SummaryRow, summary_rows, write_report
+from harness.report import SummaryRow, write_report
 from harness.track import Store
 
 _WIDE: Final = 110
@@ -31,8 +32,7 @@ def perform(asked: Report) -> int:
     if store is None:
         raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to report")
     folder = report_folder(store, study)
-    write_report(store, study, folder)
-    rows = summary_rows(store, study)
+    rows = write_report(store, study, folder).rows
     if asked.json:
         print_json({"study": study, "report": str(folder), "results": [asdict(row) for row in rows]})
         return 0
@@ -46,7 +46,7 @@ def report_folder(store: Store, study: str) -> Path:
     return store.home / "reports" / study
 
 
-def print_results(rows: list[SummaryRow]) -> None:
+def print_results(rows: Sequence[SummaryRow]) -> None:
     """Print the results table on stdout, with what is wrong with a row below it."""
     out = results()
     columns = _columns(out.width)
@@ -61,7 +61,13 @@ def print_results(rows: list[SummaryRow]) -> None:
 
 def _columns(width: int) -> dict[str, str]:
     """Return the columns beside the experiment's name, title and field: those that there is room for."""
-    columns = {"test %": "test_accuracy", "val %": "val_accuracy", "parameters": "parameters", "train": "train_time"}
+    columns = {
+        "tier": "tier",
+        "test %": "test_accuracy",
+        "val %": "val_accuracy",
+        "parameters": "parameters",
+        "train": "train_time",
+    }
     if width >= _WIDE:
         columns |= {"macro F1 %": "test_macro_f1", "finished": "cells"}
     return columns

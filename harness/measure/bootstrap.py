@@ -64,9 +64,10 @@ def draw_shares(count: int, seed: int = 0, draws: int = DRAWS) -> Iterator[NDArr
     random = np.random.default_rng(seed)
     for start in range(0, draws, CHUNK):
         width = min(CHUNK, draws - start)
-        cells = random.integers(count, size=(width, count)) + count * np.arange(width)[:, None]
-        times = np.bincount(cells.ravel(), minlength=width * count).reshape(width, count)
-        yield times.astype(np.float32).T / np.float32(count)
+        shares = np.empty((width, count), dtype=np.float32)
+        for draw in shares:
+            draw[:] = np.bincount(random.integers(count, size=count), minlength=count)
+        yield shares.T / np.float32(count)
 
 
 def difference_intervals(

@@ -62,6 +62,6 @@ def _draw(axes: Axes, image: Captioned, left: float, top: float) -> None:
     pixels = np.repeat(image.pixels, 3, axis=2) if image.pixels.shape[2] == 1 else image.pixels
     axes.imshow(pixels, extent=(left, left + width, top + height, top), interpolation="nearest")
     said = f"{shortened(image.said, NAME_LENGTH)}, {image.sure}"
-    axes.text(left, top + height + 0.04, literal(said), fontsize=6.5, color=AMBER, va="top")
+    axes.text(left, top + height + 0.04, literal(said), fontsize=6.5, color=AMBER, va="top", in_layout=False)
     true = f"is {shortened(image.true, NAME_LENGTH)}"
-    axes.text(left, top + height + 0.22, literal(true), fontsize=6.5, color=BLUE, va="top")
+    axes.text(left, top + height + 0.22, literal(true), fontsize=6.5, color=BLUE, va="top", in_layout=False)

@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from harness.measure.slopes import FEWEST_EPOCHS, WINDOW, Slope, slope_of, values
+from harness.measure.histories import values_of
+from harness.measure.slopes import FEWEST_EPOCHS, WINDOW, Slope, slope_of
 
 Verdict = Literal[
     "healthy",
@@ -152,7 +153,7 @@ def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
         gap=gap,
         gap_half_width=None if validation is None or not known.images else _half_width(validation, known.images),
         is_plain=is_plain,
-        slope=slope_of([values(history, "val/accuracy") for history in histories]),
+        slope=slope_of([values_of(history, "val/accuracy") for history in histories]),
         loss_rise=_mean([rise for rise, _ in rises]),
         lowest_epoch=round(float(np.mean([epoch for _, epoch in rises]))) if rises else None,
         broken=known.broken + sum(_has_come_apart(history, known.chance) for history in histories),
@@ -193,7 +194,7 @@ def _underfits(seen: Evidence, known: Known) -> bool:
 
 
 def _has_come_apart(history: Sequence[Mapping[str, float]], chance: float) -> bool:
-    loss, accuracy = values(history, "train/loss"), values(history, "train/accuracy")
+    loss, accuracy = values_of(history, "train/loss"), values_of(history, "train/accuracy")
     if any(not math.isfinite(value) for epoch in history for name, value in epoch.items() if name.endswith("loss")):
         return True
     if len(loss) < FEWEST_EPOCHS:
@@ -204,7 +205,7 @@ def _has_come_apart(history: Sequence[Mapping[str, float]], chance: float) -> bo
 
 def _loss_rise(history: Sequence[Mapping[str, float]]) -> tuple[float, int] | None:
     """Return how far validation loss has risen from its lowest, as a share, and the epoch of the lowest."""
-    loss = values(history, "val/loss")
+    loss = values_of(history, "val/loss")
     if len(loss) < FEWEST_EPOCHS or not np.isfinite(loss).all():
         return None
     smooth = np.convolve(loss, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
@@ -214,7 +215,7 @@ def _loss_rise(history: Sequence[Mapping[str, float]]) -> tuple[float, int] | No
 
 def _ending(history: Sequence[Mapping[str, float]], name: str) -> float | None:
     """Return the mean over the last three epochs, None where it is not recorded."""
-    line = values(history, name)[-SMOOTHED:]
+    line = values_of(history, name)[-SMOOTHED:]
     return float(line.mean()) if len(line) and np.isfinite(line).all() else None
 
 

@@ -34,16 +34,17 @@ WRONG: Final = LinearSegmentedColormap.from_list("wrong", [PAPER, "#f7dcbb", "#e
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches that draws with Agg."""
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    """Return an empty figure of a size in inches."""
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor=PAPER, layout="constrained")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG, making the folder where it is missing."""
+    """Write the figure as PNG, making the folder where it is missing.
+
+    By the canvas itself: `savefig` draws a figure with a layout engine twice.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png")
+    FigureCanvasAgg(figure).print_png(path)  # type: ignore[no-untyped-call]  # matplotlib has no type for it
 
 
 def clear_axes(axes: Axes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +18,9 @@ def mcnemar(only_first: NDArray[np.int64], only_second: NDArray[np.int64]) -> ND
     has. McNemar 1947, Psychometrika 12; Dietterich 1998, Neural Computation 10, section 3.1, for classifiers. By the
     binomial distribution for any number of images, as `scipy.stats.binomtest`, not chi-square; 1 where there are none.
     """
-    tail = stats.binom.cdf(np.minimum(only_first, only_second), only_first + only_second, 0.5)
-    return np.asarray(np.minimum(1.0, 2 * tail), dtype=np.float64)
+    tries = only_first + only_second
+    tail = special.bdtr(np.minimum(only_first, only_second).astype(np.float64), np.maximum(tries, 1), 0.5)
+    return np.asarray(np.where(tries > 0, np.minimum(1.0, 2 * tail), 1.0), dtype=np.float64)
 
 
 def discordant(right: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.measure.calibration import BINS
-from harness.measure.scores import class_scores, confusion_matrix, log_softmax
+from harness.measure.scores import class_scores, confusion_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def loss_values(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each image's cross-entropy in nats, [N], of logits [N, K]; their mean is the loss."""
-    return -log_softmax(scores)[np.arange(len(labels)), labels]
+def loss_values(logs: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each image's cross-entropy in nats, [N], of log probabilities [N, K]; their mean is the loss."""
+    return -logs[np.arange(len(labels)), labels]
 
 
 def macro_f1_values(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def slope_of(lines: Sequence[NDArray[np.float64]]) -> Slope | None:
     rest = values_seen - values_seen.mean(axis=1, keepdims=True) - rise * time
     freedom = values_seen.size - len(lines) - 1
     error = math.sqrt(float((rest**2).sum()) / freedom / spread)
-    return Slope(rise, float(stats.t.ppf(0.975, freedom)) * error, epochs)
+    return Slope(rise, float(special.stdtrit(freedom, 0.975)) * error, epochs)
 
 
 def window(epochs: int) -> int:
@@ -69,8 +69,3 @@ def window(epochs: int) -> int:
     [4, 4, 8, 10]
     """
     return int(np.clip(math.ceil(epochs * WINDOW_SHARE), *WINDOW))
-
-
-def values(history: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:
-    """Return a metric [epochs] by epoch; NaN where an epoch lacks it."""
-    return np.array([epoch.get(name, np.nan) for epoch in history], dtype=np.float64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from harness.measure.crossed import of_differences
 
@@ -58,7 +58,7 @@ def seed_spread(found: Components) -> SeedSpread:
     own = np.divide(found.seeds, noise, out=np.ones(len(noise)), where=varies)
     others = weights.sum() - weights
     rest = np.divide((weights * own).sum() - weights * own, others, out=np.ones(len(noise)), where=others > 0)
-    beyond = stats.f.sf(own / np.maximum(rest, 1), np.maximum(weights, 1), np.maximum(others, 1))
+    beyond = special.fdtrc(np.maximum(weights, 1), np.maximum(others, 1), own / np.maximum(rest, 1))
     outlying = varies & (others > 0) & (beyond < OUTLYING / max(1, varies.sum()))
     pooled = np.where(outlying, 0, weights)
     factor = np.average(own, weights=pooled) if pooled.any() else 1.0

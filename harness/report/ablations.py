@@ -10,15 +10,15 @@ from typing import Final
 import numpy as np
 
 from harness.contracts import Ablation
-from harness.report.answers import ImageSet, image_sets
 from harness.report.comparisons import interval_points
 from harness.report.gather import Findings
+from harness.report.image_sets import ImageSet, image_sets
 from harness.report.numbers import NOTHING, p_text, points_spread
 from harness.report.pairs import Pair, tested, with_intervals
-from harness.report.records import ReportStore
-from harness.report.results import TEST, VALIDATION, cells_value, notes_of, share_value, test_value
+from harness.report.predictions import PredictionFiles
 from harness.report.spread import Spread
 from harness.report.tables import Column, Table, Value
+from harness.report.variant_values import TEST, VALIDATION, cells_value, notes_of, share_value, test_value
 from harness.report.variants import Variant, ablation_variants, paired_differences
 
 TITLES: Final = {TEST: "test", VALIDATION: "val."}
@@ -55,15 +55,10 @@ def ablation_effects(findings: Findings, sets: Sequence[ImageSet] = ()) -> tuple
     return tuple(_effects(each, ablation_variants(findings, each), sets) for each in findings.plan.ablations)
 
 
-def validation_sets(findings: Findings, store: ReportStore) -> tuple[ImageSet, ...]:
+def validation_sets(findings: Findings, files: PredictionFiles) -> tuple[ImageSet, ...]:
     """Return the ablations' rows on the validation images that they share."""
     rows = [row for each in findings.plan.ablations for row in ablation_variants(findings, each).values()]
-    return image_sets(tuple({row.cells: row for row in rows}.values()), store, "val") if rows else ()
-
-
-def ablation_tables(findings: Findings, sets: Sequence[ImageSet] = ()) -> tuple[Table, ...]:
-    """Return one table for each ablation of the plan, its rows in the order of the matrix file."""
-    return tuple(effects_table(each) for each in ablation_effects(findings, sets))
+    return image_sets(tuple({row.cells: row for row in rows}.values()), files, "val") if rows else ()
 
 
 def effects_table(effects: Effects) -> Table:

@@ -13,7 +13,7 @@ import numpy as np
 from harness.measure.agreement import Agreement, mean_agreement
 from harness.measure.drawing import INK, MUTED, RIGHT, WRONG, literal, new_figure, save, shortened
 from harness.report.numbers import NOTHING
-from harness.report.predictions import Panel
+from harness.report.panels import Panel
 
 EXPLAINED: Final = (
     "Above the diagonal: share of images that both call the same, in percent. Below it: Cohen's kappa, the agreement "
@@ -82,7 +82,7 @@ def draw_agreement(found: AgreementOn, path: Path) -> None:
     for row, fields in enumerate(found.rows):
         for column, field in enumerate(fields):
             color = "white" if field.strength > 60 else INK
-            axes.text(column, row, field.text, ha="center", va="center", fontsize=7, color=color)
+            axes.text(column, row, field.text, ha="center", va="center", in_layout=False, fontsize=7, color=color)
     save(figure, path)
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from harness.measure.curves import SPLITS, History, best_epoch, mean_of, values_of
+from harness.measure.histories import History, best_epoch, mean_of, values_of
 from harness.report.curves import Curves
 from harness.report.numbers import amount
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 10, 24
+SPLITS: Final = {"train": "training", "val": "validation"}
 MOST_POINTS: Final = 160
 """More would only make the page heavier; the last epoch is always among them."""
 
@@ -40,7 +41,7 @@ class Scale:
 
 def curve_chart(curves: Curves, metric: str) -> Markup:
     """Return a chart of "loss" or "accuracy" by epoch: seeds thin, their mean thick; empty where there is none."""
-    lines = {split: _lines(curves, f"{split}/{metric}") for split, _, _ in SPLITS}
+    lines = {split: _lines(curves, f"{split}/{metric}") for split in SPLITS}
     drawn = [line for each in lines.values() for line in each]
     if not drawn:
         return Markup("")
@@ -117,7 +118,7 @@ def _best(history: History, name: str, scale: Scale) -> Markup:
 def _described(curves: Curves, metric: str, lines: dict[str, list[NDArray[np.float64]]]) -> str:
     """Return the chart in words: where each split's mean begins and ends."""
     parts = []
-    for split, label, _ in SPLITS:
+    for split, label in SPLITS.items():
         if lines[split]:
             mean = mean_of(lines[split])
             ends = [f"{value * 100:.1f} %" if metric == "accuracy" else f"{value:.3g}" for value in (mean[0], mean[-1])]

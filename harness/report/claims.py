@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from harness.contracts import Claim
 from harness.report.numbers import NOTHING, is_share, metric_spread, metric_text, points, unit_of
+from harness.report.per_device import by_device, depends_on_device
 from harness.report.spread import Spread
 from harness.report.tables import Column, Table, Value, named
+from harness.report.variant_values import linked_name
 from harness.report.variants import Variant, dataset_name
 
 COLUMNS = (
@@ -42,15 +44,37 @@ def verdict(claim: Claim, measured: Spread | None) -> Value:
 def _rows(claim: Claim, variants: Sequence[Variant]) -> list[tuple[Value, ...]]:
     meant = [each for each in variants if claim.experiment in {each.experiment, each.name, each.label}]
     if not meant:
-        return [_row(claim, claim.experiment, NOTHING, None)]
-    return [_row(claim, each.name, dataset_name(each.cell.dataset), each.spread(claim.metric)) for each in meant]
+        return [_row(claim, named(claim.experiment), NOTHING, None, verdict(claim, None))]
+    return [
+        _row(claim, linked_name(each), where, found, _not_comparable(each) or verdict(claim, found))
+        for each in meant
+        for where, found in _measured(each, claim.metric)
+    ]
 
 
-def _row(claim: Claim, name: str, dataset: str, measured: Spread | None) -> tuple[Value, ...]:
+def _measured(variant: Variant, metric: str) -> list[tuple[str, Spread | None]]:
+    """Return where a metric was measured, and what it was: hardware's figures on each device by itself."""
+    dataset = dataset_name(variant.cell.dataset)
+    if not depends_on_device(metric):
+        return [(dataset, variant.spread(metric))]
+    found = by_device(variant, metric)
+    return [(f"{dataset}, {device}", spread) for device, spread in found.items()] or [(dataset, None)]
+
+
+def _not_comparable(variant: Variant) -> Value | None:
+    """Return why what was measured says nothing of a claim, None where it does."""
+    if variant.cell.dataset.limit is not None:
+        return Value("not comparable: only a part of the data", tone="muted")
+    if any(entry.tag("smoke") == "true" for entry in variant.finished):
+        return Value("not comparable: a smoke run of a few batches", tone="muted")
+    return None
+
+
+def _row(claim: Claim, name: Value, where: str, measured: Spread | None, judged: Value) -> tuple[Value, ...]:
     off = None if measured is None else measured.mean - claim.value
     unit = f" {unit_of(claim.metric)}".rstrip()
     return (
-        named(name),
+        name,
         named(claim.metric),
         Value(metric_text(claim.metric, claim.value) + unit, claim.value),
         Value(
@@ -58,8 +82,8 @@ def _row(claim: Claim, name: str, dataset: str, measured: Spread | None) -> tupl
             None if measured is None else measured.mean,
         ),
         Value(NOTHING if off is None else _difference(claim, off), off),
-        verdict(claim, measured),
-        named(dataset),
+        judged,
+        named(where),
         named(claim.source or NOTHING),
     )
 

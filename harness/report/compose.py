@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
-from harness.report.answers import image_sets
 from harness.report.claims import claims_table
 from harness.report.comparisons import pairs_tables
 from harness.report.confusions import Confusions, confusions_of
@@ -18,16 +17,20 @@ from harness.report.error_section import ErrorSection, error_sections
 from harness.report.gather import Findings
 from harness.report.headline import gaps, headline, warning
 from harness.report.honesty import Honesty, honesty_of
+from harness.report.image_sets import image_sets
 from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
 from harness.report.links import Links, links_of
+from harness.report.next_steps import next_steps
 from harness.report.numbers import duration
+from harness.report.predictions import PredictionFiles
 from harness.report.provenance import Fact, cells_table, facts, failures, train_seconds
 from harness.report.records import ReportStore
-from harness.report.results import ranked, results_table
+from harness.report.results import results_table
 from harness.report.significance import Verdicts, verdicts
 from harness.report.tables import Table
 from harness.report.tuning_section import TuningSection, tuning_section
+from harness.report.variant_values import every_variant, ranked
 from harness.report.variants import Variant, dataset_name, distinct_variants, experiment_variants
 
 PICTURED: Final = 24
@@ -45,6 +48,8 @@ class Report:
     warning: str
     gaps: str
     headline: tuple[str, ...]
+    next_steps: str
+    """What to try next, empty where nothing is known."""
     glance: tuple[Fact, ...]
     variants: tuple[Variant, ...]
     results: Table
@@ -74,18 +79,21 @@ class Report:
 def compose(findings: Findings, store: ReportStore) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
     plan, variants = findings.plan, experiment_variants(findings)
-    every = (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
+    every = every_variant(findings)
     pictured = every[:PICTURED]
     curves = tuple(filter(None, (curves_of(variant, store) for variant in pictured)))
-    tested = image_sets(every, store, "test")
+    files = PredictionFiles(store)
+    tested = image_sets(every, files, "test")
     known = verdicts(ranked(variants), tested)
-    effects = ablation_effects(findings, (*tested, *validation_sets(findings, store)))
+    effects = ablation_effects(findings, (*tested, *validation_sets(findings, files)))
+    diagnosis = diagnosis_section(pictured, curves, files)
     ledger, duplicates, cut = ledger_summary(findings), duplicates_of(findings, store), warning(findings)
     return Report(
         study=plan.study,
         warning=cut,
         gaps=gaps(findings),
         headline=headline(variants, plan.report.baseline, known),
+        next_steps=next_steps(variants, diagnosis.found if diagnosis else (), known),
         glance=_glance(findings),
         variants=ranked(variants),
         results=results_table(variants, plan.report.baseline, known),
@@ -97,11 +105,11 @@ def compose(findings: Findings, store: ReportStore) -> Report:
         ablations=tuple(map(effects_table, effects)),
         effects=effects,
         tuning=tuning_section(findings),
-        diagnosis=diagnosis_section(pictured, curves, store),
+        diagnosis=diagnosis,
         limits=_limits(len(every)),
         curves=curves,
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
-        errors=error_sections(pictured, store),
+        errors=error_sections(pictured, files),
         insides=insides_of(pictured, store),
         cost=cost_of(ranked(variants), store),
         honesty=honesty_of(findings, variants, ledger, duplicates, cut),

@@ -13,9 +13,9 @@ from harness.measure.scores import class_scores
 from harness.measure.tables import Confusion, read_confusion
 from harness.report.gather import Entry
 from harness.report.records import ReportStore
-from harness.report.results import share_value
 from harness.report.spread import spread_of
 from harness.report.tables import Column, Table, Value, named
+from harness.report.variant_values import share_value
 from harness.report.variants import Variant
 
 if TYPE_CHECKING:

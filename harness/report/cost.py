@@ -12,10 +12,10 @@ from harness.contracts.metrics import JOULES, TRAIN_SECONDS
 from harness.report.cost_texts import energy_text, estimates, time_texts
 from harness.report.numbers import NOTHING, duration
 from harness.report.records import ReportStore
-from harness.report.results import TEST, parameters_value, share_value, train_time
 from harness.report.scatter import SHORTEST, Offer, Scatter
 from harness.report.strips import shown_metric, span_of
 from harness.report.tables import Column, Table, Value, named
+from harness.report.variant_values import TEST, linked_name, parameters_value, share_value, train_time
 from harness.report.variants import Variant, device_of
 
 
@@ -104,7 +104,7 @@ def _row(
 ) -> tuple[Value, ...]:
     fronts = [chart.price for chart in charts if variant.name in {each.name for each in chart.front}]
     values = [
-        named(variant.name),
+        linked_name(variant),
         share_value(variant.spread(metric)),
         train_time(variant),
         parameters_value(variant),

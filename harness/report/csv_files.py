@@ -7,7 +7,14 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from harness.contracts.metrics import IMAGES_PER_SECOND, TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
+from harness.contracts.metrics import (
+    IMAGES_PER_SECOND,
+    PLAIN_TRAIN_ACCURACY,
+    TEST_ACCURACY,
+    TEST_ECE,
+    TEST_LOSS,
+    TEST_MACRO_F1,
+)
 from harness.report.ablations import Effects
 from harness.report.gather import Entry, Findings
 from harness.report.per_device import depends_on_device
@@ -80,7 +87,7 @@ def _verdict(variant: Variant | None, known: Verdicts) -> dict[str, Scalar]:
     if not known.sets:
         return {}
     found = None if variant is None else known.of(variant)
-    row: dict[str, Scalar] = {"tier": found[0].tiers[found[1]] if found else None}
+    row: dict[str, Scalar] = {"tier": None if variant is None else known.tier(variant)}
     for metric in INTERVALS:
         interval = found[0].interval(metric, found[1]) if found else None
         row |= {
@@ -109,8 +116,8 @@ def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> M
 def _metrics(findings: Findings) -> tuple[str, ...]:
     """Return the final metrics that any cell has, accuracies first; what is logged by epoch alone is left out."""
     found = {name for entry in findings.finished for name in (entry.run.metrics if entry.run else ())}
-    final = {name for name in found if name.split("/")[0] in {"test", "val", "model", "time", "memory"}}
-    final |= found & {IMAGES_PER_SECOND}
+    final = {name for name in found if name.split("/")[0] in {"test", "val", "model", "time", "memory", "energy"}}
+    final |= found & {IMAGES_PER_SECOND, PLAIN_TRAIN_ACCURACY}
     return (*(name for name in FIRST if name in final), *sorted(final - set(FIRST)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.measure.curves import History
+from harness.measure.histories import History
 from harness.report.records import ReportStore
 from harness.report.variants import Variant
 

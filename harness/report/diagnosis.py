@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import pyarrow.parquet as pq
-
 from harness.contracts.metrics import PLAIN_TRAIN_ACCURACY
 from harness.measure.diagnosis import PREMISE, RULE, Diagnosis, Evidence, Fit, Known, Verdict, diagnose
 from harness.report.curves import Curves
 from harness.report.gather import Entry
 from harness.report.numbers import NOTHING, amount, percent, points
+from harness.report.predictions import PredictionFiles
 from harness.report.reach import reach_tables
-from harness.report.records import ReportStore
 from harness.report.remedies import remedies
-from harness.report.results import VALIDATION
 from harness.report.tables import Column, Table, Tone, Value, named
+from harness.report.variant_values import VALIDATION, linked_name
 from harness.report.variants import Variant
 
 COLUMNS: Final = (
@@ -48,13 +46,14 @@ class Diagnosed:
 class Diagnoses:
     """The section: verdicts, the rule in words, and how soon validation accuracies were reached."""
 
+    found: tuple[Diagnosed, ...]
     table: Table
     rule: tuple[tuple[Verdict, str], ...]
     premise: str
     reach: tuple[Table, ...]
 
 
-def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], store: ReportStore) -> tuple[Diagnosed, ...]:
+def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], files: PredictionFiles) -> tuple[Diagnosed, ...]:
     """Diagnose the variants that have a finished cell, or one that failed of a loss that was not finite."""
     by_name = {each.variant.name: each for each in curves}
     best = _best_by_images(variants)
@@ -63,7 +62,7 @@ def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], store: Repo
         broken = sum(entry.state == "failed" and bool(NOT_FINITE.search(entry.reason)) for entry in variant.entries)
         if not variant.finished and not broken:
             continue
-        images, classes = _validation_of(variant.finished, store)
+        images, classes = _validation_of(variant.finished, files)
         known = Known(
             chance=1 / classes if classes else 0.0,
             best=best.get(variant.cell.dataset.images),
@@ -75,13 +74,15 @@ def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], store: Repo
     return tuple(found)
 
 
-def diagnosis_section(variants: Sequence[Variant], curves: Sequence[Curves], store: ReportStore) -> Diagnoses | None:
+def diagnosis_section(
+    variants: Sequence[Variant], curves: Sequence[Curves], files: PredictionFiles
+) -> Diagnoses | None:
     """Return the verdicts with their rule, and how soon accuracies were reached; None where nothing has finished."""
-    found = diagnosed(variants, curves, store)
+    found = diagnosed(variants, curves, files)
     if not found:
         return None
     table = Table("What the curves say, and what to try", COLUMNS, tuple(_row(each) for each in found))
-    return Diagnoses(table, RULE, PREMISE, reach_tables(curves))
+    return Diagnoses(found, table, RULE, PREMISE, reach_tables(curves))
 
 
 def _fits(variant: Variant, curves: Curves | None) -> list[Fit]:
@@ -102,20 +103,16 @@ def _best_by_images(variants: Sequence[Variant]) -> dict[str, float]:
     return best
 
 
-def _validation_of(entries: Sequence[Entry], store: ReportStore) -> tuple[int | None, int]:
+def _validation_of(entries: Sequence[Entry], files: PredictionFiles) -> tuple[int | None, int]:
     """Return how many validation images were predicted, and the number of classes; None and 0 where unknown."""
-    for entry in entries[:1]:
-        path = store.artifact(entry.run.run_id, "predictions/val.parquet") if entry.run else None
-        if path is not None:
-            file = pq.ParquetFile(path)
-            return file.metadata.num_rows, sum(name.startswith("score_") for name in file.schema_arrow.names)
-    return None, 0
+    sizes = (files.size(entry, "val") for entry in entries[:1])
+    return next(filter(None, sizes), (None, 0))
 
 
 def _row(each: Diagnosed) -> tuple[Value, ...]:
     verdict, seen = each.diagnosis.verdict, each.diagnosis.evidence
     return (
-        named(each.variant.name),
+        linked_name(each.variant),
         named(verdict, TONES.get(verdict, "muted" if verdict in {"no curve", "no validation"} else "")),
         Value("; ".join(_evidence(each))),
         Value(_gap(seen), seen.gap),

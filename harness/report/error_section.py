@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from harness.report.agreement import AgreementOn, agreement_on
 from harness.report.errors import ErrorsOn, errors_on
-from harness.report.predictions import panels
-from harness.report.records import ReportStore
+from harness.report.panels import panels
+from harness.report.predictions import PredictionFiles
 from harness.report.reliability import ReliabilityOf, reliability_of
 from harness.report.variants import Variant
 
@@ -22,10 +22,10 @@ class ErrorSection:
     reliability: tuple[ReliabilityOf, ...]
 
 
-def error_sections(variants: Sequence[Variant], store: ReportStore) -> tuple[ErrorSection, ...]:
+def error_sections(variants: Sequence[Variant], files: PredictionFiles) -> tuple[ErrorSection, ...]:
     """Return a section for each set of images that variants were measured on, that of the most variants first."""
     found = []
-    for panel in panels(variants, store):
-        errors = errors_on(panel, store)
+    for panel in panels(variants, files):
+        errors = errors_on(panel, files.store)
         found.append(ErrorSection(errors, agreement_on(panel, errors.title), reliability_of(panel)))
     return tuple(found)

@@ -10,9 +10,11 @@ import numpy as np
 
 from harness.measure.scores import confusion_matrix
 from harness.measure.thumbnails import Sheet
+from harness.report.links import runs_of
 from harness.report.numbers import amount
-from harness.report.predictions import Member, Panel
+from harness.report.panels import Member, Panel
 from harness.report.records import ReportStore
+from harness.report.tables import Run
 from harness.report.tiles import Picture, by_index, sheets_of, surest
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Gallery:
     title: str
     text: str
     pictures: tuple[Picture, ...]
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def errors_on(panel: Panel, store: ReportStore) -> ErrorsOn:
     return ErrorsOn(
         title=f"{panel.dataset}, {SPLITS[panel.split]} images",
         left_out=f"Left out: {', '.join(panel.constant)}, one class for every image." if panel.constant else "",
-        confident=tuple(_confident(name, each) for name, each in sheets.items() if each),
+        confident=tuple(_confident(member, each) for member in panel.members if (each := sheets[member.variant.name])),
         lead=lead.variant.name if lead else "",
         pair=_pair(lead, sheets[lead.variant.name], panel) if lead else (),
         by_all=wrong_by_all(panel, by_index(all_sheets)),
@@ -72,7 +75,7 @@ def _lacking(without: Sequence[str], members: int) -> str:
     return f"There are no thumbnails of {whose}: these runs were made before the harness kept any. {WHY}"
 
 
-def _confident(name: str, sheets: Sequence[Sheet]) -> Gallery:
+def _confident(member: Member, sheets: Sequence[Sheet]) -> Gallery:
     wrong = {tile.index for sheet in sheets for tile in sheet.tiles}
     pictures = surest(sheets, SHOWN)
     mean = np.mean([sheet.errors for sheet in sheets])
@@ -80,7 +83,8 @@ def _confident(name: str, sheets: Sequence[Sheet]) -> Gallery:
     which = "all of them" if is_all else f"the {len(pictures)} surest"
     seeds = f" (mean of {len(sheets)} seeds)" if len(sheets) > 1 else ""
     text = f"{mean:,.4g} of {sheets[0].images:,} images misclassified{seeds}; {which}, each image once"
-    return Gallery(name, "no image misclassified" if not pictures else text, pictures)
+    said = text if pictures else "no image misclassified"
+    return Gallery(member.variant.name, said, pictures, runs_of(member.variant))
 
 
 def _pair(member: Member, sheets: Sequence[Sheet], panel: Panel) -> tuple[Gallery, ...]:
@@ -114,11 +118,12 @@ def wrong_by_all(panel: Panel, pixels: dict[int, NDArray[np.uint8]]) -> Gallery 
     said = np.stack([each.predicted for member in members for each in member.said])
     places = np.flatnonzero((said != panel.labels).all(axis=0))
     votes = [np.bincount(said[:, place], minlength=len(panel.classes)) for place in places]
-    order = sorted(range(len(places)), key=lambda row: (-int(votes[row].max()), int(panel.index[places[row]])))
-    shown = [row for row in order if int(panel.index[places[row]]) in pixels]
+    index = panel.images.index[places].tolist()
+    order = sorted(range(len(places)), key=lambda row: (-int(votes[row].max()), index[row]))
+    shown = [row for row in order if index[row] in pixels]
     pictures = tuple(
         Picture(
-            pixels=pixels[int(panel.index[places[row]])],
+            pixels=pixels[index[row]],
             true=panel.classes[panel.labels[places[row]]],
             predicted=panel.classes[votes[row].argmax()],
             sure=f"{votes[row].max()} of {len(said)}",

@@ -1,4 +1,4 @@
-"""Pictures for papers and for Markdown: PNG files beside the report."""
+"""Pictures for papers and for Markdown: files beside the report, charts as SVG."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from markupsafe import Markup
+
+from harness.measure.confusion import COUNTS_UP_TO
 from harness.measure.drawing import (
     AMBER,
     BLUE,
@@ -22,21 +25,29 @@ from harness.measure.drawing import (
     save,
     shortened,
 )
-from harness.measure.pictures import draw_confusion, draw_seed_curves
+from harness.report.chart_files import Panel, write_charts
+from harness.report.charts import curve_chart
 from harness.report.compose import Report
+from harness.report.confusion_chart import confusion_chart
+from harness.report.curves import Curves
 from harness.report.inside import Inside
 from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of
-from harness.report.results import TEST
 from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
-from harness.report.tuning_files import draw_studies
+from harness.report.tuning_files import write_pictures
+from harness.report.variant_values import TEST
 from harness.report.variants import Variant
-from harness.report.waterfall import draw_waterfall, waterfalls
+from harness.report.waterfall import waterfall_svg, waterfalls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OURS: Final = ("results.png", "curves-*.png", "confusion-*.png", "inside-*.webp", "ablation-*.png", *INSIGHT)
+OURS: Final = ("results.png", "curves-*", "confusion-*", "inside-*", "ablation-*", *INSIGHT)
+"""Names of all that is drawn, by this version and by earlier ones."""
+KEY: Final = Markup(
+    '<tspan class="train" dx="10">training</tspan> <tspan class="val" dx="6">validation</tspan> '
+    '<tspan dx="6" font-weight="normal">thin: one seed, ring: its best epoch</tspan>'
+)
 
 MOST_ROWS: Final = 60
 """A higher picture nobody can take in."""
@@ -63,11 +74,13 @@ def draw_figures(report: Report, folder: Path) -> Figures:
         path.unlink()
     curves = _file_names("curves", [each.variant.name for each in report.curves])
     for name, each in zip(curves, report.curves, strict=True):
-        draw_seed_curves(each.histories, folder / name)
+        _write_curves(each, folder / name)
     confusions = _file_names("confusion", [each.variant.name for each in report.confusions])
     for name, matrix in zip(confusions, report.confusions, strict=True):
-        draw_confusion(matrix.counts, matrix.classes, folder / name)
-    tuning = draw_studies(report.tuning, folder)
+        counts = ", count below" if len(matrix.classes) <= COUNTS_UP_TO else ""
+        title = f"{matrix.variant.name}, {matrix.split} images: percent of the true class{counts}"
+        write_charts(title, [Panel(confusion_chart(matrix))], folder / name)
+    tuning = write_pictures(report.tuning, folder)
     insight = (
         draw_errors_of(report.errors, folder),
         draw_cost(report.cost, folder),
@@ -81,8 +94,15 @@ def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:
     charts = waterfalls(report.effects)
     names = _file_names("ablation", [chart.name for chart in charts])
     for name, chart in zip(names, charts, strict=True):
-        draw_waterfall(chart, folder / name)
+        write_charts(chart.title, [Panel(waterfall_svg(chart))], folder / name)
     return names
+
+
+def _write_curves(curves: Curves, path: Path) -> None:
+    charts = {f"{metric} by epoch": curve_chart(curves, metric) for metric in ("loss", "accuracy")}
+    panels = [Panel(chart, caption) for caption, chart in charts.items() if chart]
+    if panels:
+        write_charts(curves.variant.name, panels, path, columns=2, key=KEY)
 
 
 def _write_insides(insides: Sequence[Inside], folder: Path) -> tuple[tuple[Drawn, ...], ...]:
@@ -90,7 +110,7 @@ def _write_insides(insides: Sequence[Inside], folder: Path) -> tuple[tuple[Drawn
     names = _file_names("inside", [each.variant.name for each in insides])
     written = []
     for name, each in zip(names, insides, strict=True):
-        paths = [f"{name.removesuffix('.png')}-{glimpse.kind}.webp" for glimpse in each.glimpses]
+        paths = [f"{name.removesuffix('.svg')}-{glimpse.kind}.webp" for glimpse in each.glimpses]
         for path, glimpse in zip(paths, each.glimpses, strict=True):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(glimpse.file)
@@ -105,7 +125,7 @@ def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
         plain = re.sub(r"[^a-z0-9._=]+", "-", name.casefold()).strip("-.") or "variant"
         choices = [plain, *(f"{plain}-{number}" for number in range(2, len(names) + 2))]
         taken[next(choice for choice in choices if choice not in taken)] = None
-    return tuple(f"figures/{kind}-{name}.png" for name in taken)
+    return tuple(f"figures/{kind}-{name}.svg" for name in taken)
 
 
 def _draw_results(variants: Sequence[Variant], folder: Path) -> str | None:

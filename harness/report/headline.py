@@ -9,9 +9,10 @@ from typing import Final
 
 from harness.report.gather import Findings
 from harness.report.numbers import amount, percent, percent_spread, points
-from harness.report.results import TEST, VALIDATION, baseline_of, ranked
+from harness.report.results import baseline_of
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
 from harness.report.spread import Spread
+from harness.report.variant_values import TEST, VALIDATION, ranked
 from harness.report.variants import Variant
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
@@ -61,7 +62,7 @@ def _certainty(found: Significance, is_one_of_several: bool) -> str:
     told = f" It is better than {_the_others(others - len(alike))}." if len(alike) < others else ""
     return (
         f"{where}{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
-        f"{_named(alike)} at the 5 % level.{told}"
+        f"{names_of(alike)} at the 5 % level.{told}"
     )
 
 
@@ -69,7 +70,7 @@ def _the_others(count: int) -> str:
     return f"the {count} others" if count > 1 else "the other one"
 
 
-def _named(variants: Sequence[Variant]) -> str:
+def names_of(variants: Sequence[Variant]) -> str:
     """Return the names of a few variants, the number of the others."""
     shown = [variant.name for variant in variants[:MOST_NAMED]]
     if len(variants) > MOST_NAMED:

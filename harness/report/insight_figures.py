@@ -1,4 +1,4 @@
-"""Pictures of errors, agreement, reliability and cost as PNG files, for Markdown and for papers."""
+"""Pictures of errors, agreement, reliability and cost as files, for Markdown and for papers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Final
 
 from harness.measure.captioned import Captioned, draw_captioned
 from harness.report.agreement import draw_agreement
+from harness.report.chart_files import Panel, write_charts
 from harness.report.cost import Cost
 from harness.report.error_section import ErrorSection
 from harness.report.errors import Gallery
-from harness.report.reliability import draw_reliability
-from harness.report.scatter_charts import draw_scatter
+from harness.report.numbers import percent
+from harness.report.reliability import ReliabilityOf, reliability_chart
+from harness.report.scatter_charts import scatter_chart
 
-INSIGHT: Final = ("errors-*.png", "agreement*.png", "reliability*.png", "cost-*.png")
+INSIGHT: Final = ("errors-*", "agreement*", "reliability*", "cost-*")
 """Names of all that is drawn here."""
 MOST_VARIANTS: Final = 4
 MOST_WORDS: Final = 12
+DIAGRAMS_A_ROW: Final = 4
+LONGEST_CAPTION: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ def draw_cost(cost: Cost | None, folder: Path) -> tuple[Drawn, ...]:
     """Draw accuracy against each price."""
     drawn = []
     for place, chart in enumerate(cost.charts if cost else ()):
-        path = f"figures/cost-{chart.price}{_suffix(place) if chart.price == 'time' else ''}.png"
-        draw_scatter(chart, folder / path)
+        path = f"figures/cost-{chart.price}{_suffix(place) if chart.price == 'time' else ''}.svg"
+        write_charts(chart.title, [Panel(scatter_chart(chart))], folder / path)
         drawn.append(Drawn(chart.title, path))
     return tuple(drawn)
 
@@ -60,9 +64,19 @@ def _section(section: ErrorSection, folder: Path, suffix: str) -> Iterator[Drawn
         draw_agreement(section.agreement, folder / path)
         yield Drawn(f"Agreement between models on {section.agreement.title}", path)
     if section.reliability:
-        path = f"figures/reliability{suffix}.png"
-        draw_reliability(section.reliability, folder / path)
+        path = f"figures/reliability{suffix}.svg"
+        title = f"Accuracy by confidence, both in percent, on {errors.title}"
+        write_charts(title, [_diagram(each) for each in section.reliability], folder / path, DIAGRAMS_A_ROW)
         yield Drawn("; ".join(each.words for each in section.reliability), path)
+
+
+def _diagram(each: ReliabilityOf) -> Panel:
+    return Panel(reliability_chart(each), f"{_end(each.name)}, ECE {percent(each.ece)} %")
+
+
+def _end(name: str) -> str:
+    """Return a name's end, which is where variants of an experiment differ."""
+    return name if len(name) <= LONGEST_CAPTION else f"…{name[1 - LONGEST_CAPTION :]}"
 
 
 def _gallery(galleries: Sequence[Gallery], title: str, folder: Path, path: str) -> Drawn:

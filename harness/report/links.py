@@ -30,7 +30,7 @@ class Links:
         """How the links come alive, in a sentence."""
         if self.base == LOCAL:
             return (
-                "Links to runs open in MLflow's UI on this machine: start it with `harness ui` where the study "
+                "Links to runs open in MLflow's UI on this machine: start it with harness ui where the study "
                 f"was run (it serves {LOCAL}), then follow them."
             )
         return f"Links to runs open in MLflow's UI at {self.base}."

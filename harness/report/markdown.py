@@ -50,6 +50,8 @@ def _top(report: Report) -> Iterator[str]:
     if report.gaps:
         yield f"**{_safe(report.gaps)}**"
     yield " ".join(map(_safe, report.headline))
+    if report.next_steps:
+        yield f"**To try next:** {_safe(report.next_steps)}"
     yield "\n".join(f"- {_safe(fact.name)}: {_safe(fact.text)}" for fact in report.glance)
 
 

@@ -53,7 +53,7 @@ def page_text(report: Report) -> str:
     page = pages.get_template("index.html.jinja").render(
         report=report,
         strips=strips_of(report.variants),
-        style=_included("style.css"),
+        style=_included("charts.css") + _included("style.css"),
         script=_included("sort.js"),
         amount=amount,
         waterfalls=waterfalls(report.effects),

@@ -23,7 +23,7 @@ NAMES: Final = {TRAIN_SECONDS: "train time", IMAGES_PER_SECOND: "images/s", PEAK
 
 def depends_on_device(metric: str) -> bool:
     """Whether a metric's values on different devices must not be averaged."""
-    return metric in TEXTS or metric.startswith("time/")
+    return metric in TEXTS or metric.startswith(("time/", "energy/"))
 
 
 def by_device(variant: Variant, metric: str) -> dict[str, Spread]:

@@ -1,127 +1,98 @@
-"""What each cell predicted, image by image, for the cells that classified the same images."""
+"""What each cell predicted, image by image: each file of the store is read once a report."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from harness.measure.per_image import loss_values
+from harness.measure.predictions import SCORE, Predictions, read_predictions
 from harness.measure.scores import log_softmax
 from harness.report.gather import Entry
 from harness.report.records import ReportStore
-from harness.report.variants import Variant, dataset_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-MOST_SEEDS: Final = 5
-"""Of a variant; more would tell the same again."""
-SCORE: Final = "score_"
+MOST_KEPT: Final = 256
+"""Files whose content is kept for a second use: the first ones, which are those of the best variants."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What one cell said of N images: classes int64 [N], confidence [N] in [0, 1] (None for margins)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Places in the source's split and true classes, int64 [N]; the same images are the same object."""
+
+    index: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predicted:
+    """What one cell said of N images: classes int64 [N]; of scores that are logits more."""
 
     run_id: str
     seed: int
+    classes: tuple[str, ...]
+    images: Images
     predicted: NDArray[np.int64]
     confidence: NDArray[np.float64] | None
+    """Probability of the predicted class [N]; None for margins."""
+    losses: NDArray[np.float64] | None
+    """Cross-entropy in nats [N]; None for margins."""
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image's class was found [N]."""
+        return np.asarray(self.predicted == self.images.labels)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A variant with what its cells said, one a seed."""
+class PredictionFiles:
+    """The prediction files of a store. A test set that was not opened for a cell has none."""
 
-    variant: Variant
-    said: tuple[Said, ...]
+    store: ReportStore
+    _kept: dict[tuple[str, str], Predicted | None] = field(default_factory=dict)
+    _images: dict[bytes, Images] = field(default_factory=dict)
 
+    def of(self, entry: Entry, split: str) -> Predicted | None:
+        """Return what a cell said of a split ("test" or "val"), None where the store has nothing of it."""
+        key = entry.planned.key, split
+        if key in self._kept:
+            return self._kept[key]
+        path = self._path(entry, split)
+        found = None if path is None else self._predicted(entry, split, read_predictions(path))
+        if len(self._kept) < MOST_KEPT:
+            self._kept[key] = found
+        return found
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Variants that classified the same images: `index` [N] in the source's split, true classes `labels` [N]."""
+    def size(self, entry: Entry, split: str) -> tuple[int, int] | None:
+        """Return the numbers of images and of classes, from the file's head alone."""
+        path = self._path(entry, split)
+        if path is None:
+            return None
+        file = pq.ParquetFile(path)
+        return file.metadata.num_rows, sum(name.startswith(SCORE) for name in file.schema_arrow.names)
 
-    dataset: str
-    images: str
-    """Which data set, as JSON."""
-    split: str
-    classes: tuple[str, ...]
-    index: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    members: tuple[Member, ...]
-    constant: tuple[str, ...] = ()
-    """Variants that say one class of every image: what they get wrong tells nothing of an image, so they are out."""
+    def _path(self, entry: Entry, split: str) -> Path | None:
+        if entry.run is None or (split == "test" and entry.tag("test") != "opened"):
+            return None
+        return self.store.artifact(entry.run.run_id, f"predictions/{split}.parquet")
 
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A predictions file."""
-
-    split: str
-    classes: tuple[str, ...]
-    index: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    said: Said
-
-
-def panels(variants: Sequence[Variant], store: ReportStore) -> tuple[Panel, ...]:
-    """Return the groups of variants that classified the same images, the largest first.
-
-    Of a variant the cells are taken whose test set was opened; where there is none, its validation predictions.
-    """
-    groups: dict[tuple[str, str, tuple[str, ...], bytes], list[tuple[Variant, list[_Read]]]] = defaultdict(list)
-    for variant in variants:
-        opened = [entry for entry in variant.finished if entry.tag("test") == "opened"]
-        split = "test" if opened else "val"
-        read = [each for entry in (opened or variant.finished)[:MOST_SEEDS] if (each := _read(entry, split, store))]
-        if read:
-            first = read[0]
-            same = [each for each in read if np.array_equal(each.index, first.index)]
-            key = (variant.cell.dataset.images, split, first.classes, first.index.tobytes())
-            groups[key].append((variant, same))
-    found = [_panel(images, group) for (images, *_), group in groups.items()]
-    return tuple(sorted(found, key=lambda panel: -len(panel.members)))
-
-
-def _panel(images: str, group: Sequence[tuple[Variant, list[_Read]]]) -> Panel:
-    variant, (first, *_) = group[0]
-    members = [Member(each, tuple(one.said for one in read)) for each, read in group]
-    return Panel(
-        dataset=dataset_name(variant.cell.dataset),
-        images=images,
-        split=first.split,
-        classes=first.classes,
-        index=first.index,
-        labels=first.labels,
-        members=tuple(member for member in members if not _is_constant(member)),
-        constant=tuple(member.variant.name for member in members if _is_constant(member)),
-    )
-
-
-def _is_constant(member: Member) -> bool:
-    return all((each.predicted == each.predicted[0]).all() for each in member.said)
-
-
-def _read(entry: Entry, split: str, store: ReportStore) -> _Read | None:
-    path = store.artifact(entry.run.run_id, f"predictions/{split}.parquet") if entry.run is not None else None
-    if path is None or entry.run is None:
-        return None
-    classes, index, labels, scores = _columns(path)
-    is_probability = entry.metric(f"{split}/ece") is not None
-    confidence = np.exp(log_softmax(scores).max(axis=1)) if is_probability else None
-    said = Said(entry.run.run_id, entry.seed, scores.argmax(axis=1), confidence)
-    return _Read(split, classes, index, labels, said)
-
-
-def _columns(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    table = pq.read_table(path)
-    names = [name for name in table.column_names if name.startswith(SCORE)]
-    scores = np.stack([table[name].to_numpy() for name in names], axis=1)
-    index, labels = (table[name].to_numpy() for name in ("index", "label"))
-    return tuple(name.removeprefix(SCORE) for name in names), index, labels, scores
+    def _predicted(self, entry: Entry, split: str, found: Predictions) -> Predicted:
+        is_logit = any(entry.metric(f"{split}/{name}") is not None for name in ("loss", "ece"))
+        logs = log_softmax(found.scores) if is_logit else None
+        key = found.index.tobytes() + found.labels.tobytes()
+        return Predicted(
+            run_id=entry.run.run_id if entry.run is not None else "",
+            seed=entry.seed,
+            classes=found.classes,
+            images=self._images.setdefault(key, Images(found.index, found.labels)),
+            predicted=found.predicted,
+            confidence=None if logs is None else np.exp(logs.max(axis=1)),
+            losses=None if logs is None else loss_values(logs, found.labels),
+        )

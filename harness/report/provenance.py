@@ -11,8 +11,8 @@ from harness.contracts import Dataset
 from harness.report.gather import Entry, Findings
 from harness.report.numbers import NOTHING, duration, moment, percent
 from harness.report.records import ReportStore
-from harness.report.results import TEST, VALIDATION
 from harness.report.tables import Column, Run, Table, Value, named
+from harness.report.variant_values import TEST, VALIDATION
 from harness.report.variants import dataset_name, device_of
 
 PACKAGES: Final = ("harness", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "mlflow")

@@ -11,10 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from harness.measure.curves import History, values_of
+from harness.measure.histories import History, values_of
 from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, amount, duration
-from harness.report.tables import Column, Table, Value, named
+from harness.report.tables import Column, Table, Value
+from harness.report.variant_values import linked_name
 from harness.report.variants import dataset_name
 
 FINE: Final = 0.03
@@ -68,7 +69,7 @@ def _table(group: Sequence[Curves], is_only: bool) -> Table:
         columns.append(Column(f"epochs to {text}", hint="mean over the seeds that reached it"))
         columns.append(Column(f"time to {text}", hint="seconds of the epochs up to then, validation included"))
     on = "" if is_only else f" on {dataset_name(group[0].variant.cell.dataset)}"
-    rows = tuple((named(each.variant.name), *_cells(each, wanted)) for each in group)
+    rows = tuple((linked_name(each.variant), *_cells(each, wanted)) for each in group)
     return Table(f"How soon a validation accuracy was reached{on}", tuple(columns), rows, _notes(group))
 
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from markupsafe import Markup
 
 from harness.measure.calibration import Reliability, expected_calibration_error, reliability
-from harness.measure.drawing import AMBER, BLUE, GRID, MUTED, literal, new_figure, plain_axes, save, shortened
+from harness.report.links import runs_of
 from harness.report.numbers import percent
-from harness.report.predictions import Member, Panel
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from harness.report.panels import Member, Panel
+from harness.report.tables import Run
 
 WIDTH, HEIGHT = 190, 190
 LEFT, RIGHT, TOP, BOTTOM = 30, 6, 6, 24
-COLUMNS: Final = 4
 EXPLAINED: Final = (
     "Images in 15 bins by the confidence of the predicted class: a dot is a bin's accuracy at its mean confidence, "
     "its size how many images. On the line, confidence is right; below it the model is surer than it may be. "
@@ -36,6 +31,7 @@ class ReliabilityOf:
     name: str
     found: Reliability
     ece: float
+    runs: tuple[Run, ...] = ()
 
     @property
     def words(self) -> str:
@@ -68,34 +64,6 @@ def reliability_chart(each: ReliabilityOf) -> Markup:
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def draw_reliability(diagrams: Sequence[ReliabilityOf], path: Path) -> None:
-    """Draw all diagrams side by side as PNG."""
-    columns, rows = min(COLUMNS, len(diagrams)), -(-len(diagrams) // COLUMNS)
-    figure = new_figure(2.3 * columns + 0.2, 2.45 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place < len(diagrams):
-            _draw(axes, diagrams[place])
-        else:
-            axes.set_axis_off()
-    save(figure, path)
-
-
-def _draw(axes: Axes, each: ReliabilityOf) -> None:
-    plain_axes(axes, "")
-    title = f"{shortened(each.name, 24)}\nECE {percent(each.ece)} %"
-    axes.set_title("\n".join(map(literal, title.split("\n"))), loc="left", fontsize=8, color=MUTED)
-    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1.5)
-    for confidence, accuracy, _, share in _dots(each.found):
-        axes.plot([confidence, confidence], [confidence, accuracy], color=AMBER, linewidth=1, zorder=1)
-        axes.plot(
-            [confidence], [accuracy], "o", color=BLUE, markersize=1.3 * _radius(share), markeredgewidth=0, clip_on=False
-        )
-    axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-    axes.set_xticklabels(["0", "50", "100 % sure"], fontsize=7)
-    axes.set_yticklabels(["0", "50", "100 % right"], fontsize=7)
-
-
 def _of(member: Member, panel: Panel) -> ReliabilityOf | None:
     sure = [each.confidence for each in member.said if each.confidence is not None]
     if len(sure) < len(member.said) or not sure:
@@ -103,7 +71,7 @@ def _of(member: Member, panel: Panel) -> ReliabilityOf | None:
     confidence = np.concatenate(sure)
     correct = np.concatenate([each.predicted == panel.labels for each in member.said])
     ece = expected_calibration_error(confidence, correct)
-    return ReliabilityOf(member.variant.name, reliability(confidence, correct), ece)
+    return ReliabilityOf(member.variant.name, reliability(confidence, correct), ece, runs_of(member.variant))
 
 
 def _dots(found: Reliability) -> list[tuple[float, float, int, float]]:

@@ -11,6 +11,7 @@ from harness.measure.diagnosis import CLEAR_GAP, LARGE_GAP, Diagnosis, Verdict
 MOST: Final = 3
 WIDTHS: Final = ("width", "hidden")
 """Options that make a model larger."""
+FURTHER: Final = "nothing is wrong; for more: "
 LOW_WEIGHT_DECAY: Final = 1e-4
 BY_HEART: Final = 0.99
 """From this training accuracy on a larger model has nothing left to learn."""
@@ -29,7 +30,7 @@ def _further(diagnosis: Diagnosis, cell: Cell, recipe: Recipe) -> list[str]:
     """Nothing is wrong: what is there to gain where training images are known by heart, and where they are not."""
     is_learned = (diagnosis.evidence.train or 0.0) >= BY_HEART
     ways = _regularized(cell, recipe) if is_learned else _larger(cell)
-    return [f"nothing is wrong; for more: {way}" for way in ways[:1]]
+    return [FURTHER + way for way in ways[:1]]
 
 
 def _longer(_cell: Cell, recipe: Recipe) -> list[str]:

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from textwrap import shorten
 from typing import Final
 
 from harness.contracts.metrics import (
     FLOPS,
     IMAGES_PER_SECOND,
-    PARAMETERS,
     PEAK_BYTES,
-    TEST_ACCURACY,
     TEST_ACCURACY_TTA,
     TEST_ECE,
     TEST_LOSS,
     TEST_MACRO_F1,
-    TRAIN_SECONDS,
-    VAL_ACCURACY,
 )
-from harness.report.gather import Entry
 from harness.report.intervals import interval_text
-from harness.report.links import runs_of
-from harness.report.numbers import NOTHING, amount, decimals_spread, percent_spread, points, scaled, whole
-from harness.report.per_device import device_notes, device_value
+from harness.report.numbers import NOTHING, decimals_spread, points, scaled
+from harness.report.per_device import device_value
 from harness.report.reasons import gaps_explained
 from harness.report.significance import NOTHING_KNOWN, Verdicts
-from harness.report.spread import Spread
 from harness.report.tables import Column, Table, Value, named
+from harness.report.variant_values import (
+    SEALED,
+    TEST,
+    VALIDATION,
+    cells_value,
+    count_value,
+    notes_of,
+    parameters_value,
+    ranked,
+    share_value,
+    test_value,
+    train_time,
+)
 from harness.report.variants import Variant, dataset_name
 
-TEST: Final = TEST_ACCURACY
-VALIDATION: Final = VAL_ACCURACY
-SEALED: Final = "sealed"
-REASON_LENGTH: Final = 160
 CAPTION: Final = "Mean ± standard deviation over seeds [95 % interval], the best on the test set first"
 
 
@@ -59,11 +58,6 @@ class Filled:
     value: Callable[[Variant], Value]
 
 
-def ranked(variants: Sequence[Variant]) -> tuple[Variant, ...]:
-    """Return variants by test accuracy, then validation accuracy, the best first; without figures last."""
-    return tuple(sorted(variants, key=lambda variant: (-_mean(variant, TEST), -_mean(variant, VALIDATION))))
-
-
 def results_table(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> Table:
     """Return the table of all variants, the best on the test set first, with the tiers of `known`."""
     shown = Shown(
@@ -84,54 +78,11 @@ def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None
     return next((variant for variant in variants if variant.experiment == name), None)
 
 
-def notes_of(variant: Variant) -> tuple[str, ...]:
-    """Return what a reader must know of a variant: cells without figures and why, what it was fitted on."""
-    reasons: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in variant.entries:
-        if entry.state != "done":
-            reasons[entry.state, entry.reason].append(entry)
-    notes = [_reason(state, reason, entries) for (state, reason), entries in reasons.items()]
-    if variant.cell.train_on == "train+val":
-        notes.append("fitted on train+val")
-    return (*notes, *device_notes(variant))
-
-
-def test_value(variant: Variant, metric: str) -> Value:
-    """Return a test metric in percent, or that the test set is sealed for good."""
-    if variant.cell.test == "never":
-        return Value(SEALED, None, "muted")
-    return share_value(variant.spread(metric))
-
-
-def share_value(spread: Spread | None) -> Value:
-    """Return a share's mean and deviation in percent, sorted by the mean."""
-    return Value(percent_spread(spread), None if spread is None else spread.mean)
-
-
-def train_time(variant: Variant) -> Value:
-    """Return the time of fitting; times of different devices are never averaged, the notes tell them apart."""
-    return device_value(variant, TRAIN_SECONDS)
-
-
-def cells_value(variant: Variant) -> Value:
-    """Return how many of the planned cells have figures, and what became of the others."""
-    done, planned = len(variant.finished), len(variant.entries)
-    states = Counter(entry.state for entry in variant.entries if entry.state != "done")
-    others = ", ".join(f"{count} {state}" for state, count in states.items())
-    text = f"{done}/{planned}{f' ({others})' if others else ''}"
-    return Value(text, done / planned, "bad" if others else "", runs=runs_of(variant))
-
-
-def parameters_value(variant: Variant) -> Value:
-    """Return the number of parameters; several where seeds differ in it."""
-    return _count(variant, PARAMETERS, whole)
-
-
 def _columns(shown: Shown) -> list[Filled]:
     filled = [Filled(Column("experiment", numeric=False), lambda variant: named(variant.name))]
     if shown.known.sets:
         hint = "no two experiments of a tier can be told apart"
-        filled += [Filled(Column("tier", hint=hint), lambda variant: _tier(variant, shown.known))]
+        filled += [Filled(Column("tier", hint=hint), lambda variant: tier_value(variant, shown.known))]
     if shown.datasets:
         filled += [Filled(Column("data", numeric=False), lambda variant: named(dataset_name(variant.cell.dataset)))]
     return [*filled, *_quality(shown), *_cost(shown)]
@@ -162,7 +113,7 @@ def _cost(shown: Shown) -> list[Filled]:
     filled = [
         Filled(_hinted("cells", "finished / planned"), cells_value),
         Filled(Column("parameters"), parameters_value),
-        Filled(_hinted("FLOPs", "of a forward pass over one image"), lambda v: _count(v, FLOPS, scaled)),
+        Filled(_hinted("FLOPs", "of a forward pass over one image"), lambda v: count_value(v, FLOPS, scaled)),
         Filled(_hinted("train time", "time of fitting alone"), train_time),
         Filled(_hinted("images/s", "last epoch of fitting"), lambda v: device_value(v, IMAGES_PER_SECOND)),
         Filled(Column("peak memory"), lambda v: device_value(v, PEAK_BYTES)),
@@ -175,12 +126,10 @@ def _hinted(title: str, hint: str) -> Column:
     return Column(title, hint=hint)
 
 
-def _tier(variant: Variant, known: Verdicts) -> Value:
-    found = known.of(variant)
-    if found is None:
-        return Value(NOTHING)
-    compared, place = found
-    return Value(str(compared.tiers[place]), compared.tiers[place])
+def tier_value(variant: Variant, known: Verdicts) -> Value:
+    """Return a variant's tier, nothing where it was not compared."""
+    tier = known.tier(variant)
+    return Value(NOTHING) if tier is None else Value(str(tier), tier)
 
 
 def _test(variant: Variant, metric: str, known: Verdicts) -> Value:
@@ -195,25 +144,8 @@ def _test(variant: Variant, metric: str, known: Verdicts) -> Value:
     return replace(value, text=text, detail=interval_text(metric, interval))
 
 
-def _count(variant: Variant, metric: str, text: Callable[[float], str]) -> Value:
-    counts = sorted(set(variant.values(metric).values()))
-    if not counts:
-        return Value(NOTHING)
-    return Value(" to ".join(dict.fromkeys(map(text, (counts[0], counts[-1])))), counts[0])
-
-
 def _against(variant: Variant, baseline: Variant) -> Value:
     ours, theirs = variant.spread(TEST), baseline.spread(TEST)
     if ours is None or theirs is None or variant is baseline:
         return Value(NOTHING)
     return Value(points(ours.mean - theirs.mean), ours.mean - theirs.mean)
-
-
-def _reason(state: str, reason: str, entries: Sequence[Entry]) -> str:
-    seeds = ", ".join(str(entry.seed) for entry in entries)
-    return f"{amount(len(entries), 'cell')} {state} (seed {seeds}): {shorten(reason, REASON_LENGTH, placeholder='…')}"
-
-
-def _mean(variant: Variant, metric: str) -> float:
-    spread = variant.spread(metric)
-    return -1.0 if spread is None or math.isnan(spread.mean) else spread.mean

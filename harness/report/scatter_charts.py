@@ -1,16 +1,15 @@
-"""A scatter chart with names beside its points, as SVG and as PNG."""
+"""A scatter chart with names beside its points."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from markupsafe import Markup
 
-from harness.measure.drawing import AMBER, BLUE, GRID, INK, MUTED, literal, new_figure, save, shortened
+from harness.measure.drawing import shortened
 from harness.report.charts import ticks
 from harness.report.numbers import percent
 from harness.report.scatter import (
@@ -32,10 +31,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 LETTER: Final = 6.1
 """Width of a letter of a label, as it is on average at 11 pixels."""
-LINE: Final = 13
 NAME_LENGTH: Final = 26
-SIDES: Final[dict[Anchor, Literal["left", "center", "right"]]] = {"start": "left", "middle": "center", "end": "right"}
-PIXELS_AN_INCH: Final = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +67,6 @@ def scatter_chart(scatter: Scatter) -> Markup:
     name = Markup('<text class="name {}" x="{:.1f}" y="{:.1f}">{}</text>')
     parts += [name.format(label.anchor, label.x, label.y, label.text) for label in labels(scatter)]
     return Markup("").join([*parts, Markup("</svg>")])
-
-
-def draw_scatter(scatter: Scatter, path: Path) -> None:
-    """Draw the chart as PNG."""
-    figure = new_figure(WIDTH / PIXELS_AN_INCH, (HEIGHT + LINE) / PIXELS_AN_INCH)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    axes.set(xlim=(0, WIDTH), ylim=(HEIGHT, -LINE))
-    small: dict[str, Any] = {"fontsize": 8, "color": MUTED}
-    axes.text(0, -2, literal(scatter.title), fontsize=9, color=MUTED)
-    for value in ticks(scatter.low, scatter.high):
-        axes.plot([LEFT, WIDTH - RIGHT], [scatter.y(value)] * 2, color=GRID, linewidth=0.8, zorder=0)
-        axes.text(LEFT - 5, scatter.y(value), f"{value * 100:.4g} %", ha="right", va="center", **small)
-    for cost in cost_ticks(scatter):
-        axes.text(scatter.x(cost), HEIGHT - BOTTOM + 16, tick_text(scatter, cost), ha="center", **small)
-    axes.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, axis_text(scatter), ha="center", **small)
-    corners = front_corners(scatter)
-    axes.plot([x for x, _ in corners], [y for _, y in corners], color=AMBER, linewidth=1.4, zorder=1)
-    on_front = {each.name for each in scatter.front}
-    for each in scatter.offers:
-        color = AMBER if each.name in on_front else BLUE
-        axes.plot([scatter.x(each.cost)], [scatter.y(each.accuracy)], "o", color=color, markersize=6, markeredgewidth=0)
-    for label in labels(scatter):
-        axes.text(label.x, label.y, literal(label.text), fontsize=8, color=INK, ha=SIDES[label.anchor])
-    save(figure, path)
 
 
 def labels(scatter: Scatter) -> tuple[Label, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.measure.tiers import tiers
-from harness.report.answers import ImageSet, left_out
+from harness.report.image_sets import ImageSet, left_out
 from harness.report.intervals import Interval, intervals_of
 from harness.report.numbers import amount
 from harness.report.pairs import ALPHA, Family, Pair, all_pairs, tested, with_intervals
@@ -64,6 +64,11 @@ class Verdicts:
         """Return where a variant was compared, and its place there."""
         found = ((each, place) for each in self.sets if (place := each.place(variant)) is not None)
         return next(found, None)
+
+    def tier(self, variant: Variant) -> int | None:
+        """Return a variant's tier, 1 for the best; None where it was not compared."""
+        found = self.of(variant)
+        return None if found is None else found[0].tiers[found[1]]
 
 
 NOTHING_KNOWN: Final = Verdicts((), {})

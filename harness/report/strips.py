@@ -10,8 +10,8 @@ from typing import Final
 from markupsafe import Markup
 
 from harness.report.numbers import percent, percent_spread
-from harness.report.results import TEST, VALIDATION
 from harness.report.spread import Spread
+from harness.report.variant_values import TEST, VALIDATION
 from harness.report.variants import Variant
 
 WIDTH: Final = 180

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.gather import Findings, gather
+from harness.report.gather import gather
+from harness.report.image_sets import image_sets
+from harness.report.predictions import PredictionFiles
 from harness.report.records import ReportStore
-from harness.report.results import (
+from harness.report.results import tier_value
+from harness.report.significance import Verdicts, verdicts
+from harness.report.variant_values import (
     TEST,
     VALIDATION,
     cells_value,
+    every_variant,
     notes_of,
     parameters_value,
     ranked,
@@ -25,6 +31,8 @@ class SummaryRow:
     """One variant as the report's results table has it; figures in percent, `-` where there are none."""
 
     experiment: str
+    tier: str
+    """Experiments of a tier cannot be told apart; 1 is the best."""
     test_accuracy: str
     test_macro_f1: str
     val_accuracy: str
@@ -42,17 +50,22 @@ def summary_rows(store: ReportStore, study: str) -> list[SummaryRow]:
     Raises:
         InputError: the store holds no plan of that name.
     """
-    return rows_of(gather(store, study))
+    findings = gather(store, study)
+    variants = ranked(experiment_variants(findings))
+    return list(
+        rows_of(variants, verdicts(variants, image_sets(every_variant(findings), PredictionFiles(store), "test")))
+    )
 
 
-def rows_of(findings: Findings) -> list[SummaryRow]:
-    """Return the rows of what was gathered."""
-    return [_row(variant) for variant in ranked(experiment_variants(findings))]
+def rows_of(variants: Sequence[Variant], known: Verdicts) -> tuple[SummaryRow, ...]:
+    """Return the rows of variants that are ranked already."""
+    return tuple(_row(variant, known) for variant in variants)
 
 
-def _row(variant: Variant) -> SummaryRow:
+def _row(variant: Variant, known: Verdicts) -> SummaryRow:
     return SummaryRow(
         experiment=variant.name,
+        tier=tier_value(variant, known).text,
         test_accuracy=test_value(variant, TEST).text,
         test_macro_f1=test_value(variant, "test/macro_f1").text,
         val_accuracy=share_value(variant.spread(VALIDATION)).text,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from harness.measure.confusion import percent_text
 from harness.measure.thumbnails import Sheet, Tile, read_thumbnails
-from harness.report.predictions import Member
+from harness.report.panels import Member
 from harness.report.records import ReportStore
 
 if TYPE_CHECKING:

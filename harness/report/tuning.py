@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from harness.contracts import PlannedCell, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
+from harness.measure.tuning_pictures import PICTURES
 from harness.report.records import ReportStore, RunRecord
 
 
@@ -17,6 +18,8 @@ class Tuned:
     tuning: Tuning
     run_id: str
     best: str
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """The PNG files that were logged with it, by their names."""
 
 
 def tuned_experiments(records: Iterable[RunRecord], store: ReportStore) -> tuple[Tuned, ...]:
@@ -44,4 +47,12 @@ def _tuned(record: RunRecord, store: ReportStore) -> Tuned | None:
     if path is None:
         return None
     tuning = Tuning.model_validate_json(path.read_text(encoding="utf-8"))
-    return Tuned(tuning, record.run_id, best.read_text(encoding="utf-8") if best is not None else "")
+    text = best.read_text(encoding="utf-8") if best is not None else ""
+    return Tuned(tuning, record.run_id, text, dict(_pictures(record, store)))
+
+
+def _pictures(record: RunRecord, store: ReportStore) -> Iterator[tuple[str, bytes]]:
+    for name in PICTURES:
+        path = store.artifact(record.run_id, name)
+        if path is not None:
+            yield name, path.read_bytes()

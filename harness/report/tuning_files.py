@@ -31,18 +31,25 @@ def trials_csv(tunings: Iterable[Tuning]) -> str:
     return file.getvalue()
 
 
-def draw_studies(section: TuningSection | None, folder: Path) -> tuple[tuple[str, ...], ...]:
-    """Draw each study's pictures below `folder`/figures in place of earlier ones; return their relative paths."""
+def write_pictures(section: TuningSection | None, folder: Path) -> tuple[tuple[str, ...], ...]:
+    """Write each study's pictures below `folder`/figures in place of earlier ones; return their relative paths.
+
+    They are those that the study logged; of one that logged none they are drawn.
+    """
     for path in [path for name in PICTURES for path in (folder / "figures").glob(f"tuning-*/{name}")]:
         path.unlink()
-    tunings = [study.tuning for study in section.studies] if section is not None else []
-    stems = file_stems(tuning.experiment for tuning in tunings)
-    drawn: list[tuple[str, ...]] = []
-    for tuning in tunings:
-        below = f"figures/tuning-{stems[tuning.experiment]}"
-        draw_tuning(tuning, folder / below)
-        drawn.append(tuple(f"{below}/{name}" for name in PICTURES if (folder / below / name).exists()))
-    return tuple(drawn)
+    studies = section.studies if section is not None else ()
+    stems = file_stems(study.experiment for study in studies)
+    written: list[tuple[str, ...]] = []
+    for study in studies:
+        below = f"figures/tuning-{stems[study.experiment]}"
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        for name, picture in study.pictures.items():
+            (folder / below / name).write_bytes(picture)
+        if not study.pictures:
+            draw_tuning(study.tuning, folder / below)
+        written.append(tuple(f"{below}/{name}" for name in PICTURES if (folder / below / name).exists()))
+    return tuple(written)
 
 
 def _rows(tuning: Tuning) -> Iterable[Mapping[str, Scalar]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +41,7 @@ class TunedStudy:
     importance: str
     best: str
     best_file: str
+    pictures: Mapping[str, bytes]
 
     @property
     def experiment(self) -> str:
@@ -128,4 +129,5 @@ def _study(found: Tuned, stem: str, entries: dict[str, Entry]) -> TunedStudy:
         importance=importance_text(tuning),
         best=found.best,
         best_file=f"best-{stem}.yaml" if found.best else "",
+        pictures=found.pictures,
     )

@@ -11,8 +11,8 @@ from harness.measure.tuning_points import METRICS, front, goal_text, ranking, wi
 from harness.report.gather import Entry
 from harness.report.numbers import amount, duration, percent
 from harness.report.provenance import Fact
-from harness.report.results import TEST
 from harness.report.tuning_figures import confirmation_of, difference_text, figure_text, gain, mean_text, settings_text
+from harness.report.variant_values import TEST
 
 SAMPLERS: Final = {
     "random": "random search",

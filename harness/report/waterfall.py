@@ -5,30 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from markupsafe import Markup, escape
 
-from harness.measure.drawing import (
-    AMBER,
-    BLUE,
-    GRID,
-    INK,
-    MUTED,
-    literal,
-    new_figure,
-    plain_axes,
-    save,
-    shortened,
-)
+from harness.measure.drawing import shortened
 from harness.report.ablations import ABOVE, FIRST, TITLES, Effects
 from harness.report.charts import ticks
 from harness.report.numbers import points
-from harness.report.results import TEST, VALIDATION
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from harness.report.variant_values import TEST, VALIDATION
 
 WIDTH: Final = 560
 LABELS: Final = 150
@@ -97,26 +82,6 @@ def waterfall_of(effects: Effects) -> Waterfall | None:
     return None
 
 
-def draw_waterfall(chart: Waterfall, path: Path) -> None:
-    """Draw the chart as PNG."""
-    figure = new_figure(7.6, 1.2 + 0.34 * (len(chart.bars) + 1))
-    axes = figure.subplots()
-    plain_axes(axes, chart.title)
-    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
-    axes.grid(visible=False, axis="y")
-    axes.axvline(chart.base * 100, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    axes.plot([chart.base * 100], [0], "o", color=INK, markersize=5)
-    axes.annotate(f"{chart.base * 100:.2f}", (chart.base * 100, 0), xytext=(8, -3), **_SMALL)
-    for row, bar in enumerate(chart.bars, 1):
-        _draw_bar(axes, row, bar)
-    names = [chart.first, *(bar.label for bar in chart.bars)]
-    axes.set_yticks(range(len(names)), [literal(shortened(name, 34)) for name in names], color=INK)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    low, high = chart.span
-    axes.set_xlim(low * 100, (high + 0.12 * (high - low)) * 100)
-    save(figure, path)
-
-
 def waterfall_svg(chart: Waterfall) -> Markup:
     """Return the chart as SVG, colored by the page's style sheet."""
     low, high = chart.span
@@ -141,9 +106,6 @@ def waterfall_svg(chart: Waterfall) -> Markup:
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-_SMALL: Final[dict[str, Any]] = {"textcoords": "offset points", "fontsize": 8, "color": MUTED}
-
-
 def _bars(effects: Effects, metric: str, means: dict[str, float]) -> tuple[Bar, ...]:
     steps = effects.steps.get(ABOVE, effects.steps[FIRST])
     bars = []
@@ -153,19 +115,6 @@ def _bars(effects: Effects, metric: str, means: dict[str, float]) -> tuple[Bar, 
             ends = (None, None) if pair is None else (pair.low, pair.high)
             bars.append(Bar(label, means[other], means[label], *ends))
     return tuple(bars)
-
-
-def _draw_bar(axes: Axes, row: int, bar: Bar) -> None:
-    color = BLUE if bar.change >= 0 else AMBER
-    axes.barh([row], [bar.change * 100], left=[bar.start * 100], height=0.52, color=color, alpha=0.75)
-    axes.plot([bar.end * 100] * 2, [row - 0.26, row + 0.26], color=color, linewidth=2)
-    rightmost = max(bar.start, bar.end)
-    if bar.spread is not None:
-        low, high = (end * 100 for end in bar.spread)
-        axes.plot([low, high], [row, row], color=INK, linewidth=1.1)
-        axes.plot([low, high], [row, row], "|", color=INK, markersize=6)
-        rightmost = max(rightmost, bar.spread[1])
-    axes.annotate(points(bar.change), (rightmost * 100, row), xytext=(6, -3), **_SMALL)
 
 
 def _row_label(row: int, label: str, figure: str) -> Markup:

@@ -16,6 +16,7 @@ from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
 from harness.report.records import ReportStore
+from harness.report.table import SummaryRow, rows_of
 from harness.report.tuning_files import TRIALS, trials_csv
 
 ABLATIONS: Final = "ablations.csv"
@@ -30,6 +31,8 @@ class Written:
     markdown: Path
     results: Path
     cells: Path
+    rows: tuple[SummaryRow, ...]
+    """The results as a terminal shows them."""
     warning: str
     """Why the figures are for testing only, empty where they are not."""
 
@@ -55,6 +58,7 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
         markdown=_write(folder / "results.md", markdown_text(report, figures)),
         results=_write(folder / "results.csv", results_csv(findings, report.verdicts)),
         cells=_write(folder / "cells.csv", cells_csv(findings)),
+        rows=rows_of(report.variants, report.verdicts),
         warning=report.warning,
     )
 

@@ -19,10 +19,10 @@ def test_means_over_images_are_the_figures_that_a_cell_reports() -> None:
     scores, labels = scored()
     figures = evaluate(scores, labels, probabilistic=True)
     predicted = scores.argmax(axis=1)
-    confidence = np.exp(log_softmax(scores).max(axis=1))
-    assert loss_values(scores, labels).mean() == pytest.approx(figures.loss)
+    logs = log_softmax(scores)
+    assert loss_values(logs, labels).mean() == pytest.approx(figures.loss)
     assert macro_f1_values(predicted, labels, 5).mean() == pytest.approx(figures.macro_f1)
-    assert calibration_values(confidence, predicted == labels).mean() == pytest.approx(figures.ece)
+    assert calibration_values(np.exp(logs.max(axis=1)), predicted == labels).mean() == pytest.approx(figures.ece)
 
 
 def test_the_spread_of_macro_f1s_values_is_its_spread_over_drawn_images() -> None:

@@ -9,9 +9,9 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from harness.measure.confusion import colors_of, percent_text
-from harness.measure.curves import mean_of
 from harness.measure.galleries import confident_errors
-from harness.measure.pictures import draw_confusion, draw_curves, draw_errors, draw_filters, draw_seed_curves
+from harness.measure.histories import mean_of
+from harness.measure.pictures import draw_confusion, draw_curves, draw_errors, draw_filters
 
 RANDOM = np.random.default_rng(0)
 HISTORY = [
@@ -65,10 +65,8 @@ def test_curves_are_drawn_with_and_without_validation(tmp_path: Path) -> None:
     assert drawn(tmp_path / "both.png").shape == drawn(tmp_path / "train.png").shape
 
 
-def test_seeds_that_stopped_early_shorten_the_mean_only(tmp_path: Path) -> None:
+def test_seeds_that_stopped_early_shorten_their_mean() -> None:
     np.testing.assert_allclose(mean_of([np.array([1.0, 2.0, 9.0]), np.array([3.0, 4.0])]), [2, 3])
-    draw_seed_curves([HISTORY, HISTORY[:3]], tmp_path / "curves.png")
-    drawn(tmp_path / "curves.png")
 
 
 def test_no_epochs_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from harness.measure.diagnosis import Diagnosis, Evidence, Verdict
 from harness.report.curves import Curves, curves_of
 from harness.report.diagnosis import diagnosis_section
 from harness.report.gather import gather
+from harness.report.predictions import PredictionFiles
 from harness.report.reach import reach_tables, reached, thresholds
 from harness.report.remedies import remedies
 from harness.report.tables import Table
@@ -38,7 +39,7 @@ def curves(store: KeptStore) -> tuple[Curves, ...]:
 
 
 def verdicts(store: KeptStore) -> dict[str, str]:
-    section = diagnosis_section(variants_of(store), curves(store), store)
+    section = diagnosis_section(variants_of(store), curves(store), PredictionFiles(store))
     assert section is not None
     return {row[0].text: row[1].text for row in section.table.rows}
 
@@ -77,7 +78,7 @@ def test_each_variant_has_its_verdict(store: KeptStore) -> None:
 def test_a_cell_that_failed_for_another_reason_has_no_diagnosis(store: KeptStore) -> None:
     planned = cell_of("a")
     store.keep(plan_of(planned)).fail(planned, "OutOfMemoryError: does not fit")
-    assert diagnosis_section(variants_of(store), (), store) is None
+    assert diagnosis_section(variants_of(store), (), PredictionFiles(store)) is None
 
 
 def test_the_gap_says_how_much_so_few_validation_images_leave_open(store: KeptStore) -> None:
@@ -85,7 +86,7 @@ def test_the_gap_says_how_much_so_few_validation_images_leave_open(store: KeptSt
     store.keep(plan_of(planned))
     run = predict(store, planned, (0, 1, 2, 0), (0, 1, 2, 1), split="val")
     store.histories[run.run_id] = history(*(0.75,) * 10, gap=0.05)
-    section = diagnosis_section(variants_of(store), curves(store), store)
+    section = diagnosis_section(variants_of(store), curves(store), PredictionFiles(store))
     assert section is not None
     assert column(section.table, "gap") == ["+5.00 ± 42.44"]
 

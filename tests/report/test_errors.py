@@ -11,7 +11,8 @@ from harness.report.agreement import agreement_on
 from harness.report.confusions import class_table, confusions_of
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.gather import gather
-from harness.report.predictions import panels
+from harness.report.panels import panels
+from harness.report.predictions import PredictionFiles
 from harness.report.tiles import EXACT_UP_TO, Picture
 from harness.report.variants import experiment_variants
 from tests.report.predicted import predict
@@ -23,7 +24,7 @@ MIXED = (1, 0, 1, 0, 2, 2)
 
 
 def sections_of(store: KeptStore) -> tuple[ErrorSection, ...]:
-    return error_sections(experiment_variants(gather(store, STUDY)), store)
+    return error_sections(experiment_variants(gather(store, STUDY)), PredictionFiles(store))
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_variants_are_compared_on_the_same_images_only(store: KeptStore) -> None
     store.keep(plan_of(tested, sealed))
     predict(store, tested, TRUTH, MIXED)
     predict(store, sealed, TRUTH, MIXED, split="val")
-    found = panels(experiment_variants(gather(store, STUDY)), store)
+    found = panels(experiment_variants(gather(store, STUDY)), PredictionFiles(store))
     assert [(panel.split, len(panel.members)) for panel in found] == [("test", 1), ("val", 1)]
     assert agreement_on(found[0], "") is None
 

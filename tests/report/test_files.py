@@ -86,14 +86,14 @@ def test_all_files_are_written_and_written_again_the_same(study: KeptStore, tmp_
     }
     assert {path.name for path in (folder / "figures").iterdir()} == {
         "results.png",
-        "ablation-parts.png",
-        "curves-mlp.png",
-        "curves-parts-crop.png",
-        "confusion-mlp.png",
-        "confusion-parts-crop.png",
-        "confusion-hog.png",
-        "cost-time.png",
-        "cost-parameters.png",
+        "ablation-parts.svg",
+        "curves-mlp.svg",
+        "curves-parts-crop.svg",
+        "confusion-mlp.svg",
+        "confusion-parts-crop.svg",
+        "confusion-hog.svg",
+        "cost-time.svg",
+        "cost-parameters.svg",
     }
     assert write_report(study, STUDY, folder) == written
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

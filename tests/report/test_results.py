@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
+
 import pytest
 
 from harness.contracts import Dataset
+from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
 from harness.errors import InputError
+from harness.report.csv_files import cells_csv, results_csv
 from harness.report.gather import gather
 from harness.report.results import results_table
 from harness.report.table import summary_rows
 from harness.report.tables import Table
 from harness.report.variants import experiment_variants
+from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, Run, cell_of, plan_of
 
 
@@ -144,3 +150,26 @@ def test_the_terminals_rows_are_those_of_the_report(store: KeptStore) -> None:
 def test_a_study_that_was_never_run_is_an_input_error(store: KeptStore) -> None:
     with pytest.raises(InputError, match='"a study" was never run'):
         summary_rows(store, STUDY)
+
+
+def test_the_terminal_shows_the_tiers(store: KeptStore) -> None:
+    labels = [place % 3 for place in range(200)]
+    wrong = [(label + 1) % 3 if place < 90 else label for place, label in enumerate(labels)]
+    cells = {name: cell_of(name) for name in ("best", "far")}
+    store.keep(plan_of(*cells.values()))
+    for name, said in (("best", labels), ("far", wrong)):
+        predict(store, cells[name], labels, said, thumbnails=False)
+    assert [(row.experiment, row.tier) for row in summary_rows(store, STUDY)] == [("best", "1"), ("far", "2")]
+
+
+def test_the_csv_has_energy_and_plain_training_accuracy_and_no_mean_of_energy_over_devices(store: KeptStore) -> None:
+    cells = [cell_of("mlp", seed) for seed in (0, 1)]
+    store.keep(plan_of(*cells))
+    for planned, device in zip(cells, ("a CPU", "a GPU"), strict=True):
+        run = store.finish(planned, 0.5, device=device)
+        measured = dict(run.metrics) | {JOULES: 100.0, PLAIN_TRAIN_ACCURACY: 0.75}
+        store.cells[planned.key] = [replace(run, metrics=measured)]
+    (row,) = csv.DictReader(results_csv(gather(store, STUDY)).splitlines())
+    assert (row["train/accuracy_plain mean"], row["energy/joules mean"]) == ("0.75", "")
+    each = csv.DictReader(cells_csv(gather(store, STUDY)).splitlines())
+    assert [row["energy/joules"] for row in each] == ["100.0", "100.0"]

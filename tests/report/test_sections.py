@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness.contracts import Ablation, Claim, Opening, Place
-from harness.report.ablations import ablation_tables
+from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
+from harness.report.ablations import ablation_effects, effects_table
 from harness.report.claims import claims_table
 from harness.report.confusions import confusions_of
 from harness.report.curves import curves_of
@@ -69,7 +69,7 @@ def ablation_study(store: KeptStore, order: str, rows: tuple[str, ...]) -> KeptS
 
 def test_ablation_differences_are_paired_by_seed(store: KeptStore) -> None:
     rows = ("base", "- crop", "- flip")
-    (table,) = ablation_tables(gather(ablation_study(store, "leave_one_out", rows), STUDY))
+    (table,) = map(effects_table, ablation_effects(gather(ablation_study(store, "leave_one_out", rows), STUDY)))
     assert column(table, "parts") == list(rows)
     assert column(table, "test top-1 %") == ["91.00 ± 1.41", "80.00 ± 0.00", "70.00 ± 0.00"]
     assert column(table, "test, to first row") == ["-", "-11.00 ± 1.41", "-21.00 ± 1.41"]
@@ -77,14 +77,14 @@ def test_ablation_differences_are_paired_by_seed(store: KeptStore) -> None:
 
 def test_a_cumulative_ablation_shows_each_step(store: KeptStore) -> None:
     rows = ("none", "+ crop", "+ flip")
-    (table,) = ablation_tables(gather(ablation_study(store, "cumulative", rows), STUDY))
+    (table,) = map(effects_table, ablation_effects(gather(ablation_study(store, "cumulative", rows), STUDY)))
     assert column(table, "test, to row above") == ["-", "-11.00 ± 1.41", "-10.00 ± 0.00"]
 
 
 def test_an_ablation_pairs_only_seeds_that_both_have(store: KeptStore) -> None:
     ablation_study(store, "leave_one_out", ("base", "- crop"))
     del store.cells["vgg_s1"]
-    (table,) = ablation_tables(gather(store, STUDY))
+    (table,) = map(effects_table, ablation_effects(gather(store, STUDY)))
     assert column(table, "test, to first row") == ["-", "-10.00"]
 
 
@@ -93,7 +93,7 @@ def test_a_row_that_only_left_out_stays_in_the_table(store: KeptStore) -> None:
     assert store.kept_plan is not None
     wider = Ablation(name="parts", base="vgg", order="leave_one_out", rows=("base", "- crop", "- flip"))
     store.keep(store.kept_plan.model_copy(update={"ablations": (wider,)}))
-    (table,) = ablation_tables(gather(store, STUDY))
+    (table,) = map(effects_table, ablation_effects(gather(store, STUDY)))
     assert column(table, "cells") == ["2/2", "2/2", "left out"]
 
 
@@ -188,3 +188,21 @@ def test_how_it_was_run_names_seeds_split_device_and_versions(store: KeptStore) 
     assert known["data"] == "digits, validation 100 images (seed 0)"
     assert (known["commit"], known["validation split digest"], known["device"]) == ("abc", "d1", "a CPU")
     assert known["versions"] == "CPython 3.11.9, torch 2.15.0, numpy 2.4.6"
+
+
+def test_a_claim_about_seconds_is_held_against_each_device_by_itself(store: KeptStore) -> None:
+    cells = [cell_of("vgg", seed) for seed in (0, 1)]
+    store.keep(plan_of(*cells))
+    for planned, device, seconds in zip(cells, ("a CPU", "a GPU"), (600.0, 60.0), strict=True):
+        store.finish(planned, 0.9, device=device, seconds=seconds)
+    table = claimed(store, Claim(experiment="vgg", metric="time/train_seconds", value=60, tolerance=5))
+    assert column(table, "measured on") == ["digits, a CPU", "digits, a GPU"]
+    assert [text.split(" (")[0] for text in column(table, "verdict")] == ["higher than claimed", "holds"]
+
+
+def test_a_part_of_the_data_says_nothing_of_a_claim(store: KeptStore) -> None:
+    limited = Dataset(name="digits", validation=Validation(size=100), limit=Limit(train=200))
+    planned = cell_of("vgg", dataset=limited)
+    store.keep(plan_of(planned)).finish(planned, 0.91)
+    table = claimed(store, Claim(experiment="vgg", metric="test/accuracy", value=0.91))
+    assert column(table, "verdict") == ["not comparable: only a part of the data"]

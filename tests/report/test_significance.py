@@ -8,13 +8,15 @@ import pytest
 
 from harness.contracts import Dataset
 from harness.measure.intervals import wilson
-from harness.report.answers import image_sets
 from harness.report.comparisons import pairs_csv, pairs_tables
 from harness.report.gather import gather
 from harness.report.headline import headline
-from harness.report.results import ranked, results_table
+from harness.report.image_sets import image_sets
+from harness.report.predictions import PredictionFiles
+from harness.report.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
 from harness.report.tables import Table
+from harness.report.variant_values import ranked
 from harness.report.variants import distinct_variants, experiment_variants
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
@@ -39,7 +41,9 @@ def study(store: KeptStore, **wrong: tuple[int, ...]) -> Verdicts:
 
 def known(store: KeptStore) -> Verdicts:
     findings = gather(store, STUDY)
-    return verdicts(ranked(experiment_variants(findings)), image_sets(distinct_variants(findings), store, "test"))
+    return verdicts(
+        ranked(experiment_variants(findings)), image_sets(distinct_variants(findings), PredictionFiles(store), "test")
+    )
 
 
 def lead(store: KeptStore, found: Verdicts) -> tuple[str, ...]:
@@ -161,6 +165,6 @@ def test_pairs_are_told_with_interval_and_verdict(store: KeptStore) -> None:
 def test_two_names_of_the_same_cells_are_compared_once(store: KeptStore) -> None:
     found = study(store, best=(10,), far=(60,))
     variants = found.sets[0].variants
-    images = image_sets(variants, store, "test")
+    images = image_sets(variants, PredictionFiles(store), "test")
     again = verdicts((*variants, variants[0]), images)
     assert again.sets[0].comparisons == 1
