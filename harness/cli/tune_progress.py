@@ -49,6 +49,10 @@ class StudyBoard(Board):
         """Whether a cell is one of those to be run now."""
         return True
 
+    def expect(self, fits: int) -> None:
+        """Take so many fits for all that are left."""
+        self._total = self.count("finished", "failed", "pruned", "skipped") + fits
+
     def leave_out(self, fits: int) -> None:
         """Take fits off the total that are done already, or not needed."""
         self._total = max(1, self._total - fits)
@@ -107,8 +111,9 @@ class StudyWatcher:
             point = ", ".join(f"{path} {_shown(value)}" for path, value in best.params.items())
             self._say(f"{name}: best is trial {best.number}, {best.values[0]:.4f}: {point or 'as in the file'}")
 
-    def stage_begins(self, name: str, text: str) -> None:
-        """Say what comes next."""
+    def stage_begins(self, name: str, text: str, fits: int) -> None:
+        """Say what comes next; what other processes have fitted is not waited for any more."""
+        self._board.expect(fits)
         self._say(f"{name}: {text}")
 
     def _say(self, line: str) -> None:

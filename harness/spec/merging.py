@@ -69,7 +69,7 @@ def _located(node: Node) -> Node:
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return node
     folder = Path(node.mark.file).parent if node.mark.line else Path()
-    path = Path(os.path.normpath(folder / Path(node.value).expanduser())).absolute()
+    path = Path(os.path.normpath((folder / Path(node.value).expanduser()).absolute()))
     return Scalar(str(path), node.mark, node.path)
 
 

@@ -12,8 +12,10 @@ import optuna
 from harness.contracts import Confirmation, Frozen
 from harness.errors import InputError
 from harness.tune.ground import Ground
-from harness.tune.storage import Storage, exists, open_storage
-from harness.tune.trials import Trials, retry_once
+from harness.tune.owners import PROCESS
+from harness.tune.storage import Storage, exists, faults_told, open_storage
+from harness.tune.trials import Trials
+from harness.tune.turns import Turn
 
 IDENTITY: Final = "harness.identity"
 SECONDS: Final = "harness.seconds"
@@ -46,12 +48,23 @@ class Book:
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time of search and confirmation, over all sessions."""
-        return float(self._attribute(SECONDS, 0.0))
+        """Wall-clock time of search and confirmation, of all processes together."""
+        return sum(float(value) for name, value in self._study.user_attrs.items() if name.startswith(SECONDS))
 
     def add_seconds(self, seconds: float) -> None:
-        """Count time spent."""
-        self._study.set_user_attr(SECONDS, self.seconds + seconds)
+        """Count time spent; each process in an entry of its own, so that none overwrites another's."""
+        own = f"{SECONDS}.{PROCESS}"
+        self._study.set_user_attr(own, self._attribute(own, 0.0) + seconds)
+
+    @property
+    def choosing(self) -> Turn:
+        """The turn to choose the winner and to open the test set for it."""
+        return self.storage.turn(self._study.study_name, "harness.choosing")
+
+    @property
+    def beginning(self) -> Turn:
+        """The turn to start the run that stands for the study in the tracking store."""
+        return self.storage.turn(self._study.study_name, "harness.beginning")
 
     @property
     def choice(self) -> Choice | None:
@@ -87,19 +100,19 @@ def open_book(ground: Ground, home: Path) -> Book:
         InputError: there is a study of another space under this name.
         StoreError: the storage cannot be opened.
     """
-    storage = open_storage(home, on_stale=retry_once)
-    directions = [goal.direction for goal in ground.tune.objective.goals]
-    study = optuna.create_study(
-        study_name=ground.title,
-        storage=storage.optuna,
-        directions=directions,
-        load_if_exists=True,
-        pruner=optuna.pruners.NopPruner(),
-    )
-    if IDENTITY not in study.user_attrs:
-        study.set_user_attr(IDENTITY, dict(ground.identity))
-        study.set_metric_names([goal.metric for goal in ground.tune.objective.goals])
-    refuse_another(ground, study.user_attrs[IDENTITY])
+    storage = open_storage(home)
+    with faults_told(storage):
+        study = optuna.create_study(
+            study_name=ground.title,
+            storage=storage.optuna,
+            directions=[goal.direction for goal in ground.tune.objective.goals],
+            load_if_exists=True,
+            pruner=optuna.pruners.NopPruner(),
+        )
+        if IDENTITY not in study.user_attrs:
+            study.set_user_attr(IDENTITY, dict(ground.identity))
+            study.set_metric_names([goal.metric for goal in ground.tune.objective.goals])
+        refuse_another(ground, study.user_attrs[IDENTITY])
     return Book(ground, storage, study)
 
 
@@ -112,12 +125,13 @@ def find_book(ground: Ground, home: Path) -> Book | None:
     """
     if not exists(home):
         return None
-    storage = open_storage(home, on_stale=retry_once)
-    if ground.title not in optuna.get_all_study_names(storage.optuna):
-        return None
-    study = optuna.load_study(study_name=ground.title, storage=storage.optuna)
-    if IDENTITY in study.user_attrs:
-        refuse_another(ground, study.user_attrs[IDENTITY])
+    storage = open_storage(home)
+    with faults_told(storage):
+        if ground.title not in optuna.get_all_study_names(storage.optuna):
+            return None
+        study = optuna.load_study(study_name=ground.title, storage=storage.optuna)
+        if IDENTITY in study.user_attrs:
+            refuse_another(ground, study.user_attrs[IDENTITY])
     return Book(ground, storage, study)
 
 

@@ -113,6 +113,15 @@ class Ground:
         fresh = [each for each in found if any_source or each.tags.get("harness.source_digest") == digest]
         return next((each for each in reversed(fresh) if each.status == "FINISHED"), None)
 
+    def bury(self, planned: PlannedCell) -> None:
+        """End as killed what a process that is gone has left running of this cell; only where it is known to be gone.
+
+        What such a run has saved is gone on with, which needs a run that has ended.
+        """
+        for record in self.store.cell_records([planned.key])[planned.key]:
+            if record.status == "RUNNING" and (record.study, record.name) == (self.study, planned.name):
+                self.store.end(record.run_id, "KILLED", "the process that ran it is gone")
+
     def _sealed(self, found: TrialFound, seeds: Iterable[int], stage: str) -> tuple[PlannedCell, ...]:
         base = self._varied(found.params).model_copy(update={"train_on": "train", "test": "never"})
         tags = {"harness.stage": stage, "harness.trial": str(found.number), "harness.test": SEALED}

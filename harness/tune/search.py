@@ -20,6 +20,7 @@ from harness.errors import HarnessError
 from harness.tune.ground import Ground
 from harness.tune.pruning import Judge
 from harness.tune.space import Point
+from harness.tune.storage import faults_told
 from harness.tune.trials import Trials
 
 WINDOW: Final = 4
@@ -73,11 +74,12 @@ class Search:
         """Yield the cells of trials until the budget is spent; None while there is none until another ends."""
         for found in self.trials.all():
             self._know(found)
-        for found in self.trials.adopt():
-            self._open(found)
+        self._adopt()
         while True:
             planned = self._next_cell()
             if planned is None and not any(each.running for each in self.open.values()):
+                if self._adopt():
+                    continue
                 break
             yield planned
         for number in sorted(self.open):
@@ -88,9 +90,10 @@ class Search:
         for number in self.open:
             self.trials.leave(number)
 
-    def storage_ids(self) -> list[int]:
-        """Return the storage's ids of the trials that this process has open."""
-        return [self.trials.id_of(number) for number in tuple(self.open)]
+    def beat(self) -> None:
+        """Tell other machines that the open trials are alive."""
+        for number in tuple(self.open):
+            self.trials.own(number)
 
     def started(self, planned: PlannedCell, device: str) -> None:
         """Pass it on."""
@@ -103,7 +106,8 @@ class Search:
         value = metrics.get(self.ground.tune.objective.first.metric)
         if trial is None or value is None or planned.key != trial.cells[0].key:
             return
-        self.trials.hear(trial.found.number, epoch, value)
+        with faults_told(self.trials.storage):  # ends the search; anything else would end the fit alone
+            self.trials.hear(trial.found.number, epoch, value)
         if trial.judge is not None:
             trial.judge.hear(epoch, value)
 
@@ -130,9 +134,8 @@ class Search:
                 if planned is not None:
                     trial.running = planned.key
                     return planned
-            if not self._may_ask():
+            if not (self._is_to_draw() and self._has_room() and self._ask()):
                 return None
-            self._ask()
 
     def _cell_of(self, trial: Open) -> PlannedCell | None:
         """Return a trial's next cell that is neither running nor finished before."""
@@ -153,10 +156,12 @@ class Search:
                 self._done(trial, replace(outcome, state="finished") if is_own else outcome)
         return None
 
-    def _may_ask(self) -> bool:
-        """Whether another trial may be drawn, after the oldest has been told where that makes room."""
-        if not self.trials.has_waiting and (self.trials.points >= self.ground.budget or self._is_over()):
-            return False
+    def _is_to_draw(self) -> bool:
+        """Whether the budget allows another trial, or a second try waits."""
+        return self.trials.has_waiting or (self.trials.points < self.ground.budget and not self._is_over())
+
+    def _has_room(self) -> bool:
+        """Whether another trial can be open, after the oldest has been told where that makes room."""
         if len(self.open) >= self.window:
             oldest = min(self.open)
             if not self.open[oldest].has_ended:
@@ -167,9 +172,24 @@ class Search:
     def _is_over(self) -> bool:
         return time.monotonic() - self.begun > self.seconds_left
 
-    def _ask(self) -> None:
-        fixed, outside = self._fixed(self.trials.points)
-        self._open(self.trials.ask(fixed, outside))
+    def _ask(self) -> bool:
+        """Draw a trial; False if another process has drawn the last one meanwhile."""
+        with self.trials.drawing.waited_for():
+            if not self._is_to_draw():
+                return False
+            found = self.trials.ask(*self._fixed(self.trials.points))
+        self._open(found)
+        return True
+
+    def _adopt(self) -> bool:
+        """Take over what processes that are gone have left; whether there is anything more to do."""
+        with self.trials.drawing.waited_for():
+            adopted = self.trials.adopt()
+        for found in adopted:
+            self._open(found)
+            for planned in self.open[found.number].cells:
+                self.ground.bury(planned)
+        return bool(adopted) or self.trials.has_waiting
 
     def _fixed(self, place: int) -> tuple[Point | None, tuple[str, ...]]:
         """Return the point that is not drawn: the experiment's own settings first, then those of a grid."""

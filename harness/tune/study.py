@@ -28,6 +28,7 @@ from harness.tune.ground import Ground
 from harness.tune.importances import importances
 from harness.tune.samplers import seed_of
 from harness.tune.search import WINDOW, Search
+from harness.tune.storage import faults_told
 from harness.tune.study_run import log_trial, log_tuning, start_study_run
 from harness.tune.watching import TuneWatcher
 
@@ -54,12 +55,18 @@ def run_tuning(ground: Ground, executor: Executor, settings: RunSettings, watche
         StoreError: a store cannot be reached.
     """
     book = open_book(ground, ground.store.home)
-    refuse_reopening(book)
-    if is_done(book):
-        return TuneOutcome(ground.name, "skipped", tuning_of(book, "done"))
+    with faults_told(book.storage):
+        refuse_reopening(book)
+        if is_done(book):
+            return TuneOutcome(ground.name, "skipped", tuning_of(book, "done"))
+        return _run(book, executor, settings, watcher)
+
+
+def _run(book: Book, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
+    ground = book.ground
     device = choose_device(settings.device)
     with Interrupts() as interrupts:
-        around = _surroundings(ground, settings, device, watcher, interrupts)
+        around = _surroundings(book, settings, device, watcher, interrupts)
         session = Session(book, around, settings, device, watcher)
         state: State = "interrupted"
         try:
@@ -160,13 +167,24 @@ class Session:
         if book.trials.is_shared():
             self.message = "trials run in other processes; the last of them chooses the winner"
             return "elsewhere"
-        if _is_to_choose(book) and not self._choose(executor):
-            return "failed"
-        return self._finish(executor)
+        if not book.choosing.take():
+            self.message = "another process chooses the winner and opens the test set for it"
+            return "elsewhere"
+        with book.storage.beating(book.choosing.take):
+            return self._conclude(executor)
+
+    def _conclude(self, executor: Executor) -> State:
+        try:
+            is_chosen = not _is_to_choose(self.book) or self._choose(executor)
+            return self._finish(executor) if is_chosen else "failed"
+        finally:
+            self.book.choosing.give_back()
 
     def close(self, state: State) -> None:
         """Log what was found and end the study's run in its true state."""
         self._count_time()
+        if state == "elsewhere":  # where it goes on, what was found is logged
+            return
         ground, run_id = self.book.ground, self._around.parent
         log_tuning(ground, run_id, tuning_of(self.book, self.stage))
         if not self.book.trials.is_shared():
@@ -174,13 +192,13 @@ class Session:
 
     def _search(self, executor: Executor) -> None:
         book, tune = self.book, self.book.ground.tune
-        done = book.trials.all()
+        done = [each for each in book.trials.all() if each.state != "running"]
         self._best = next(iter(ranked(done, tune)), None)
         self._watcher.study_begins(book.ground.name, tune, len(done), book.ground.budget)
         search = Search(book.ground, book.trials, self._watcher, self._told, max(WINDOW, self._settings.workers))
         if tune.timeout is not None:
             search.seconds_left = tune.timeout - book.seconds
-        with book.storage.beating(search.storage_ids), self._working(search, "trial", retry=0) as work:
+        with book.storage.beating(search.beat), self._working(search, "trial", retry=0) as work:
             try:
                 work.run(executor, search.cells())
             finally:
@@ -223,8 +241,12 @@ class Session:
         ground = self.book.ground
         cells = {each.number: ground.confirmation_cells(each) for each in able}
         every = [cell for each in cells.values() for cell in each]
+        for planned in every:
+            ground.bury(planned)
         numbers = ", ".join(str(each.number) for each in able)
-        self._watcher.stage_begins(ground.name, f"trials {numbers} again on fresh seeds, {len(every)} fits")
+        self._watcher.stage_begins(
+            ground.name, f"trials {numbers} again on fresh seeds, {len(every)} fits", len(every) + 1
+        )
         with self._working(self._watcher, "trial", retry=1) as work:
             work.run(executor, every)
         metric = ground.tune.objective.first.metric
@@ -236,8 +258,9 @@ class Session:
         """Fit the winner and open the test set."""
         self.stage = "final"
         planned = final_of(self.book)
+        self.book.ground.bury(planned)
         log_tuning(self.book.ground, self._around.parent, tuning_of(self.book, "final"))
-        self._watcher.stage_begins(self.book.ground.name, f"the winner, trial {self.book.choice.winner}")  # type: ignore[union-attr]
+        self._watcher.stage_begins(self.book.ground.name, f"the winner, trial {self.book.choice.winner}", 1)  # type: ignore[union-attr]
         with self._working(self._watcher, "cell", retry=1) as work:
             work.run(executor, [planned])
         self.final = work.outcomes[planned.key]
@@ -271,11 +294,11 @@ class Session:
 
 
 def _surroundings(
-    ground: Ground, settings: RunSettings, device: str, watcher: Watcher, interrupts: Interrupts
+    book: Book, settings: RunSettings, device: str, watcher: Watcher, interrupts: Interrupts
 ) -> Surroundings:
-    tags = machine_tags(settings, device)
+    ground, tags = book.ground, machine_tags(settings, device)
     environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
-    with interrupts.shield():
+    with interrupts.shield(), book.beginning.waited_for():
         parent = start_study_run(ground, tags, environment)
     return Surroundings(
         store=ground.store,

@@ -8,22 +8,22 @@ its driver was killed is then told by the next one, without running again.
 from __future__ import annotations
 
 import math
-import os
-import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import optuna
-import psutil
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.contracts import TrialFound, Tune
+from harness.tune.owners import Owner, is_gone, me, now
 from harness.tune.pruning import Judge, judge_of
 from harness.tune.samplers import make_pruner, make_sampler
 from harness.tune.space import Point, optuna_value, suggested
 from harness.tune.storage import Storage
+from harness.tune.turns import Turn
 
 FOUND: Final = "harness"
 OWNER: Final = "owner"
@@ -62,8 +62,13 @@ class Trials:
         """Whether a second try waits to be asked for."""
         return bool(self._frozen(TrialState.WAITING))
 
+    @property
+    def drawing(self) -> Turn:
+        """The turn to draw trials and to take over those of others."""
+        return self.storage.turn(self.study.study_name, "harness.drawing")
+
     def ask(self, fixed: Point | None = None, outside: Sequence[str] = ()) -> TrialFound:
-        """Start the next trial and return it.
+        """Start the next trial and return it; only in one's turn.
 
         Args:
             fixed: the point to take instead of a drawn one; a second try that waits comes before it.
@@ -73,20 +78,15 @@ class Trials:
             self.study.enqueue_trial({path: optuna_value(self.tune.space[path], each) for path, each in fixed.items()})
         self.study.sampler = make_sampler(self.tune, self.study.study_name, len(self._frozen()))
         trial = self.study.ask()
+        self.own(trial.number)
         point = dict(fixed or {}) if outside else suggested(self.tune.space, trial)
-        found = TrialFound(number=trial.number, state="running", params=point, outside=tuple(outside), start=_now())
+        found = TrialFound(number=trial.number, state="running", params=point, outside=tuple(outside), start=now())
         self.note(found)
-        self.own(found.number)
         return found
 
     def adopt(self) -> tuple[TrialFound, ...]:
-        """Take over the running trials of processes of this machine that are gone; return them.
-
-        Where other machines work on the study, trials of silent ones are told failed and put in again.
-        """
-        if self.storage.beats:
-            optuna.storages.fail_stale_trials(self.study)
-        orphans = [each for each in self._frozen(TrialState.RUNNING) if _is_orphan(each)]
+        """Take over the running trials of processes that are gone, and return them; only in one's turn."""
+        orphans = [each for each in self._frozen(TrialState.RUNNING) if self._is_orphan(each)]
         for trial in orphans:
             if FOUND not in trial.user_attrs:  # killed between being asked and being noted
                 self.study.tell(trial.number, state=TrialState.FAIL)
@@ -104,10 +104,8 @@ class Trials:
         return any(not _is_ours(each) for each in self._frozen(TrialState.RUNNING))
 
     def own(self, number: int) -> None:
-        """Say that this process runs a trial."""
-        self._set(number, OWNER, {"host": platform.node(), "pid": os.getpid(), "time": _now()})
-        if self.storage.beats:
-            self.storage.database.record_heartbeat(self.id_of(number))
+        """Say that this process runs a trial, and is alive now."""
+        self._set(number, OWNER, me().model_dump())
 
     def leave(self, number: int) -> None:
         """Say that nobody runs a trial, so that the next session takes it over."""
@@ -119,32 +117,38 @@ class Trials:
 
     def hear(self, number: int, epoch: int, value: float) -> None:
         """Write down the value of an epoch, once."""
-        if epoch not in self._trial(number).intermediate_values:
-            self.storage.optuna.set_trial_intermediate_value(self.id_of(number), epoch, value)
+        with _unless_told():
+            if epoch not in self._trial(number).intermediate_values:
+                self.storage.optuna.set_trial_intermediate_value(self.id_of(number), epoch, value)
 
     def mark(self, number: int, marks: Mapping[str, float]) -> None:
         """Write down what the pruner has noted of a trial."""
-        for name, value in marks.items():
-            self.storage.optuna.set_trial_system_attr(self.id_of(number), name, value)
+        with _unless_told():
+            for name, value in marks.items():
+                self.storage.optuna.set_trial_system_attr(self.id_of(number), name, value)
 
     def tell(self, found: TrialFound) -> None:
         """Tell Optuna how a trial has ended."""
+        with _unless_told():
+            self._tell(found)
+
+    def _tell(self, found: TrialFound) -> None:
         if found.outside:  # a point that Optuna has no words for
-            self.study.tell(found.number, state=TrialState.FAIL)
+            self.study.tell(found.number, state=TrialState.FAIL, skip_if_finished=True)
             return
         for name, most in self.tune.constraints.items() if found.state == "complete" else ():
             optuna.Trial(self.study, self.id_of(found.number)).set_constraint(name, found.costs[name] - most)
         values = list(found.values) if found.state == "complete" else None
-        self.study.tell(found.number, values, state=_STATES[found.state])
+        self.study.tell(found.number, values, state=_STATES[found.state], skip_if_finished=True)
 
     def retry(self, found: TrialFound) -> bool:
         """Tell a trial failed and put it in again; False if it has been put in again before."""
         trial = self._trial(found.number)
-        if RETRY_OF in trial.user_attrs or found.outside:
+        if RETRY_OF in trial.user_attrs or found.outside or trial.state.is_finished():
             return False
         self.note(found.model_copy(update={"state": "failed"}))
         self.study.tell(found.number, state=TrialState.FAIL)
-        retry_once(self.study, self._trial(found.number))
+        self.study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
         return True
 
     def judge(self, found: TrialFound, epochs: int) -> Judge | None:
@@ -167,20 +171,24 @@ class Trials:
         found: int = self.storage.optuna.get_trial_id_from_study_id_trial_number(study, number)
         return found
 
+    def _is_orphan(self, trial: FrozenTrial) -> bool:
+        owner = _owner(trial)
+        return owner is None or is_gone(owner, self.storage.is_shared)
+
     def _set(self, number: int, name: str, value: Any) -> None:
-        self.storage.optuna.set_trial_user_attr(self.id_of(number), name, value)
-
-
-def retry_once(study: optuna.Study, trial: FrozenTrial) -> None:
-    """Put a failed trial in again, unless it is itself a second try."""
-    if RETRY_OF not in trial.user_attrs:
-        study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
+        with _unless_told():
+            self.storage.optuna.set_trial_user_attr(self.id_of(number), name, value)
 
 
 def found_of(trial: FrozenTrial) -> TrialFound:
     """Return what the harness knows of a trial; a loss that was not finite has no place in JSON."""
     epochs = {epoch: value for epoch, value in sorted(trial.intermediate_values.items()) if math.isfinite(value)}
     return TrialFound(**trial.user_attrs[FOUND], epochs=epochs)
+
+
+def _unless_told() -> suppress:
+    """Let go of what is to be written to a trial that another machine, which took this one for dead, has told."""
+    return suppress(UpdateFinishedTrialError)
 
 
 def _tried_again(trials: Sequence[FrozenTrial]) -> set[int]:
@@ -193,24 +201,12 @@ def _is_stillborn(trial: FrozenTrial) -> bool:
     return trial.state.is_finished() and FOUND not in trial.user_attrs
 
 
+def _owner(trial: FrozenTrial) -> Owner | None:
+    """Return whose a trial is, None if it has been left."""
+    owner = trial.user_attrs.get(OWNER)
+    return Owner.model_validate(owner) if owner else None
+
+
 def _is_ours(trial: FrozenTrial) -> bool:
-    owner: Mapping[str, Any] = trial.user_attrs.get(OWNER, {})
-    return owner.get("host") == platform.node() and owner.get("pid") == os.getpid()
-
-
-def _is_orphan(trial: FrozenTrial) -> bool:
-    """Whether a running trial's process was one of this machine and is gone."""
-    owner: Mapping[str, Any] = trial.user_attrs.get(OWNER, {})
-    if not owner:
-        return True
-    if owner["host"] != platform.node() or _is_ours(trial):
-        return False
-    try:
-        started = datetime.fromtimestamp(psutil.Process(owner["pid"]).create_time(), UTC)
-    except psutil.Error:
-        return True
-    return started > datetime.fromisoformat(owner["time"])  # the number has been given to another process since
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    owner = _owner(trial)
+    return owner is not None and owner.is_me

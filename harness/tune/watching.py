@@ -16,5 +16,5 @@ class TuneWatcher(Watcher, Protocol):
     def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
         """A trial has ended; `best` is the best so far."""
 
-    def stage_begins(self, name: str, text: str) -> None:
-        """The confirmation or the final fit begins; `text` says what of."""
+    def stage_begins(self, name: str, text: str, fits: int) -> None:
+        """The confirmation or the final fit begins; `text` says what of, `fits` how many there are still to be."""

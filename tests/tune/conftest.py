@@ -60,7 +60,7 @@ class Diary:
     def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
         self.told.append(found)
 
-    def stage_begins(self, name: str, text: str) -> None:
+    def stage_begins(self, name: str, text: str, fits: int) -> None:
         self.stages.append(text)
 
 
