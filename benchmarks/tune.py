@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -135,12 +135,12 @@ def _write_images(path: Path, count: int) -> None:
     """Write noisy pictures of `CLASSES` patterns, uint8 [N, 32, 32, 3], hard enough that settings matter."""
     random = np.random.default_rng(0)
     patterns = random.normal(0, 3, (CLASSES, 32, 32, 3)).astype(np.float32)
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for split, size in (("train", count), ("test", 100)):
         labels = random.integers(0, CLASSES, size)
         noise = random.normal(128, 60, (size, 32, 32, 3)).astype(np.float32)
         arrays |= {f"x_{split}": np.clip(noise + patterns[labels], 0, 255).astype(np.uint8), f"y_{split}": labels}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    np.savez(path, **arrays)
 
 
 def _ours(folder: Path, home: str, workers: int) -> Search:

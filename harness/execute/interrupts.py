@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+AGAIN_SECONDS: Final = 0.05
 
 
 class Interrupts:
@@ -15,6 +19,9 @@ class Interrupts:
 
     After the first one all others are ignored, so that cleaning up is not cut short. Outside the main thread it
     does nothing, because Python delivers signals to the main thread alone.
+
+    Python cannot let an exception out of a weak reference's callback or of `__del__`, and the signal may come there;
+    such a one is sent again.
     """
 
     def __init__(self) -> None:
@@ -22,15 +29,19 @@ class Interrupts:
         self._pending = False
         self._heard = False
         self._former: dict[int, Any] = {}
+        self._former_hook = sys.unraisablehook
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._former = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._former_hook, sys.unraisablehook = sys.unraisablehook, self._lost
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
+        if self._former:
+            sys.unraisablehook = self._former_hook
 
     @contextmanager
     def shield(self) -> Iterator[None]:
@@ -52,3 +63,10 @@ class Interrupts:
             self._pending = True
             return
         raise KeyboardInterrupt
+
+    def _lost(self, lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            self._former_hook(lost)
+            return
+        self._heard = False
+        threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
