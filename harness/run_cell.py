@@ -54,6 +54,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
         resolve_device(job.device),
         checkpoint=job.folder / "checkpoint.pt",
         max_batches=SMOKE_BATCHES if job.smoke else None,
+        parts=job.parts,
     )
     fitted = job.folder / "fitted"
     fitting = time.perf_counter()

@@ -34,13 +34,17 @@ def build_classifier(
     *,
     checkpoint: Path | None = None,
     max_batches: int | None = None,
+    parts: int = 1,
 ) -> Classifier:
-    """Return the cell's classifier, unfitted; the same cell and task give the same initial weights."""
+    """Return the cell's classifier, unfitted; the same cell and task give the same initial weights.
+
+    `parts` says in how many micro-batches a network takes each batch.
+    """
     model = catalog.realize("model", cell.model.name, cell.model.options)
     if cell.recipe is None:
         classical: Classifier = model.build(task, seed_for(cell.seed, "weights"))
         return classical
-    return NetworkClassifier(model, cell.recipe, task, cell.seed, device, catalog, checkpoint, max_batches)
+    return NetworkClassifier(model, cell.recipe, task, cell.seed, device, catalog, checkpoint, max_batches, parts)
 
 
 def save_classifier(classifier: Classifier, cell: Cell, task: Task, folder: Path) -> None:

@@ -79,6 +79,26 @@ class Ema(Frozen):
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
 
 
+class Lookahead(Frozen):
+    """Slow weights that follow the trained ones every so many steps, which then start again from them.
+
+    After step t of T a slow weight keeps the share `decay` * (t / T)**`power` of itself. They are evaluated in place
+    of the trained ones.
+    """
+
+    every: Positive = 5
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.774
+    power: Annotated[float, Field(ge=0)] = 3.0
+
+
+class Freeze(Frozen):
+    """The parameters whose names match the pattern are trained for the first `epochs` epochs only."""
+
+    parameters: str
+    """As in a shell, `*` stands for anything: `layers.0.*`."""
+    epochs: Annotated[int, Field(ge=0)] = 0
+
+
 class CheckpointEvery(Frozen):
     """A checkpoint at the end of each `epochs` epochs, or when `minutes` have passed."""
 
@@ -98,15 +118,23 @@ class Recipe(Frozen):
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest L2 norm of the whole gradient."""
     ema: Ema | None = None
+    lookahead: Lookahead | None = None
+    freeze: tuple[Freeze, ...] = ()
     early_stopping: EarlyStopping | None = None
     keep: Literal["last", "best"] = "last"
     """Which epoch's weights are kept: the last, or the best on validation accuracy."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 autocast on CUDA devices that have it, fp32 elsewhere."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: on CUDA bf16 autocast, or fp16 with scaled losses where there is no bf16; fp32 elsewhere."""
     channels_last: bool = True
-    tta: Literal["none", "flip", "ten_crop"] = "none"
+    tta: Literal["none", "flip", "flip_shift", "ten_crop"] = "none"
     """Test-time augmentation, reported beside the plain figure as test/accuracy_tta."""
     checkpoint: CheckpointEvery = CheckpointEvery()
+
+    @model_validator(mode="after")
+    def _one_average(self) -> Recipe:
+        if self.ema and self.lookahead:
+            raise ValueError("ema and lookahead both say which weights are evaluated: give one of them")
+        return self
 
 
 class Cell(Frozen):

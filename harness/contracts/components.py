@@ -7,7 +7,7 @@ kind of component a file holds. Nothing here imports torch: declaring options mu
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
@@ -72,13 +72,29 @@ class NetworkModel(Component):
         Weights come from torch's global generator, which the caller has seeded.
         """
 
+    def prepare(self, network: torch.nn.Module, images: Iterator[torch.Tensor]) -> None:
+        """Set weights that depend on the data, before the first step of a fit; by default there are none.
+
+        Args:
+            network: The unfitted network, on its device.
+            images: The training images in their order, not augmented, normalized, in batches float32 [n, C, H, W]
+                on the CPU; made as they are asked for.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images float32 [N, C, H, W] in [0, 1] on the device; targets float32 [N, K], rows sum to 1."""
+    """Images float32 [N, C, H, W] in [0, 1] on the device; targets float32 [N, K], rows sum to 1.
+
+    An augmentation may leave out what follows: what is left out stays as it was.
+    """
 
     images: torch.Tensor
     targets: torch.Tensor
+    lots: torch.Tensor | None = None
+    """float32 [N] in [0, 1): drawn once for each training image, the same in every epoch of a fit."""
+    epoch: torch.Tensor | None = None
+    """int64 scalar on the device: the number of epochs before this one."""
 
 
 class Augmentation(Component):

@@ -23,3 +23,5 @@ class Job:
     smoke: bool = False
     light: bool = False
     """Whether it leaves figures and predictions only, as a search's trials do: neither model nor pictures."""
+    parts: int = 1
+    """In how many micro-batches a network takes each batch: more after memory ran out."""

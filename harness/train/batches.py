@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from harness.contracts import Batch, LabeledImages, Task
+from harness.seeds import seed_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,30 +24,39 @@ class Pool:
     """Labeled images ready to be gathered.
 
     `images` uint8 [N, H, W, C] is on `device`, or in host memory where it is too large for that;
-    `labels` int64 [N] and `targets` float32 [K, K] (a one-hot row a class) are on the device.
+    `labels` int64 [N], `targets` float32 [K, K] (a one-hot row a class) and `lots` float32 [N] in [0, 1) (drawn once
+    for each image) are on the device.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     targets: torch.Tensor
+    lots: torch.Tensor
     device: torch.device
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def gather(self, rows: torch.Tensor) -> Batch:
+    @property
+    def is_resident(self) -> bool:
+        """Whether the images are on the device, so that a batch needs nothing from the host."""
+        return self.images.device == self.device
+
+    def gather(self, rows: torch.Tensor, epoch: torch.Tensor | None = None) -> Batch:
         """Return the images at `rows` (int64 [B], on the device) as a batch, channels last in memory."""
         pixels = self.images.index_select(0, rows.to(self.images.device))
-        return Batch(as_float(_move(pixels, self.device)), self.targets.index_select(0, self.labels[rows]))
+        targets = self.targets.index_select(0, self.labels[rows])
+        return Batch(as_float(to_device(pixels, self.device)), targets, self.lots.index_select(0, rows), epoch)
 
 
-def make_pool(data: LabeledImages, classes: int, device: torch.device) -> Pool:
-    """Put images (if they fit), labels and one-hot rows on the device."""
+def make_pool(data: LabeledImages, classes: int, device: torch.device, seed: int = 0) -> Pool:
+    """Put images (if they fit), labels, one-hot rows and lots (drawn on the CPU, by the seed) on the device."""
     images = as_tensor(data.images)
     if device.type == "cpu" or images.nbytes <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         images = images.to(device)
     labels = torch.tensor(data.labels, dtype=torch.int64, device=device)
-    return Pool(images, labels, torch.eye(classes, device=device), device)
+    lots = torch.rand(len(labels), generator=torch.Generator().manual_seed(seed_for(seed, "lots"))).to(device)
+    return Pool(images, labels, torch.eye(classes, device=device), lots, device)
 
 
 def as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
@@ -66,6 +76,7 @@ class Normalize:
 
     def __init__(self, task: Task, device: torch.device) -> None:
         mean, std = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in (task.mean, task.std))
+        self.device = device
         self._scale = (1 / std).float().to(device)
         self._shift = (-mean / std).float().to(device)
 
@@ -93,7 +104,8 @@ def batch_sizes(count: int, batch_size: int, most: int | None = None) -> tuple[i
     return tuple(sizes[:most])
 
 
-def _move(pixels: torch.Tensor, device: torch.device) -> torch.Tensor:
-    if pixels.device == device or device.type == "cpu":
-        return pixels
-    return pixels.pin_memory().to(device, non_blocking=True)
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return the tensor on the device; the host does not wait for the copy."""
+    if tensor.device == device or device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -24,15 +24,17 @@ from harness.contracts import (
 from harness.errors import TrainingError
 from harness.plugins import Catalog
 from harness.train.averaging import Average
-from harness.train.batches import Normalize, as_tensor, batch_sizes, make_pool
+from harness.train.batches import Normalize, as_float, as_tensor, batch_sizes, make_pool
 from harness.train.checkpoint import CheckpointFile, identity_of
 from harness.train.evaluation import VIEWS, Evaluator, Views, plain
 from harness.train.fit import Plan, Training, fit
+from harness.train.freezing import Freezing
 from harness.train.history import best_epoch
+from harness.train.lookahead import SlowWeights
 from harness.train.memory import peak_bytes, reset_peak, told_plainly
-from harness.train.precision import runs_in_bf16
+from harness.train.precision import number_format
 from harness.train.rates import Rates
-from harness.train.step import Step, build_optimizer
+from harness.train.step import Follower, Step, build_optimizer
 from harness.train.streams import Streams, global_stream
 from harness.train.trace import parameter_count
 
@@ -65,6 +67,7 @@ class NetworkClassifier:
         catalog: Catalog,
         checkpoint: Path | None = None,
         max_batches: int | None = None,
+        parts: int = 1,
     ) -> None:
         """Build the network and the recipe's components.
 
@@ -77,6 +80,8 @@ class NetworkClassifier:
             catalog: Where the recipe's components are found.
             checkpoint: File to save to and, when it exists, to resume from; None for no checkpoints.
             max_batches: Cut epochs (and their validation) off after so many batches, for smoke runs.
+            parts: Micro-batches that each batch is taken in, so that less memory is needed; gradients add up
+                to those of the whole batch, batch normalization sees one micro-batch at a time.
 
         Raises:
             InputError: a component of the recipe does not exist or does not take its options.
@@ -84,10 +89,11 @@ class NetworkClassifier:
         """
         self._model, self._recipe, self._task, self._seed = model, recipe, task, seed
         self._device, self._checkpoint, self._max_batches = _indexed(device), checkpoint, max_batches
+        self._parts = parts
         self._optimizer: Optimizer = catalog.realize("optimizer", recipe.optimizer.name, recipe.optimizer.options)
         self._schedule: Schedule = catalog.realize("schedule", recipe.schedule.name, recipe.schedule.options)
         self._augmentations = _augmentations(recipe, catalog)
-        self._bf16 = runs_in_bf16(recipe.precision, self._device)
+        self._format = number_format(recipe.precision, self._device)
         with self._told_plainly():
             self.network = self._initial_network()
         self._evaluator = Evaluator(task, self._device, recipe.channels_last)
@@ -127,7 +133,8 @@ class NetworkClassifier:
         """
         with self._told_plainly(), _repeatable(), global_stream(self._seed, "dropout", self._device):
             plan = self._plan(train, validation)
-            yield self._training(), plan
+            self._model.prepare(self.network, self._normalized(train))
+            yield self._training(plan), plan
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits [N, K] for images [N, H, W, C]."""
@@ -173,32 +180,48 @@ class NetworkClassifier:
             checkpoint = CheckpointFile(self._checkpoint, identity, recipe.checkpoint)
         return Plan(
             recipe=recipe,
-            train=make_pool(train, classes, self._device),
+            train=make_pool(train, classes, self._device, self._seed),
             validation=make_pool(validation, classes, self._device) if validation is not None else None,
             sizes=sizes,
             rates=Rates(self._schedule, len(sizes), recipe.epochs),
             evaluator=self._evaluator,
+            freezing=Freezing(self.network, recipe.freeze),
             checkpoint=checkpoint,
             max_batches=self._max_batches,
         )
 
-    def _training(self) -> Training:
+    def _training(self, plan: Plan) -> Training:
         recipe = self._recipe
         optimizer = build_optimizer(self._optimizer, self.network, self._device)
         streams = Streams(self._seed, self._device)
         step = Step(
             network=self.network,
-            average=Average(self.network, recipe.ema.decay) if recipe.ema else None,
+            follower=self._follower(plan),
             optimizer=optimizer,
             base_rates=tuple(float(group["lr"]) for group in optimizer.param_groups),
             augmentations=self._augmentations,
             normalize=Normalize(self._task, self._device),
             random=streams.augment,
-            bf16=self._bf16,
+            format=self._format,
+            scaler=torch.amp.GradScaler(self._device.type) if self._format == torch.float16 else None,
             channels_last=recipe.channels_last,
             gradient_clip=recipe.gradient_clip,
+            parts=self._parts,
         )
         return Training(step, streams, history=[])
+
+    def _follower(self, plan: Plan) -> Follower | None:
+        if self._recipe.ema:
+            return Average(self.network, self._recipe.ema.decay)
+        if self._recipe.lookahead:
+            return SlowWeights(self.network, self._recipe.lookahead, len(plan.sizes) * self._recipe.epochs)
+        return None
+
+    def _normalized(self, train: LabeledImages) -> Iterator[torch.Tensor]:
+        """Yield the images in batches as the network gets them, on the CPU."""
+        normalize = Normalize(self._task, torch.device("cpu"))
+        for pixels in torch.split(as_tensor(train.images), self._evaluator.batch_size):
+            yield normalize(as_float(pixels))
 
     def _predict(self, images: NDArray[np.uint8], views: Views) -> NDArray[np.float32]:
         if not len(images):
@@ -235,14 +258,15 @@ def _indexed(device: torch.device) -> torch.device:
 
 @contextmanager
 def _repeatable() -> Iterator[None]:
-    """Have cuDNN choose the same deterministic algorithms each time.
+    """Have cuDNN choose the same deterministic algorithms each time, and compute fp32 in fp32.
 
-    Its benchmark mode picks by timing, so two fits could differ in their last bits; what it gains
-    at these sizes is a few percent.
+    Its benchmark mode picks by timing, so two fits could differ in their last bits. By default its convolutions round
+    fp32 input to 10 bits (TF32), and then a CPU and a GPU part within a few steps.
     """
     with ExitStack() as restored:
         cudnn = torch.backends.cudnn
         restored.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
         restored.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
-        cudnn.benchmark, cudnn.deterministic = False, True
+        restored.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
+        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
         yield

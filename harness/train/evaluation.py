@@ -41,7 +41,19 @@ def ten_crop(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(view for crop in crops for view in flip(crop))
 
 
-VIEWS: Final[dict[str, Views]] = {"none": plain, "flip": flip, "ten_crop": ten_crop}
+def flip_shift(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the images, and the images moved by one pixel to the top left and to the bottom right, each mirrored too.
+
+    Padding is by reflection. These are the six views of airbench94 (Jordan 2024, section 3.5), there with half the
+    weight for those that are moved, here all alike.
+    """
+    height, width = images.shape[2:]
+    padded = functional.pad(images, (1,) * 4, mode="reflect")
+    moved = (padded[:, :, at : at + height, at : at + width] for at in (0, 2))
+    return tuple(view for each in (images, *moved) for view in flip(each))
+
+
+VIEWS: Final[dict[str, Views]] = {"none": plain, "flip": flip, "flip_shift": flip_shift, "ten_crop": ten_crop}
 """`recipe.tta` -> the views of an image whose logits are averaged."""
 
 

@@ -13,12 +13,14 @@ from torch import nn
 
 from harness.contracts import Listener, Recipe
 from harness.errors import TrainingError
-from harness.train.batches import Pool
+from harness.train.batches import Pool, to_device
 from harness.train.checkpoint import CheckpointFile
 from harness.train.evaluation import Evaluator
+from harness.train.freezing import Freezing
 from harness.train.history import best_epoch, is_over
 from harness.train.rates import Rates
 from harness.train.step import Step
+from harness.train.stepper import Stepper
 from harness.train.streams import Streams
 
 Weights = dict[str, torch.Tensor]
@@ -35,6 +37,7 @@ class Plan:
     """Sizes of the batches of an epoch."""
     rates: Rates
     evaluator: Evaluator
+    freezing: Freezing
     checkpoint: CheckpointFile | None
     max_batches: int | None
 
@@ -65,16 +68,17 @@ class Training:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The network whose figures count: the averaged one where there is one."""
-        return self.step.average.network if self.step.average else self.step.network
+        """The network whose figures count: the one that follows where there is one."""
+        return self.step.follower.network if self.step.follower else self.step.network
 
     def capture(self) -> dict[str, Any]:
         """Return tensors and plain values that `restore` goes on from."""
-        average, epoch = self.step.average, self.epoch
+        follower, scaler, epoch = self.step.follower, self.step.scaler, self.epoch
         return {
             "network": self.step.network.state_dict(),
-            "average": average.network.state_dict() if average else None,
+            "average": follower.network.state_dict() if follower else None,
             "optimizer": self.step.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler else None,
             "streams": self.streams.capture(),
             "history": [dict(metrics) for metrics in self.history],
             "best": self.best,
@@ -84,9 +88,11 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Become the training that `capture` was called on."""
         self.step.network.load_state_dict(state["network"])
-        if self.step.average:
-            self.step.average.network.load_state_dict(state["average"])
+        if self.step.follower:
+            self.step.follower.network.load_state_dict(state["average"])
         self.step.optimizer.load_state_dict(state["optimizer"])
+        if self.step.scaler:
+            self.step.scaler.load_state_dict(state["scaler"])
         self.streams.restore({name: value.cpu() for name, value in state["streams"].items()})
         self.history = state["history"]
         self.best = state["best"]
@@ -102,8 +108,9 @@ def fit(training: Training, plan: Plan, listen: Listener) -> None:
     Raises:
         TrainingError: a loss or weight is not finite; names epoch and step.
     """
+    stepper = Stepper(training.step, plan.train, plan.recipe.batch_size)
     while not is_over(training.history, plan.recipe):
-        metrics = _epoch(training, plan)
+        metrics = _epoch(training, plan, stepper)
         training.history.append(metrics)
         training.epoch = None
         if plan.recipe.keep == "best" and best_epoch(training.history) == len(training.history):
@@ -111,18 +118,19 @@ def fit(training: Training, plan: Plan, listen: Listener) -> None:
         if plan.checkpoint and plan.checkpoint.is_due(len(training.history)):
             plan.checkpoint.save(training.capture())
         listen.epoch(len(training.history), metrics)
+    plan.freezing.end()
     kept = training.evaluated.state_dict() if training.best is None else training.best
     training.step.network.load_state_dict(kept)
     _require_finite_weights(training.step.network, len(training.history))
 
 
-def _epoch(training: Training, plan: Plan) -> dict[str, float]:
+def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]:
     """Run what is left of an epoch and return its metrics."""
     begun = time.perf_counter()
     number = len(training.history) + 1
     state = training.epoch = training.epoch or _begin_epoch(training, plan)
     before = state.seconds
-    _steps(training, state, plan)
+    take_steps(training, state, plan, stepper)
     metrics = _train_metrics(state, plan, number)
     training_seconds = before + time.perf_counter() - begun
     metrics |= _validation_metrics(training, plan, number)
@@ -137,21 +145,22 @@ def _epoch(training: Training, plan: Plan) -> dict[str, float]:
 
 def _begin_epoch(training: Training, plan: Plan) -> EpochState:
     device = plan.train.device
-    order = torch.randperm(len(plan.train), generator=training.streams.order).to(device)
+    order = to_device(torch.randperm(len(plan.train), generator=training.streams.order), device)
     losses = torch.zeros(len(plan.sizes), device=device)
     return EpochState(order, losses, torch.zeros((), dtype=torch.int64, device=device))
 
 
-def _steps(training: Training, state: EpochState, plan: Plan) -> None:
-    """Take the steps of an epoch that are left, saving midway where minutes ask for it."""
+def take_steps(training: Training, state: EpochState, plan: Plan, stepper: Stepper) -> None:
+    """Take the steps of an epoch that are left, saving midway where minutes ask for it; no step waits."""
     training.step.network.train()
+    epoch = len(training.history) + 1
+    stepper.begin_epoch(epoch, plan.freezing.begin(epoch))
     taken = len(training.history) * len(plan.sizes)
     batches = torch.split(state.order[: sum(plan.sizes)], list(plan.sizes))
     begun, before = time.perf_counter(), state.seconds
     for index in range(state.step, len(plan.sizes)):
         number = taken + index
-        batch = plan.train.gather(batches[index])
-        state.losses[index], hits = training.step.take(batch, number, plan.rates.factor(number))
+        state.losses[index], hits = stepper.take(batches[index], number, plan.rates.factor(number))
         state.hits += hits
         state.step = index + 1
         if plan.checkpoint and state.step < len(plan.sizes) and plan.checkpoint.is_due():

@@ -115,10 +115,11 @@ def range_test(classifier: NetworkClassifier, train: LabeledImages, sweep: Sweep
 
 def batches(training: Training, plan: Plan) -> Iterator[Batch]:
     """Yield the batches that a fit would take, epoch after epoch, without end."""
-    for _ in count():
+    for epoch in count():
         order = torch.randperm(len(plan.train), generator=training.streams.order).to(plan.train.device)
+        number = torch.tensor(epoch, device=plan.train.device)
         for rows in torch.split(order[: sum(plan.sizes)], list(plan.sizes)):
-            yield plan.train.gather(rows)
+            yield plan.train.gather(rows, number)
 
 
 def smooth(losses: NDArray[np.float64], kept: float = SMOOTHING) -> NDArray[np.float64]:

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 
 from harness.errors import TrainingError
 
+TENSOR_CORES: Final = 7
+"""Major compute capability from which fp16 is fast."""
 
-def runs_in_bf16(precision: Literal["auto", "fp32", "bf16"], device: torch.device) -> bool:
-    """Return whether to autocast to bf16: `auto` does on CUDA devices that compute in it, nowhere else.
+
+def number_format(precision: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> torch.dtype:
+    """Return the format to autocast to; float32 stands for no autocast.
+
+    `auto` is bf16 on CUDA devices that compute in it, fp16 on those that have tensor cores for that alone (Volta and
+    Turing), and fp32 on all others.
 
     Raises:
-        TrainingError: bf16 is asked for and the device has no instructions for it; emulated it
-            is several times slower than fp32.
+        TrainingError: the device has no instructions for what is asked for; emulated it is several times slower
+            than fp32.
     """
-    if precision == "fp32" or (precision == "auto" and device.type != "cuda"):
-        return False
-    native = _has_bf16(device)
-    if precision == "bf16" and not native:
-        raise TrainingError(f"recipe.precision: {device} has no bf16 instructions; set precision to auto or fp32")
-    return native
+    match precision:
+        case "fp32":
+            return torch.float32
+        case "auto":
+            return _fastest(device)
+        case "bf16" if _has_bf16(device):
+            return torch.bfloat16
+        case "fp16" if device.type == "cuda":
+            return torch.float16
+    raise TrainingError(f"recipe.precision: {device} has no {precision} instructions; set precision to auto or fp32")
+
+
+def _fastest(device: torch.device) -> torch.dtype:
+    if device.type != "cuda":
+        return torch.float32
+    if _has_bf16(device):
+        return torch.bfloat16
+    major, _ = torch.cuda.get_device_capability(device)
+    return torch.float16 if major >= TENSOR_CORES else torch.float32
 
 
 def _has_bf16(device: torch.device) -> bool:

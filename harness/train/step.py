@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from harness.contracts import Augmentation, Batch, Optimizer
-from harness.train.averaging import Average
 from harness.train.batches import Normalize
+
+
+class Follower(Protocol):
+    """A second network whose weights follow the trained one's, and are evaluated in their place."""
+
+    network: nn.Module
+
+    def update(self, updates: int) -> None:
+        """Hear of a step, `updates` steps having been taken before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +28,24 @@ class Step:
     """What a step needs besides its batch; see `take` for the order of events."""
 
     network: nn.Module
-    average: Average | None
+    follower: Follower | None
     optimizer: torch.optim.Optimizer
     base_rates: tuple[float, ...]
     """Learning rate of each parameter group before the schedule's factor."""
     augmentations: Sequence[Augmentation]
     normalize: Normalize
     random: torch.Generator
-    bf16: bool
+    format: torch.dtype
+    """What forward and backward are autocast to; float32 for no autocast."""
+    scaler: torch.amp.GradScaler | None
+    """Scales losses, so that small gradients survive in fp16."""
     channels_last: bool
     gradient_clip: float | None
+    parts: int = 1
+    """Micro-batches of a batch."""
 
     def take(self, batch: Batch, number: int, factor: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Augment, normalize, forward, loss, backward, clip, update, average.
+        """Augment, normalize, forward, loss, backward, clip, update; then the follower's turn.
 
         Args:
             batch: Images as decoded, one-hot targets.
@@ -42,27 +56,82 @@ class Step:
             Mean loss of the batch (float32 scalar) and number of images whose largest logit is at
             the largest target (int64 scalar), both on the device: nothing here waits for it.
         """
-        for augmentation in self.augmentations:
-            batch = augmentation.change(batch, self.random)
-        loss, hits = self._gradients(batch)
-        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(number)
+        self.set_rates(factor)
+        loss, hits = self.update(batch)
+        self.follow(number)
         return loss, hits
 
+    def set_rates(self, factor: float) -> None:
+        """Set the learning rates of all groups, in place where they are tensors on the device."""
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate * factor)
+            else:
+                group["lr"] = rate * factor
+
+    def update(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Change the weights by one batch: all of a step that depends on nothing but tensors on the device."""
+        for augmentation in self.augmentations:
+            changed = augmentation.change(batch, self.random)
+            batch = replace(batch, images=changed.images, targets=changed.targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, hits = self._gradients(batch)
+        if self.scaler is None:
+            self._clip()
+            self._update_weights()
+        else:
+            self._update_scaled(self.scaler)
+        return loss, hits
+
+    def follow(self, number: int) -> None:
+        """Let the follower hear of the step."""
+        if self.follower is not None:
+            self.follower.update(number)
+
     def _gradients(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add up the gradients of the micro-batches; return the batch's mean loss and hits."""
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         images = self.normalize(batch.images).contiguous(memory_format=layout)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+        if self.parts == 1:
+            return self._backward(images, batch.targets, 1.0)
+        losses, hits = zip(
+            *(
+                self._backward(part, targets, len(part) / len(images))
+                for part, targets in zip(
+                    images.tensor_split(self.parts), batch.targets.tensor_split(self.parts), strict=True
+                )
+                if len(part)
+            ),
+            strict=True,
+        )
+        return torch.stack(losses).sum(), torch.stack(hits).sum()
+
+    def _backward(self, images: torch.Tensor, targets: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add the gradients of some images, which are this share of the batch; return their loss times it, and hits."""
+        with torch.autocast(images.device.type, self.format, enabled=self.format != torch.float32):
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), batch.targets)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        loss = functional.cross_entropy(logits.float(), targets)
+        if share != 1:
+            loss = loss * share
+        torch.autograd.backward(loss if self.scaler is None else self.scaler.scale(loss))
+        return loss.detach(), (logits.detach().argmax(1) == targets.argmax(1)).sum()
+
+    def _update_weights(self) -> None:
+        """Let the optimizer step; what it multiplies matrices for, such as Muon, runs in the step's format."""
+        with torch.autocast(self.normalize.device.type, self.format, enabled=self.format != torch.float32):
+            self.optimizer.step()
+
+    def _update_scaled(self, scaler: torch.amp.GradScaler) -> None:
+        """Undo the loss scale; a step whose gradients are not finite is left out, and the scale is halved."""
+        if self.gradient_clip is not None:
+            scaler.unscale_(self.optimizer)
+            self._clip()
+        scaler.step(self.optimizer)
+        scaler.update()
+
+    def _clip(self) -> None:
         if self.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
-        return loss.detach(), (logits.detach().argmax(1) == batch.targets.argmax(1)).sum()
 
 
 def build_optimizer(options: Optimizer, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:

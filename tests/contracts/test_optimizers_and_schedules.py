@@ -8,8 +8,10 @@ import torch
 from harness.plugins import Catalog, Found
 
 
-def test_an_optimizer_keeps_the_weight_decay_of_each_group(optimizer: Found, catalog: Catalog) -> None:
-    decayed, spared = torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(3))
+def test_an_optimizer_keeps_the_weight_decay_of_each_group_and_trains_filters_at_its_rate(
+    optimizer: Found, catalog: Catalog
+) -> None:
+    decayed, spared = (torch.nn.Parameter(torch.ones(3, 2, 1, 1)) for _ in range(2))
     groups = [{"params": [decayed], "weight_decay": 0.5}, {"params": [spared], "weight_decay": 0.0}]
     built = catalog.realize("optimizer", optimizer.name, {"lr": 0.01}).build(groups, fused=False)
     assert [group["weight_decay"] for group in built.param_groups] == [0.5, 0.0]

@@ -180,4 +180,13 @@ def test_a_save_that_fails_leaves_the_checkpoint_before_it(tmp_path: Path) -> No
 def test_a_checkpoint_holds_only_tensors_and_plain_values(tmp_path: Path) -> None:
     stopped_after(1, full(), tmp_path / "checkpoint.pt")
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert set(saved["state"]) == {"network", "average", "optimizer", "streams", "history", "best", "epoch"}
+    assert set(saved["state"]) == {
+        "network",
+        "average",
+        "optimizer",
+        "scaler",
+        "streams",
+        "history",
+        "best",
+        "epoch",
+    }
