@@ -20,7 +20,7 @@ from harness.train.freezing import Freezing
 from harness.train.history import best_epoch, is_over
 from harness.train.rates import Rates
 from harness.train.step import Step
-from harness.train.stepper import Stepper
+from harness.train.stepper import Stepper, recorder_for
 from harness.train.streams import Streams
 
 Weights = dict[str, torch.Tensor]
@@ -108,7 +108,8 @@ def fit(training: Training, plan: Plan, listen: Listener) -> None:
     Raises:
         TrainingError: a loss or weight is not finite; names epoch and step.
     """
-    stepper = Stepper(training.step, plan.train, plan.recipe.batch_size)
+    record = recorder_for(training.step, plan.train)
+    stepper = Stepper(training.step, plan.train, plan.recipe.batch_size, record)
     while not is_over(training.history, plan.recipe):
         metrics = _epoch(training, plan, stepper)
         training.history.append(metrics)
@@ -128,7 +129,7 @@ def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]
     """Run what is left of an epoch and return its metrics."""
     begun = time.perf_counter()
     number = len(training.history) + 1
-    state = training.epoch = training.epoch or _begin_epoch(training, plan)
+    state = training.epoch = training.epoch or begin_epoch(training, plan)
     before = state.seconds
     take_steps(training, state, plan, stepper)
     metrics = _train_metrics(state, plan, number)
@@ -143,7 +144,8 @@ def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]
     }
 
 
-def _begin_epoch(training: Training, plan: Plan) -> EpochState:
+def begin_epoch(training: Training, plan: Plan) -> EpochState:
+    """Return the state of an epoch whose steps are yet to be taken, the images in a new order."""
     device = plan.train.device
     order = to_device(torch.randperm(len(plan.train), generator=training.streams.order), device)
     losses = torch.zeros(len(plan.sizes), device=device)

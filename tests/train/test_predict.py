@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from harness.errors import TrainingError
-from harness.train.evaluation import flip, ten_crop
+from harness.train.evaluation import flip, flip_shift, ten_crop
 from tests.train.conftest import TASK, Diary, assert_same_bits, classifier, pictures, recipe
 
 DATA = pictures(50)
@@ -66,6 +66,16 @@ def test_flipped_views_average_an_image_and_its_mirror_image() -> None:
 def test_without_tta_the_views_are_the_image_alone() -> None:
     trained = classifier(recipe())
     assert np.array_equal(trained.predict_tta(DATA.images), trained.predict(DATA.images))
+
+
+def test_shifted_views_are_those_of_the_image_moved_by_a_pixel_both_ways() -> None:
+    images = torch.arange(2 * 3 * 8 * 8).view(2, 3, 8, 8).float()
+    same, _, down, _, up, mirrored = flip_shift(images)
+    assert torch.equal(same, images)
+    assert torch.equal(down[:, :, 1:, 1:], images[:, :, :-1, :-1])
+    assert torch.equal(down[:, :, 0, 1:], images[:, :, 1, :-1])  # reflected
+    assert torch.equal(up[:, :, :-1, :-1], images[:, :, 1:, 1:])
+    assert torch.equal(mirrored, up.flip(-1))
 
 
 def test_ten_crops_are_five_shifts_and_their_mirror_images() -> None:

@@ -46,6 +46,8 @@ def theirs(make: Make, per: int) -> list[float]:
         ("cosine", {}, lambda given: lr_scheduler.CosineAnnealingLR(given, EPOCHS), STEPS),
         ("cosine", {"floor": 0.2}, lambda given: lr_scheduler.CosineAnnealingLR(given, EPOCHS, 0.02), STEPS),
         ("cosine", {"per": "step"}, lambda given: lr_scheduler.CosineAnnealingLR(given, EPOCHS * STEPS), 1),
+        ("linear", {}, lambda given: lr_scheduler.LinearLR(given, 1.0, 0.0, EPOCHS * STEPS), 1),
+        ("linear", {"end": 0.1}, lambda given: lr_scheduler.LinearLR(given, 1.0, 0.1, EPOCHS * STEPS), 1),
         ("one_cycle", {}, lambda given: lr_scheduler.OneCycleLR(given, 0.1, 60, cycle_momentum=False), 1),
         (
             "triangular",
