@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from skimage.color import rgb2gray
 from sklearn.svm import LinearSVC
 
+from baselines._hog_on_device import hog_features_on
 from harness.contracts import ClassicalModel, Classifier, Task
 from harness.errors import InputError
 from harness.train.linear import LinearClassifier, LinearProblem
+from harness.train.newton_svc import NewtonSVC
 
 _CHUNK = 64
 
@@ -21,6 +25,7 @@ _CHUNK = 64
 class HogSvm(ClassicalModel):
     """HOG features of the gray image (Dalal and Triggs 2005) and scikit-learn's LinearSVC (T1).
 
+    On a GPU both are ours: the same features, and Newton's method for the same minimum.
     Block normalization is L2-Hys, clipped at 0.2. 324 features at 32x32, so 3,250 numbers are
     fitted for 10 classes. Scores are margins, one class against the rest.
 
@@ -40,18 +45,30 @@ class HogSvm(ClassicalModel):
 
     def build(self, task: Task, seed: int) -> Classifier:
         """Return the unfitted classifier; raises InputError if an image has no room for one block."""
+        svm = LinearSVC(C=self.C, max_iter=self.max_iter, random_state=seed % 2**32)
+        return self._classifier(task, hog_features, svm, "cpu")
+
+    def build_on(self, task: Task, seed: int, device: str) -> Classifier:
+        """Return the unfitted classifier for a device; raises InputError as `build` does."""
+        if torch.device(device).type == "cpu":
+            return self.build(task, seed)
+        svm = NewtonSVC(C=self.C, max_iter=self.max_iter, device=device)
+        return self._classifier(task, partial(hog_features_on, device=device), svm, device)
+
+    def _classifier(
+        self, task: Task, features: Callable[..., NDArray[np.float32]], svm: LinearSVC | NewtonSVC, device: str
+    ) -> Classifier:
         rows, columns = (side // self.pixels_per_cell - self.cells_per_block + 1 for side in task.shape[:2])
         if min(rows, columns) < 1:
             self._refuse(task)
         dimensions = rows * columns * self.cells_per_block**2 * self.orientations
-        features = partial(
-            hog_features,
+        bound = partial(
+            features,
             orientations=self.orientations,
             cell=self.pixels_per_cell,
             block=self.cells_per_block,
         )
-        svm = LinearSVC(C=self.C, max_iter=self.max_iter, random_state=seed % 2**32)
-        return LinearClassifier(LinearProblem("hog_svm", len(task.classes), dimensions, features, False), svm)
+        return LinearClassifier(LinearProblem("hog_svm", len(task.classes), dimensions, bound, False), svm, device)
 
     def _refuse(self, task: Task) -> None:
         height, width, _ = task.shape

@@ -42,7 +42,7 @@ def build_classifier(
     """
     model = catalog.realize("model", cell.model.name, cell.model.options)
     if cell.recipe is None:
-        classical: Classifier = model.build(task, seed_for(cell.seed, "weights"))
+        classical: Classifier = model.build_on(task, seed_for(cell.seed, "weights"), str(device))
         return classical
     return NetworkClassifier(model, cell.recipe, task, cell.seed, device, catalog, checkpoint, max_batches, parts)
 

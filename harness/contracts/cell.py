@@ -100,10 +100,13 @@ class Freeze(Frozen):
 
 
 class CheckpointEvery(Frozen):
-    """A checkpoint at the end of each `epochs` epochs, or when `minutes` have passed."""
+    """A checkpoint at the end of each `epochs` epochs, or after the step at which `minutes` have passed.
 
-    epochs: Positive | None = 1
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    By the clock alone, unless epochs are named: an epoch on a GPU can take less time than to write it down.
+    """
+
+    epochs: Positive | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = 1.0
 
 
 class Recipe(Frozen):

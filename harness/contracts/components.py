@@ -61,6 +61,13 @@ class ClassicalModel(Component):
     def build(self, task: Task, seed: int) -> Classifier:
         """Return an unfitted classifier for the task; all its randomness comes from `seed`."""
 
+    def build_on(self, task: Task, seed: int, device: str) -> Classifier:  # noqa: ARG002
+        """Return what `build` does, to work on a device as torch names it: "cpu", "cuda:0".
+
+        What is called. Override it where a model can use a GPU; its state must suit every device.
+        """
+        return self.build(task, seed)
+
 
 class NetworkModel(Component):
     """A model that is a torch network, trained by the cell's recipe."""

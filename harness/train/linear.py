@@ -1,4 +1,4 @@
-"""A linear classifier over features, fitted by one of scikit-learn's estimators."""
+"""A linear classifier over features, fitted by an estimator such as scikit-learn's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from harness.contracts import FitReport, LabeledImages, Listener
 from harness.errors import DataError, TrainingError
-from harness.train.memory import peak_bytes
+from harness.train.memory import peak_bytes, reset_peak, told_plainly
 
 _CHUNK: Final = 1024
 _LOG: Final = logging.getLogger(__name__)
@@ -47,28 +47,41 @@ class LinearClassifier:
     A class without a training image keeps its column, always one below the lowest other score.
     """
 
-    def __init__(self, problem: LinearProblem, estimator: Any) -> None:
-        """Take an unfitted estimator with `coef_`, `intercept_`, `classes_`, `n_iter_`, `max_iter`."""
+    def __init__(self, problem: LinearProblem, estimator: Any, device: str = "cpu") -> None:
+        """Take an unfitted estimator with `coef_`, `intercept_`, `classes_`, `n_iter_`, `max_iter`.
+
+        `device` is where features and estimator do their work; what they take and return, and the
+        scores, are in host memory.
+        """
         self.probabilistic = problem.probabilistic
         self._problem = problem
         self._estimator = estimator
+        self._device = torch.device(device)
         self._coef = np.zeros((problem.classes, problem.dimensions))
         self._intercept = np.zeros(problem.classes)
         self._present = np.zeros(problem.classes, dtype=np.bool_)
 
     def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:  # noqa: ARG002
-        """Fit on `train`; raises DataError if it holds fewer than two classes."""
+        """Fit on `train`.
+
+        Raises:
+            DataError: `train` holds fewer than two classes.
+            OutOfMemoryError: names model and device.
+        """
         started = perf_counter()
         if len(np.unique(train.labels)) < 2:
             raise DataError(f"{self._problem.name}: the training images are all of one class")
-        self._solve(self._in_chunks(train.images), train.labels)
+        reset_peak(self._device)
+        with told_plainly(self._problem.name, None, self._device):
+            self._solve(self._in_chunks(train.images), train.labels)
         self._take_solution()
-        return FitReport((), None, perf_counter() - started, peak_bytes(torch.device("cpu")))
+        return FitReport((), None, perf_counter() - started, peak_bytes(self._device))
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return scores [N, K]."""
+        """Return scores [N, K]; raises OutOfMemoryError as `fit` does."""
         chunks = (images[at : at + _CHUNK] for at in range(0, len(images), _CHUNK))
-        scores = [self._score(chunk) for chunk in chunks]
+        with told_plainly(self._problem.name, None, self._device):
+            scores = [self._score(chunk) for chunk in chunks]
         return np.concatenate([np.empty((0, self._problem.classes), np.float32), *scores])
 
     def state(self) -> dict[str, NDArray[np.generic]]:

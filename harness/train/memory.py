@@ -16,8 +16,8 @@ _HOST_MESSAGES: Final = ("can't allocate memory", "not enough memory")
 
 
 @contextmanager
-def told_plainly(model: str, batch_size: int, device: torch.device) -> Iterator[None]:
-    """Turn torch's out-of-memory errors into ours.
+def told_plainly(model: str, batch_size: int | None, device: torch.device) -> Iterator[None]:
+    """Turn torch's out-of-memory errors into ours; `batch_size` is None for what is not trained in batches.
 
     Raises:
         OutOfMemoryError: names model, batch size and device, and what to try.
@@ -35,6 +35,7 @@ def told_plainly(model: str, batch_size: int, device: torch.device) -> Iterator[
 def reset_peak(device: torch.device) -> None:
     """Start to measure anew, where the device can (CUDA)."""
     if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # before it there is no allocator to ask
         torch.cuda.reset_peak_memory_stats(device)
 
 
@@ -50,7 +51,12 @@ def peak_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _out_of_memory(model: str, batch_size: int, device: torch.device) -> OutOfMemoryError:
+def _out_of_memory(model: str, batch_size: int | None, device: torch.device) -> OutOfMemoryError:
+    if batch_size is None:
+        return OutOfMemoryError(
+            f"{model} does not fit into the memory of {device}; "
+            "try smaller images (dataset.resize), fewer workers on this device, or --device cpu"
+        )
     return OutOfMemoryError(
         f"{model} at batch size {batch_size} does not fit into the memory of {device}; "
         "try a smaller recipe.batch_size, a smaller model.width or dataset.resize, or fewer workers on this device"

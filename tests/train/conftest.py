@@ -59,7 +59,8 @@ def shuffled_labels(count: int, seed: int = 0) -> LabeledImages:
 
 
 def recipe(**settings: Any) -> Recipe:
-    chosen: dict[str, Any] = {"epochs": 2, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.05}, **settings}
+    sgd, often = {"name": "sgd", "lr": 0.05}, {"epochs": 1}
+    chosen: dict[str, Any] = {"epochs": 2, "batch_size": 16, "optimizer": sgd, "checkpoint": often, **settings}
     return Recipe.model_validate(chosen)
 
 
