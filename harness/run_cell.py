@@ -24,6 +24,7 @@ from harness.evaluation import beside_metrics, evaluate_on, final_metrics
 from harness.measure.energy import Energy, Meter, meter_for
 from harness.plugins import Catalog
 from harness.saved_model import WEIGHTS, build_classifier, model_digest, save_classifier
+from harness.train.memory import give_back
 
 SMOKE_IMAGES: Final = 512
 SMOKE_BATCHES: Final = 3
@@ -40,6 +41,14 @@ def run_cell(job: Job, listen: Listener) -> Result:
         SealError: the listener refused the opening.
         TrainingError: the fit could not go on.
     """
+    give_back()
+    try:
+        return _run_cell(job, listen)
+    finally:
+        give_back()
+
+
+def _run_cell(job: Job, listen: Listener) -> Result:
     begun = time.perf_counter()
     torch.set_num_threads(job.threads)
     catalog = Catalog(job.plugins)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -59,10 +61,10 @@ class Stepper:
         """Take a step on the images at `rows`; see `Step.take`."""
         if len(rows) != self._batch_size or self._record is None:
             return self._one(rows, number, factor)
-        if self._replay is None and self._warm == WARM_UP:
-            self._replay = self._recorded(self._record)
+        if self._warm < WARM_UP:
+            return self._warmed_up(rows, number, factor)
+        self._replay = self._replay or self._recorded(self._record)
         if self._replay is None:
-            self._warm += 1
             return self._one(rows, number, factor)
         self._step.set_rates(factor)
         taken = self._replay(rows)
@@ -72,14 +74,26 @@ class Stepper:
     def _one(self, rows: torch.Tensor, number: int, factor: float) -> Taken:
         return self._step.take(self._pool.gather(rows, self._epoch), number, factor)
 
+    def _warmed_up(self, rows: torch.Tensor, number: int, factor: float) -> Taken:
+        """Take a step by itself; one in which the host waits for the device is not to be recorded."""
+        self._warm += 1
+        with noting_waits(self._pool.device) as waits:
+            taken = self._one(rows, number, factor)
+        if waits and self._warm == WARM_UP:
+            self._give_up(f"the host waits for the device ({waits[0]})")
+        return taken
+
     def _recorded(self, record: Record) -> Replay | None:
         """Return a recording; None, and no further try, where the step cannot be recorded."""
         try:
             return record(self._step, self._pool, self._batch_size, self._epoch)
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-            _LOG.warning("steps are taken one by one, since they cannot be recorded as a CUDA graph: %s", error)
-            self._record = None
+            self._give_up(str(error))
             return None
+
+    def _give_up(self, reason: str) -> None:
+        _LOG.warning("steps are taken one by one, since they cannot be recorded as a CUDA graph: %s", reason)
+        self._record = None
 
 
 def recorder_for(step: Step, pool: Pool) -> Record | None:
@@ -87,6 +101,24 @@ def recorder_for(step: Step, pool: Pool) -> Record | None:
     if pool.device.type != "cuda" or not pool.is_resident or step.scaler is not None:
         return None
     return Recording
+
+
+@contextmanager
+def noting_waits(device: torch.device) -> Iterator[list[str]]:
+    """Lend a list that is filled at the end with what made the host wait for the device; off CUDA nothing does."""
+    found: list[str] = []
+    if device.type != "cuda":
+        yield found
+        return
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            yield found
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    found += [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
 
 
 class Recording:
@@ -104,7 +136,7 @@ class Recording:
         self._graph.register_generator_state(step.random)
         step.optimizer.zero_grad(set_to_none=True)
         torch.cuda.synchronize(device)
-        with torch.cuda.device(device), torch.cuda.graph(self._graph):
+        with torch.cuda.device(device), _kept_on_failure(step.random, device), torch.cuda.graph(self._graph):
             self._loss, self._hits = step.update(pool.gather(self._rows, epoch))
         step.optimizer.zero_grad(set_to_none=True)
 
@@ -113,6 +145,19 @@ class Recording:
         self._rows.copy_(rows)
         self._graph.replay()
         return self._loss, self._hits
+
+
+@contextmanager
+def _kept_on_failure(random: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Give the generators that a step draws from their states back if recording fails: it leaves them recording."""
+    generators = (random, torch.cuda.default_generators[device.index])
+    states = [generator.clone_state() for generator in generators]
+    try:
+        yield
+    except BaseException:
+        for generator, state in zip(generators, states, strict=True):
+            generator.graphsafe_set_state(state)
+        raise
 
 
 def _put_rate_on(device: torch.device, group: dict[str, Any]) -> None:

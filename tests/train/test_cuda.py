@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_a_step_with_any_augmentation_is_recorded_and_never_waits_for_the_device
                 torch.cuda.set_sync_debug_mode("default")
             training.history.append({})
         assert stepper.is_recorded
+
+
+def test_a_network_that_asks_the_host_is_trained_step_by_step(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        report = classifier(FULL, device=CUDA, model="curious_net").fit(TRAIN, VALIDATION, Diary())
+    assert np.isfinite(report.history[-1]["train/loss"])
+    assert "the host waits for the device" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["mlp", "small_cnn", "small_vgg", "resnet18", "speednet"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from harness.contracts import Recipe
-from harness.train import NetworkClassifier
+from harness.train import NetworkClassifier, stepper
 from harness.train.batches import Pool
 from harness.train.fit import begin_epoch, take_steps
 from harness.train.step import Step
@@ -49,10 +50,10 @@ def train(settings: Recipe, record: Recorder | None, epochs: int = 2) -> Network
     """Take the steps of some epochs; without a recorder rates are put on the device all the same."""
     built = classifier(settings)
     with built.begun(DATA, None) as (training, plan):
-        stepper = Stepper(training.step, plan.train, settings.batch_size, record or _never)
+        steps = Stepper(training.step, plan.train, settings.batch_size, record or _never)
         for _ in range(epochs):
             training.epoch = begin_epoch(training, plan)
-            take_steps(training, training.epoch, plan, stepper)
+            take_steps(training, training.epoch, plan, steps)
             training.history.append({})
     return built
 
@@ -87,6 +88,20 @@ def test_a_step_that_cannot_be_recorded_is_taken_by_itself_and_said_once(caplog:
     with caplog.at_level(logging.WARNING):
         train(recipe(), None)
     assert [record.message.count("cannot be recorded") for record in caplog.records] == [1]
+
+
+def test_a_step_in_which_the_host_waits_is_not_recorded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(stepper, "noting_waits", lambda _: nullcontext(["my_net.py:7"]))
+    with caplog.at_level(logging.WARNING):
+        train(recipe(), recorder)
+    assert recorder.sizes == []
+    assert [record.message for record in caplog.records] == [
+        "steps are taken one by one, since they cannot be recorded as a CUDA graph: "
+        "the host waits for the device (my_net.py:7)"
+    ]
 
 
 def test_nothing_is_recorded_on_the_cpu() -> None:
