@@ -24,7 +24,6 @@ from harness.evaluation import beside_metrics, evaluate_on, final_metrics
 from harness.measure.energy import Energy, Meter, meter_for
 from harness.plugins import Catalog
 from harness.saved_model import WEIGHTS, build_classifier, model_digest, save_classifier
-from harness.train.memory import give_back
 
 SMOKE_IMAGES: Final = 512
 SMOKE_BATCHES: Final = 3
@@ -41,18 +40,11 @@ def run_cell(job: Job, listen: Listener) -> Result:
         SealError: the listener refused the opening.
         TrainingError: the fit could not go on.
     """
-    give_back()
-    try:
-        return _run_cell(job, listen)
-    finally:
-        give_back()
-
-
-def _run_cell(job: Job, listen: Listener) -> Result:
     begun = time.perf_counter()
     torch.set_num_threads(job.threads)
     catalog = Catalog(job.plugins)
     cell = _smoke(job.cell) if job.smoke else job.cell
+    device = resolve_device(job.device)
     splits = load_splits(cell.dataset, catalog, job.cache)
     fit_on, validation = _fit_on(cell, splits)
     task = task_of(splits.classes, fit_on)
@@ -60,7 +52,7 @@ def _run_cell(job: Job, listen: Listener) -> Result:
         cell,
         task,
         catalog,
-        resolve_device(job.device),
+        device,
         checkpoint=job.folder / "checkpoint.pt",
         max_batches=SMOKE_BATCHES if job.smoke else None,
         parts=job.parts,
@@ -68,7 +60,7 @@ def _run_cell(job: Job, listen: Listener) -> Result:
     fitted = job.folder / "fitted"
     fitting = time.perf_counter()
     if not fitted.exists():
-        meter = _meter_for(job, cell)
+        meter = _meter_for(job, device)
         with meter.counting():
             fit_report = classifier.fit(fit_on, validation, listen)
         _save_fitted(fitted, cell, task, classifier, fit_report, meter.energy)
@@ -91,10 +83,13 @@ def _run_cell(job: Job, listen: Listener) -> Result:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device for `auto` (CUDA where there is one), `cpu` or `cuda:N`."""
+    """Return the device for `auto` (CUDA where there is one), `cpu` or `cuda:N`; a GPU becomes the process's own."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return device
 
 
 def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | None]:
@@ -103,13 +98,11 @@ def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | 
     return splits.train, splits.validation
 
 
-def _meter_for(job: Job, cell: Cell) -> Meter:
+def _meter_for(job: Job, device: torch.device) -> Meter:
     """Return a meter of what the fit will use; one without counters where the fit began in another process."""
     if (job.folder / "checkpoint.pt").exists():
         return Meter((), {"fit": "it was interrupted and went on later, so only a part could have been counted"})
-    device = resolve_device(job.device)
-    uses_gpu = cell.recipe is not None and device.type == "cuda"
-    return meter_for(str(torch.cuda.get_device_properties(device).uuid) if uses_gpu else None)
+    return meter_for(str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None)
 
 
 def _save_fitted(  # noqa: PLR0917

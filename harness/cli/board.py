@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Final
 
+from harness.cli.cost import Crew
 from harness.cli.rates import Rates, epochs_of
 from harness.contracts import Outcome, PlannedCell
+
+ALONE: Final = Crew(1, ("cpu",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,13 @@ class Board:
         self,
         cells: Sequence[PlannedCell],
         rates: Rates,
-        workers: int = 1,
+        crew: Crew = ALONE,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cells = {planned.key: planned for planned in cells}
         self._rates = rates
-        self._workers = workers
+        self._crew = crew
+        self._beside = 1
         self._now = now
         self._begun = now()
         self._running: dict[str, Running] = {}
@@ -54,6 +59,11 @@ class Board:
     def running(self) -> tuple[Running, ...]:
         """The running cells, the longest running first."""
         return tuple(self._running.values())
+
+    @property
+    def at_work(self) -> int:
+        """How many cells run side by side: all workers or, where packing decides, as many as when the last began."""
+        return self._beside if self._crew.packed else self._crew.workers
 
     @property
     def seconds(self) -> float:
@@ -76,6 +86,7 @@ class Board:
         """Take a cell for running; one that is tried again has not ended after all."""
         self._ended.pop(planned.key, None)
         self._running[planned.key] = Running(planned, device, self._now())
+        self._beside = len(self._running)
 
     def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
         """Note the last finished epoch of a running cell."""
@@ -103,7 +114,7 @@ class Board:
         usual = fmean(known or ended or [0.0])
         left = [max(0.0, (running[each.planned.key] or usual) - self.elapsed(each)) for each in self.running]
         left += [usual if seconds is None else seconds for seconds in waiting]
-        return max(max(left, default=0.0), sum(left) / max(1, min(self._workers, len(left))))
+        return max(max(left, default=0.0), sum(left) / max(1, min(self.at_work, len(left))))
 
     def _whole_of(self, running: Running) -> float | None:
         """Return the time that a running cell will have taken, by its epochs so far or by cells like it."""

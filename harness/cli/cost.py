@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.cli.amounts import amount
 from harness.cli.rates import Rates
 from harness.contracts import CellState, PlannedCell
 from harness.errors import InputError
+from harness.execute.settings import most_on_a_gpu
 
 BYTES_A_PARAMETER: Final = 4
 BYTES_BESIDE_THE_MODEL: Final = 1_000_000
@@ -33,6 +35,28 @@ def cells_to_run(states: Iterable[CellState], stale: bool) -> tuple[PlannedCell,
     return tuple(state.planned for state in states if state.state in wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who runs the cells: workers at most, on which devices, and whether measuring finds how many of them are busy."""
+
+    workers: int
+    devices: tuple[str, ...]
+    packed: bool = False
+
+    @property
+    def sure(self) -> int:
+        """How many cells run side by side in any case."""
+        return min(self.workers, len(self.devices)) if self.packed else self.workers
+
+    @property
+    def text(self) -> str:
+        """What a run says of it."""
+        where = self.devices[0] if len(self.devices) == 1 else amount(len(self.devices), "GPU")
+        if self.packed:
+            return f"up to {amount(self.workers, 'worker')} on {where}, packed by measurement"
+        return f"{amount(self.workers, 'worker')} on {where}"
+
+
 def bill_of(cells: Sequence[PlannedCell], rates: Rates, workers: int) -> Bill:
     """Return the time that cells take on so many workers; the longest cell is the least it can be."""
     guesses = [rates.guess(planned.cell) for planned in cells]
@@ -46,15 +70,17 @@ def disk_bytes(parameters: Mapping[str, int | None], cells: Iterable[PlannedCell
     return sum(BYTES_A_PARAMETER * (parameters.get(each.key) or 0) + BYTES_BESIDE_THE_MODEL for each in cells)
 
 
-def workers_for(asked: int | None, executor: str, device: str, cores: int, cells: int) -> int:
-    """Return how many workers run side by side: as asked for, else one for a GPU, else one a core up to eight.
+def crew_for(asked: int | None, executor: str, devices: tuple[str, ...], cores: int, cells: int) -> Crew:
+    """Return who runs so many cells: as many workers as asked for; else as packing finds; else one a core up to eight.
 
     Never more than there are cells, so that each has all the threads it can use.
     """
     if executor == "inline":
-        return 1
-    wanted = asked or (1 if device.startswith("cuda") else min(cores, MOST_WORKERS))
-    return max(1, min(wanted, cells))
+        return Crew(1, devices)
+    on_gpus = devices[0].startswith("cuda")
+    most = len(devices) * most_on_a_gpu(len(devices)) if on_gpus else min(cores, MOST_WORKERS)
+    workers = max(1, min(asked or most, cells))
+    return Crew(workers, devices, packed=on_gpus and asked is None and workers > 1)
 
 
 def refuse_hours(seconds: float, hours: float | None) -> None:

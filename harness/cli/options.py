@@ -27,12 +27,20 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more; errors
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say less.")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, metavar="N", help="Worker processes of the local executor.", show_default=False),
+    typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        help="Cells side by side; on GPUs found by measuring unless given.",
+        show_default=False,
+    ),
 ]
 Executor = Annotated[
     Literal["inline", "local"], typer.Option("--executor", help="Run cells in this process, or in workers.")
 ]
-Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where networks are trained.")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Where networks are trained; cuda is all GPUs.")
+]
 Smoke = Annotated[bool, typer.Option("--smoke", help="A few batches of each cell, in a store of its own.")]
 Retry = Annotated[int, typer.Option("--retry", min=0, metavar="N", help="Try a failed cell again up to N times.")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")]

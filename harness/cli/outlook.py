@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.cli.cost import Bill, bill_of, cells_to_run, workers_for
+from harness.cli.cost import Bill, Crew, bill_of, cells_to_run, crew_for
 from harness.cli.rates import Rates, rates_of
 from harness.cli.requests import Run
 from harness.contracts import CellState, PlannedCell, StudyPlan
 from harness.execute.planning import states
-from harness.execute.settings import choose_device
+from harness.execute.settings import choose_devices
 from harness.track import Store
 from harness.track.environment import usable_cores
 
@@ -20,8 +20,7 @@ class Outlook:
 
     states: tuple[CellState, ...]
     todo: tuple[PlannedCell, ...]
-    device: str
-    workers: int
+    crew: Crew
     rates: Rates
     bill: Bill
 
@@ -45,9 +44,9 @@ def look_ahead(asked: Run, plan: StudyPlan, store: Store | None) -> Outlook:
     Raises:
         InputError: there is no such device.
     """
-    device = choose_device(asked.device)
+    devices = choose_devices(asked.device)
     standing = states(plan, store) if store else tuple(CellState(each, "missing") for each in plan.cells)
-    rates = rates_of(store.records(plan.study) if store else (), device)
+    rates = rates_of(store.records(plan.study) if store else (), devices[0])
     todo = cells_to_run(standing, asked.stale)
-    workers = workers_for(asked.workers, asked.executor, device, usable_cores(), len(todo))
-    return Outlook(standing, todo, device, workers, rates, bill_of(todo, rates, workers))
+    crew = crew_for(asked.workers, asked.executor, devices, usable_cores(), len(todo))
+    return Outlook(standing, todo, crew, rates, bill_of(todo, rates, crew.sure))

@@ -118,8 +118,9 @@ class _Totals:
             "states": Counter(row.state for row in self.rows),
             "cells_without_data": self.unseen,
             "to_run": bill.cells,
-            "workers": self.outlook.workers,
-            "device": self.outlook.device,
+            "workers": self.outlook.crew.workers,
+            "packed": self.outlook.crew.packed,
+            "device": ", ".join(self.outlook.crew.devices),
             "seconds": bill.seconds,
             "cells_of_unknown_time": bill.unknown,
             "disk_bytes": self.disk_bytes,
@@ -146,8 +147,8 @@ class _Totals:
         if not bill.cells:
             return f"{cells}; nothing to do"
         left = f"{cells}; to run: {bill.cells}, {size(self.disk_bytes)}"
-        workers = f"{amount(self.outlook.workers, 'worker')} on {self.outlook.device}"
+        crew = self.outlook.crew
         if bill.unknown == bill.cells:
-            return f"{left}, time unknown, {workers}"
-        least = "at least " if bill.unknown else "about "
-        return f"{left}, {least}{rough(bill.seconds)} with {workers}"
+            return f"{left}, time unknown, {crew.text}"
+        least = "at least " if bill.unknown else "at most about " if crew.packed else "about "
+        return f"{left}, {least}{rough(bill.seconds)} with {crew.text}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.cli.amounts import amount
 from harness.cli.board import Board
 from harness.cli.console import messages, print_json, say
-from harness.cli.cost import disk_bytes, refuse_disk, refuse_hours
+from harness.cli.cost import Crew, disk_bytes, refuse_disk, refuse_hours
 from harness.cli.dispatch import INTERRUPTED, work_of
 from harness.cli.outlook import Outlook, look_ahead, with_estimates
 from harness.cli.progress import watching
@@ -20,7 +20,7 @@ from harness.cli.stores import existing_store
 from harness.cli.tune import as_json as study_as_json
 from harness.cli.tune import exit_code as studies_exit_code
 from harness.cli.tune_outlook import look_at, seconds_of
-from harness.cli.tuning import How, grounds_of, run_studies, workers_of
+from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
 from harness.contracts import Outcome, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
@@ -90,7 +90,7 @@ def _prepare(asked: Run) -> Prepared:
     plan = make_plan(study, catalog, asked.cache)
     outlook = look_ahead(asked, plan, existing_store(asked.store_home))
     studies = look_at(asked, study, catalog, outlook.rates)
-    refuse_hours(outlook.bill.seconds + seconds_of(studies, outlook.workers), plan.budget.hours)
+    refuse_hours(outlook.bill.seconds + seconds_of(studies, outlook.crew.sure), plan.budget.hours)
     if plan.budget.disk_gb is not None:
         needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
         refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)
@@ -100,23 +100,24 @@ def _prepare(asked: Run) -> Prepared:
 
 def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
     plan, outlook = prepared.plan, prepared.outlook
-    settings = _settings(asked, prepared, outlook.workers)
+    settings = _settings(asked, prepared, outlook.crew)
     executor = open_executor(asked.executor, settings.workers, settings.threads)
-    board = Board(outlook.todo, outlook.rates, settings.workers)
+    board = Board(outlook.todo, outlook.rates, outlook.crew)
     with watching(board, messages(), asked.verbosity) as watcher:
         return run_plan(with_estimates(plan, outlook), prepared.store, executor, settings, watcher)
 
 
 def _how(asked: Run, prepared: Prepared) -> How:
-    workers = workers_of(asked.workers, asked.executor, prepared.outlook.device, prepared.grounds)
-    return How(_settings(asked, prepared, workers), asked.executor, asked.verbosity)
+    crew = studies_crew(asked.workers, asked.executor, prepared.outlook.crew.devices, prepared.grounds)
+    return How(_settings(asked, prepared, crew), crew, asked.executor, asked.verbosity)
 
 
-def _settings(asked: Run, prepared: Prepared, workers: int) -> RunSettings:
+def _settings(asked: Run, prepared: Prepared, crew: Crew) -> RunSettings:
     return RunSettings(
         home=prepared.store.home,
-        device=prepared.outlook.device,
-        workers=workers,
+        device=asked.device,
+        workers=crew.workers,
+        packed=crew.packed,
         retry=asked.retry,
         fail_fast=asked.fail_fast,
         smoke=asked.smoke,
@@ -136,8 +137,8 @@ def _announce(asked: Run, prepared: Prepared) -> None:
         say(f"nothing to do: all {cells} cells are done")
     else:
         before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
-        where = f"{amount(prepared.outlook.workers, 'worker')} on {prepared.outlook.device}"
-        say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {where}{before}")
+        crew = prepared.outlook.crew.text
+        say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {crew}{before}")
     if stale:
         say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
 

@@ -9,7 +9,7 @@ from harness.cli.dispatch import INTERRUPTED
 from harness.cli.outlook import look_ahead
 from harness.cli.report import print_results, report_folder, shown_path
 from harness.cli.requests import Tune
-from harness.cli.tuning import How, grounds_of, run_studies, workers_of
+from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
 from harness.execute.planning import make_plan
@@ -36,17 +36,19 @@ def perform(asked: Tune) -> int:
     store = open_store(run.store_home)
     outlook = look_ahead(run, plan, store)
     grounds = grounds_of(chosen, catalog, store, run.cache, run.smoke)
+    crew = studies_crew(run.workers, run.executor, outlook.crew.devices, grounds)
     settings = RunSettings(
         home=store.home,
-        device=outlook.device,
-        workers=workers_of(run.workers, run.executor, outlook.device, grounds),
+        device=run.device,
+        workers=crew.workers,
+        packed=crew.packed,
         retry=run.retry,
         smoke=run.smoke,
         plugins=tuple(folder.absolute() for folder in run.matrix.plugins),
         cache=run.cache.absolute(),
     )
     note_plan(plan, store, settings)
-    outcomes = list(run_studies(grounds, How(settings, run.executor, run.verbosity)))
+    outcomes = list(run_studies(grounds, How(settings, crew, run.executor, run.verbosity)))
     code = exit_code(outcomes)
     folder = report_folder(store, study.name)
     if any(each.state != "skipped" for each in outcomes) or not (folder / "index.html").exists():

@@ -11,6 +11,7 @@ from rich.console import Console
 from harness.cli.amounts import amount
 from harness.cli.board import Board, seconds_of
 from harness.cli.console import tell
+from harness.cli.cost import Crew
 from harness.cli.progress import watching
 from harness.cli.rates import Rates
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
@@ -18,9 +19,9 @@ from harness.tune.watching import TuneWatcher
 
 
 @contextmanager
-def watching_study(tune: Tune, workers: int, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
+def watching_study(tune: Tune, crew: Crew, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
     """Show a tuning study on `console` for as long as the context lasts; `verbosity` as in `watching`."""
-    board = StudyBoard(most_fits(tune), workers)
+    board = StudyBoard(most_fits(tune), crew)
     with watching(board, console, verbosity) as cells:
         yield StudyWatcher(board, cells, console, verbosity)
 
@@ -34,10 +35,9 @@ def most_fits(tune: Tune) -> int:
 class StudyBoard(Board):
     """A board of cells that are not known before: `total` is how many there are at most."""
 
-    def __init__(self, total: int, workers: int) -> None:
-        super().__init__((), Rates(), workers)
+    def __init__(self, total: int, crew: Crew) -> None:
+        super().__init__((), Rates(), crew)
         self._total = total
-        self._workers_at_work = workers
         self._seconds: list[float] = []
 
     @property
@@ -68,7 +68,7 @@ class StudyBoard(Board):
         if not self._seconds:
             return None
         left = self._total - self.count("finished", "failed", "pruned", "skipped")
-        return fmean(self._seconds) * max(0, left) / self._workers_at_work
+        return fmean(self._seconds) * max(0, left) / self.at_work
 
 
 class StudyWatcher:

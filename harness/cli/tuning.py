@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.console import messages, say
-from harness.cli.cost import workers_for
+from harness.cli.cost import Crew, crew_for
 from harness.cli.tune_progress import most_fits, watching_study
 from harness.data import fingerprint
 from harness.execute.executor import open_executor
@@ -25,6 +25,7 @@ class How:
     """How studies are run."""
 
     settings: RunSettings
+    crew: Crew
     executor: str
     verbosity: int
 
@@ -65,14 +66,14 @@ def run_studies(grounds: tuple[Ground, ...], how: How) -> Iterator[TuneOutcome]:
 
 def _run(ground: Ground, how: How) -> TuneOutcome:
     settings, tune = how.settings, ground.tune
-    with watching_study(tune, settings.workers, messages(), how.verbosity) as watcher:
+    with watching_study(tune, how.crew, messages(), how.verbosity) as watcher:
         return run_tuning(ground, open_executor(how.executor, settings.workers, settings.threads), settings, watcher)
 
 
-def workers_of(asked: int | None, executor: str, device: str, grounds: tuple[Ground, ...]) -> int:
-    """Return how many trials run side by side."""
+def studies_crew(asked: int | None, executor: str, devices: tuple[str, ...], grounds: tuple[Ground, ...]) -> Crew:
+    """Return who runs the trials."""
     fits = max((most_fits(ground.tune) for ground in grounds), default=1)
-    return workers_for(asked, executor, device, usable_cores(), fits)
+    return crew_for(asked, executor, devices, usable_cores(), fits)
 
 
 def _say_ending(outcome: TuneOutcome, verbosity: int) -> None:

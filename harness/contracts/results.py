@@ -16,7 +16,7 @@ class Listener(Protocol):
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Hear the metrics of a finished epoch (from 1), named as in MLflow (`train/loss` ...).
 
-        A fit that is resumed tells its last saved epoch again, and those after it.
+        A fit that is resumed tells its last two saved epochs again, and those after them.
         """
 
     def opening(self, model_digest: str) -> None:

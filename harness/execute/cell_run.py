@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 from harness.contracts import Outcome, PlannedCell, Result, Watcher
+from harness.contracts.metrics import EPOCH_SECONDS
 from harness.execute.endings import Failure
 from harness.execute.interrupts import Interrupts
 from harness.execute.locks import folder_of
 from harness.execute.manifest import TAG, write_manifest
+from harness.execute.packing import Packing
 from harness.spec import flatten
 from harness.track import Record, Store
+from harness.track.environment import hardware
 
 CHECKPOINT: Final = "checkpoint.pt"
 FITTED: Final = "fitted"
@@ -23,11 +26,12 @@ FITTED: Final = "fitted"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all cells of one `run` share: the store, who watches, the matrix run, the machine."""
+    """What all cells of one `run` share: the store, who watches, the devices, the matrix run, the machine."""
 
     store: Store
     watcher: Watcher
     interrupts: Interrupts
+    packing: Packing
     study: str
     parent: str
     tags: Mapping[str, str]
@@ -55,6 +59,7 @@ class CellRun:
             if epoch > self.logged:
                 self.around.store.log_epoch(self.run_id, epoch, metrics)
                 self.logged = epoch
+                self.around.packing.hear(self.planned.key, metrics.get(EPOCH_SECONDS, 0.0))
         self.around.watcher.epoch(self.planned, epoch, metrics)
 
     def opening(self, model_digest: str) -> None:
@@ -115,23 +120,37 @@ class CellRun:
         return Outcome(self.planned, state, self.run_id, seconds, message, metrics or {})  # type: ignore[arg-type]
 
 
-def begin(around: Surroundings, planned: PlannedCell) -> CellRun:
-    """Start the cell's run, or go on with the former one where the cell left something to go on from."""
+def begin(around: Surroundings, planned: PlannedCell, device: str, how: Mapping[str, str]) -> CellRun:
+    """Start the cell's run, or go on with the former one where the cell left something to go on from.
+
+    Args:
+        around: What it shares with the others.
+        planned: The cell.
+        device: What it runs on.
+        how: Further tags of this attempt.
+    """
     store = around.store
+    here = {**around.tags, **device_tags([device]), **how}
     former = store.cell_records([planned.key])[planned.key]
     with around.interrupts.shield():
         last = _unfinished(planned, former, store.home)
         if last is not None:
             logged = store.resume_run(last.run_id, around.parent)
-            store.tag(last.run_id, around.tags)
+            store.tag(last.run_id, here)
             return CellRun(around, planned, last.run_id, logged)
         shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
-        tags = {**_tags_of(planned), **around.tags, "harness.attempt": str(len(former) + 1)}
+        tags = {**_tags_of(planned), **here, "harness.attempt": str(len(former) + 1)}
         run_id = store.start_run(
             around.study, around.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=around.parent
         )
         store.log_text(run_id, around.environment, "environment.txt")
     return CellRun(around, planned, run_id, logged=0)
+
+
+def device_tags(devices: Sequence[str]) -> dict[str, str]:
+    """Return the tags that name devices and, for people, what hardware they are."""
+    names = dict.fromkeys(hardware(device) for device in devices)
+    return {"harness.device": ", ".join(devices), "harness.hardware": ", ".join(names)}
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:

@@ -11,8 +11,9 @@ from harness.execute.executor import Executor
 from harness.execute.interrupts import Interrupts
 from harness.execute.leakage_check import check_leakage
 from harness.execute.matrix_run import end_matrix, start_matrix
+from harness.execute.packing import open_packing
 from harness.execute.planning import states
-from harness.execute.settings import RunSettings, choose_device
+from harness.execute.settings import RunSettings
 from harness.execute.work import Work
 from harness.track import Store
 
@@ -37,10 +38,10 @@ def run_plan(
     logged = store.plan(plan.study)
     if not todo and logged is not None and (plan.partial or plan.is_same(logged)):
         return _in_order(plan, outcomes)
-    device = choose_device(settings.device)
+    packing = open_packing(settings)
     with Interrupts() as interrupts:
-        around = start_matrix(plan, store, settings, device, watcher=watcher, interrupts=interrupts)
-        work = Work(around, settings, device, outcomes)
+        around = start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
+        work = Work(around, settings, outcomes)
         try:
             with executor:
                 work.run(executor, todo)
@@ -60,7 +61,7 @@ def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
         return
     with Interrupts() as interrupts:
         around = start_matrix(
-            plan, store, settings, choose_device(settings.device), watcher=SilentWatcher(), interrupts=interrupts
+            plan, store, settings, open_packing(settings), watcher=SilentWatcher(), interrupts=interrupts
         )
         end_matrix(around, ())
 

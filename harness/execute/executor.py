@@ -23,9 +23,9 @@ class Executor(Protocol):
     def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
         """Run jobs and yield each with its ending, in the order in which they end.
 
-        Jobs are drawn when there is room for one; None means that there is none until a running one ends. `listener`
-        is called as a job begins; its answer
-        hears the job in this process, whatever process the job runs in.
+        Jobs are drawn when there is a worker for one; None means that there is none until a running one is heard
+        again: an epoch of it, or its end. `listener` is called as a job begins; its answer hears the job in this
+        process, whatever process the job runs in.
 
         Raises:
             StoreError: a listener could not reach the store.

@@ -112,6 +112,9 @@ class LocalExecutor:
             return self._bury(worker)
         if isinstance(message, Ended):
             worker.job = worker.listener = None
+            if not message.is_worker_well:
+                self._team.remove(worker)
+                worker.stop()
             return message.ending
         assert worker.listener is not None
         answer = _answer(worker.listener, message)

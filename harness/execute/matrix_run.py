@@ -7,25 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.contracts import Outcome, StudyPlan, Watcher
-from harness.execute.cell_run import Surroundings
+from harness.execute.cell_run import Surroundings, device_tags
 from harness.execute.interrupts import Interrupts
 from harness.execute.locks import is_alive
+from harness.execute.packing import Packing
 from harness.execute.settings import RunSettings
 from harness.track import EndStatus, Store
-from harness.track.environment import environment_text, git_state, hardware, uncommitted
+from harness.track.environment import environment_text, git_state, uncommitted
 
 
 def start_matrix(
-    plan: StudyPlan, store: Store, settings: RunSettings, device: str, *, watcher: Watcher, interrupts: Interrupts
+    plan: StudyPlan, store: Store, settings: RunSettings, packing: Packing, *, watcher: Watcher, interrupts: Interrupts
 ) -> Surroundings:
     """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
-    tags = machine_tags(settings, device)
+    tags = machine_tags(settings, packing.names)
     with interrupts.shield():
         _bury_dead(plan.study, store)
         own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
         name = f"matrix {Path(plan.matrix).stem}"
         run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
-        environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
+        environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
         store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
         store.log_text(run_id, environment, "environment.txt")
         changes = uncommitted(Path.cwd())
@@ -37,6 +38,7 @@ def start_matrix(
         store=store,
         watcher=watcher,
         interrupts=interrupts,
+        packing=packing,
         study=plan.study,
         parent=run_id,
         tags=tags,
@@ -46,12 +48,11 @@ def start_matrix(
     )
 
 
-def machine_tags(settings: RunSettings, device: str) -> dict[str, str]:
-    """Return the tags that say which code ran where."""
+def machine_tags(settings: RunSettings, devices: Sequence[str]) -> dict[str, str]:
+    """Return the tags that say which code ran where; the runs of cells say on which of the devices."""
     return {
         "harness.git": git_state(Path.cwd()),
-        "harness.device": device,
-        "harness.hardware": hardware(device),
+        **device_tags(devices),
         "harness.smoke": str(settings.smoke).lower(),
     }
 

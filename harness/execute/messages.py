@@ -10,7 +10,7 @@ from harness.execute.endings import Ending
 
 @dataclass(frozen=True, slots=True)
 class EpochDone:
-    """From the worker, which waits for an answer before it goes on."""
+    """From the worker, which waits for an answer before it tells anything else."""
 
     epoch: int
     metrics: Mapping[str, float]
@@ -32,9 +32,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """From the worker, which then waits for its next job."""
+    """From the worker, which then waits for its next job, or for its end if it is not well."""
 
     ending: Ending
+    is_worker_well: bool = True
 
 
 Message = EpochDone | OpeningAsked | Ended

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from harness.errors import InputError
 from harness.track.accelerators import gpu_names
 from harness.track.environment import usable_cores
+
+MOST_ON_A_GPU: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +20,10 @@ class RunSettings:
 
     home: Path
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """auto, cpu, cuda (all GPUs) or cuda:N."""
     workers: int = 1
+    packed: bool = False
+    """Whether measuring finds how many of the workers are busy (GPUs only, see `packing`); else all are."""
     retry: int = 0
     fail_fast: bool = False
     smoke: bool = False
@@ -37,16 +42,35 @@ class RunSettings:
         return max(1, usable_cores() // self.workers)
 
 
-def choose_device(name: str) -> str:
-    """Return the device that `auto`, `cpu`, `cuda` or `cuda:N` means here, without importing torch.
+def choose_devices(name: str) -> tuple[str, ...]:
+    """Return the devices that `auto`, `cpu`, `cuda` or `cuda:N` means here, without importing torch.
+
+    `auto` and `cuda` mean all GPUs that this process may use.
 
     Raises:
         InputError: there is no such device.
     """
     gpus = () if "+cpu" in version("torch") else gpu_names()
-    if name == "auto":
-        return "cuda:0" if gpus else "cpu"
-    valid = ("cpu", "cuda", *(f"cuda:{index}" for index in range(len(gpus)))) if gpus else ("cpu",)
-    if name not in valid:
-        raise InputError(f"--device {name}: there is no such device here; valid: auto, {', '.join(valid)}")
-    return name
+    every = tuple(f"cuda:{index}" for index in range(len(gpus)))
+    if name in {"auto", "cuda"} and every:
+        return every
+    if name in {"auto", "cpu"}:
+        return ("cpu",)
+    if name not in every:
+        valid = ("auto", "cpu", *(("cuda", *every) if every else ()))
+        raise InputError(f"--device {name}: there is no such device here; valid: {', '.join(valid)}")
+    return (name,)
+
+
+def choose_device(name: str) -> str:
+    """Return the first of `choose_devices`, for what needs but one.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    return choose_devices(name)[0]
+
+
+def most_on_a_gpu(gpus: int) -> int:
+    """Return how many cells packing ever runs side by side on each of so many GPUs: each needs a core to be fed by."""
+    return max(1, min(MOST_ON_A_GPU, usable_cores() // gpus))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from filelock import FileLock
 
-from harness.contracts import Outcome, PlannedCell
+from harness.contracts import Outcome, PlannedCell, Result
 from harness.contracts.job import Job
+from harness.contracts.metrics import PEAK_BYTES
+from harness.execute.attempts import Attempt
 from harness.execute.cell_run import CellRun, Surroundings, begin
+from harness.execute.climbing import kind_of
 from harness.execute.endings import Ending, Failure
 from harness.execute.executor import Executor
 from harness.execute.locks import folder_of, take
 from harness.execute.settings import RunSettings
+
+FIRST: Final = Attempt()
 
 
 @dataclass(slots=True)
@@ -22,18 +29,25 @@ class Work:
 
     around: Surroundings
     settings: RunSettings
-    device: str
     outcomes: dict[str, Outcome]
+    _drawn: dict[str, PlannedCell] = field(default_factory=dict)
     _active: dict[str, CellRun] = field(default_factory=dict)
     _locks: dict[str, FileLock] = field(default_factory=dict)
+    _attempts: dict[str, Attempt] = field(default_factory=dict)
+    _again: deque[PlannedCell] = field(default_factory=deque)
+    """Cells that failed by no fault of theirs, to be tried once more when no other is to be begun."""
 
     def run(self, executor: Executor, cells: Iterable[PlannedCell | None]) -> None:
-        """Run cells, and once more each time those that failed for want of luck, as the settings allow.
+        """Run cells, and again those that failed for want of luck, as the settings allow.
 
-        Cells are drawn when there is room for one; None means that there is none until a running one ends.
+        Cells are drawn when there is room for one; None means that there is none until a running one is heard.
         """
-        for tries_left in range(self.settings.retry, -1, -1):
-            cells = self._round(executor, cells, is_last=tries_left == 0)
+        for job, ending in executor.run(self._jobs(cells), self._begin):
+            if isinstance(ending, Failure) and self._is_tried_again(job.key, ending):
+                continue
+            self._end(job.key, ending)
+            if isinstance(ending, Failure) and self.settings.fail_fast:
+                return
 
     def settle(self) -> None:
         """End what is still open as interrupted."""
@@ -42,33 +56,34 @@ class Work:
         while self._locks:
             self._locks.popitem()[1].release()
 
-    def _round(
-        self, executor: Executor, cells: Iterable[PlannedCell | None], is_last: bool
-    ) -> list[PlannedCell | None]:
-        """Run cells once and return those to be tried again."""
-        drawn: dict[str, PlannedCell] = {}
-        again: list[PlannedCell | None] = []
-        for job, ending in executor.run(self._jobs(cells, drawn), lambda job: self._begin(drawn[job.key])):
-            if isinstance(ending, Failure) and ending.is_worth_retrying and not is_last:
-                self._fail_for_now(job.key, ending)
-                again.append(drawn[job.key])
-                continue
-            self._end(job.key, ending)
-            if isinstance(ending, Failure) and self.settings.fail_fast:
-                return []
-        return again
-
-    def _jobs(self, cells: Iterable[PlannedCell | None], drawn: dict[str, PlannedCell]) -> Iterator[Job | None]:
-        """Yield the jobs of the cells that no other process runs or has finished meanwhile; note them in `drawn`."""
-        for planned in cells:
+    def _jobs(self, cells: Iterable[PlannedCell | None]) -> Iterator[Job | None]:
+        """Yield the jobs of the cells that no other process runs or has finished meanwhile, each as it has room."""
+        for planned in self._cells(cells):
             if planned is None:
                 yield None
                 continue
-            drawn[planned.key] = planned
+            self._drawn[planned.key] = planned
+            while (device := self._place(planned)) is None:
+                yield None
             with self.around.interrupts.shield():
                 is_ours = self._take(planned)
             if is_ours:
-                yield self._job(planned)
+                yield self._job(planned, device)
+
+    def _cells(self, cells: Iterable[PlannedCell | None]) -> Iterator[PlannedCell | None]:
+        """Yield the cells and, where there is none, those to be tried again; None for as long as there may be more."""
+        for planned in cells:
+            yield planned if planned is not None else self._next_again()
+        while self._again or self._active:
+            yield self._next_again()
+
+    def _next_again(self) -> PlannedCell | None:
+        return self._again.popleft() if self._again else None
+
+    def _place(self, planned: PlannedCell) -> str | None:
+        """Return the device that the cell is to run on; None while there is no room."""
+        attempt = self._attempt(planned.key)
+        return self.around.packing.place(planned.key, kind_of(planned.cell, attempt.parts), attempt.alone)
 
     def _take(self, planned: PlannedCell) -> bool:
         """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
@@ -83,38 +98,57 @@ class Work:
                 return False
         return True
 
-    def _job(self, planned: PlannedCell) -> Job:
+    def _job(self, planned: PlannedCell, device: str) -> Job:
         return Job(
             key=planned.key,
             cell=planned.cell,
             folder=folder_of(self.around.store.home, planned.key),
             cache=self.settings.cache_folder,
-            device=self.device,
+            device=device,
             threads=self.settings.threads,
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
             light=self.around.kind == "trial",
+            parts=self._attempt(planned.key).parts,
         )
 
-    def _begin(self, planned: PlannedCell) -> CellRun:
+    def _attempt(self, key: str) -> Attempt:
+        return self._attempts.get(key, FIRST)
+
+    def _begin(self, job: Job) -> CellRun:
+        planned, attempt = self._drawn[job.key], self._attempt(job.key)
         with self.around.interrupts.shield():
-            run = begin(self.around, planned)
+            run = begin(self.around, planned, job.device, attempt.tags(planned.cell))
             self._active[planned.key] = run
-            self.around.watcher.started(planned, self.device)
+            self.around.watcher.started(planned, job.device + attempt.text(planned.cell))
         return run
 
     def _end(self, key: str, ending: Ending) -> None:
         with self.around.interrupts.shield():
             run = self._active[key]
+            if isinstance(ending, Result) and run.planned.cell.recipe is not None:
+                self.around.packing.leave(key, ending.metrics.get(PEAK_BYTES, 0.0))
             self._close(key, run.fail(ending) if isinstance(ending, Failure) else run.finish(ending))
 
-    def _fail_for_now(self, key: str, failure: Failure) -> None:
+    def _is_tried_again(self, key: str, failure: Failure) -> bool:
+        """Whether the cell has another try, which it is then queued for."""
+        planned = self._drawn[key]
+        had_neighbors = failure.kind == "memory" and self.around.packing.ran_out(key)
+        following = self._attempt(key).next(planned.cell, failure, self.settings.retry, had_neighbors)
+        if following is None:
+            return False
+        told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
         with self.around.interrupts.shield():
-            self._active.pop(key).fail(failure)
+            self.around.packing.leave(key)
+            self._active.pop(key).fail(told)
             self._locks.pop(key).release()
+            self._attempts[key] = following
+            self._again.append(planned)
+        return True
 
     def _close(self, key: str, outcome: Outcome) -> None:
         """Record the outcome of a cell and let go of it."""
+        self.around.packing.leave(key)
         self._active.pop(key, None)
         lock = self._locks.pop(key, None)
         if lock is not None:

@@ -6,6 +6,7 @@ it tells the driver of each epoch and asks it for the opening, over one duplex p
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -13,42 +14,89 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from harness.execute.endings import attempt
+from harness.contracts import Listener, Result
+from harness.contracts.job import Job
+from harness.execute.endings import RunCell, attempt
 from harness.execute.executor import named
 from harness.execute.messages import Ended, EpochDone, OpeningAsked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PipeListener:
-    """Passes on what a job tells, and raises what the driver answers."""
+    """Passes on what a job tells, and raises what the driver answers.
+
+    While an epoch is logged the next one is trained, unless the driver may want to end the fit (`waits`): its answer is
+    read before anything else is told. So at most one epoch is on its way.
+    """
 
     connection: Connection[Any, Any]
+    waits: bool
+    _unanswered: bool = False
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Tell the driver of an epoch; it is logged when this returns."""
-        self._ask(EpochDone(epoch, dict(metrics)))
+        """Tell the driver of an epoch; the one before it is logged when this returns."""
+        self._tell(EpochDone(epoch, dict(metrics)))
+        if self.waits:
+            self.hear()
 
     def opening(self, model_digest: str) -> None:
         """Ask for the test set; it is in the ledger when this returns."""
-        self._ask(OpeningAsked(model_digest))
+        self._tell(OpeningAsked(model_digest))
+        self.hear()
 
-    def _ask(self, message: EpochDone | OpeningAsked) -> None:
-        self.connection.send(message)
+    def hear(self) -> None:
+        """Wait for the answer that is due, if one is, and raise what it holds."""
+        if not self._unanswered:
+            return
         error = self.connection.recv().error
+        self._unanswered = False
         if error is not None:
             raise error
+
+    def _tell(self, message: EpochDone | OpeningAsked) -> None:
+        self.hear()
+        self.connection.send(message)
+        self._unanswered = True
 
 
 def serve(connection: Connection[Any, Any], run_cell: str) -> None:
     """Run the jobs that come in until the pipe is closed."""
-    call = named(run_cell)
-    listen = PipeListener(connection)
+    call: RunCell = named(run_cell)
     while True:
-        job = connection.recv()
-        connection.send(Ended(attempt(call, job, listen)))
+        job: Job = connection.recv()
+        ending = attempt(partial(_heard_out, call), job, PipeListener(connection, waits=job.light))
+        connection.send(Ended(ending, is_worker_well=free_gpu(job.device)))
+
+
+def _heard_out(call: RunCell, job: Job, listen: Listener) -> Result:
+    """Run a job; no answer is left in the pipe afterwards, however it ends."""
+    assert isinstance(listen, PipeListener)
+    try:
+        return call(job, listen)
+    finally:
+        listen.hear()
+
+
+def free_gpu(device: str) -> bool:
+    """Give back what the job held of a GPU's memory, for the cells beside it and the next one.
+
+    Returns:
+        Whether the GPU still works for this process: some errors (an illegal address) end every later call as well.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda") or not torch.cuda.is_initialized():
+        return True
+    gc.collect()
+    try:
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _leave_with(driver: int) -> None:

@@ -99,7 +99,7 @@ class NetworkClassifier:
         self._evaluator = Evaluator(task, self._device, recipe.channels_last)
 
     def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
-        """Train by the recipe, from the start or from the checkpoint; then `listen` hears its last epoch again.
+        """Train by the recipe, from the start or from the checkpoint; then `listen` hears its last two epochs again.
 
         The metrics of an epoch: `train/loss` and `train/accuracy` are means over the epoch's
         training images as augmented, at the weights of their step (a mixed image counts as its
@@ -245,9 +245,9 @@ def _augmentations(recipe: Recipe, catalog: Catalog) -> tuple[Augmentation, ...]
 
 
 def _tell_again(training: Training, listen: Listener) -> None:
-    """Tell the last saved epoch, which the listener may have missed: it is saved before it is told."""
-    if training.history:
-        listen.epoch(len(training.history), training.history[-1])
+    """Tell the last two saved epochs, which the listener may have missed: one is told late, one is saved before it."""
+    for epoch, metrics in list(enumerate(training.history, start=1))[-2:]:
+        listen.epoch(epoch, metrics)
 
 
 def _indexed(device: torch.device) -> torch.device:

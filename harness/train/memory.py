@@ -32,12 +32,6 @@ def told_plainly(model: str, batch_size: int | None, device: torch.device) -> It
         raise
 
 
-def give_back() -> None:
-    """Return to the GPU what no tensor uses any more: other processes may need it."""
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-
-
 def reset_peak(device: torch.device) -> None:
     """Start to measure anew, where the device can (CUDA)."""
     if device.type == "cuda":

@@ -18,7 +18,8 @@ from harness.execute.executor import Executor
 from harness.execute.interrupts import Interrupts
 from harness.execute.leakage_check import check_leakage
 from harness.execute.matrix_run import machine_tags
-from harness.execute.settings import RunSettings, choose_device
+from harness.execute.packing import Packing, open_packing
+from harness.execute.settings import RunSettings
 from harness.execute.work import Work
 from harness.track import EndStatus
 from harness.track.environment import environment_text
@@ -64,10 +65,10 @@ def run_tuning(ground: Ground, executor: Executor, settings: RunSettings, watche
 
 def _run(book: Book, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
     ground = book.ground
-    device = choose_device(settings.device)
+    packing = open_packing(settings)
     with Interrupts() as interrupts:
-        around = _surroundings(book, settings, device, watcher, interrupts)
-        session = Session(book, around, settings, device, watcher)
+        around = _surroundings(book, settings, packing, watcher, interrupts)
+        session = Session(book, around, settings, watcher)
         state: State = "interrupted"
         try:
             with executor:
@@ -145,16 +146,13 @@ def tuning_of(book: Book, stage: Stage) -> Tuning:
 class Session:
     """One process's share of a study."""
 
-    def __init__(
-        self, book: Book, around: Surroundings, settings: RunSettings, device: str, watcher: TuneWatcher
-    ) -> None:
+    def __init__(self, book: Book, around: Surroundings, settings: RunSettings, watcher: TuneWatcher) -> None:
         self.book = book
         self.stage: Stage = "search"
         self.message = ""
         self.final: Outcome | None = None
         self._around = around
         self._settings = settings
-        self._device = device
         self._watcher = watcher
         self._best: TrialFound | None = None
         self._clock = time.monotonic()
@@ -195,7 +193,8 @@ class Session:
         done = [each for each in book.trials.all() if each.state != "running"]
         self._best = next(iter(ranked(done, tune)), None)
         self._watcher.study_begins(book.ground.name, tune, len(done), book.ground.budget)
-        search = Search(book.ground, book.trials, self._watcher, self._told, max(WINDOW, self._settings.workers))
+        workers = len(self._around.packing.names) if self._settings.packed else self._settings.workers
+        search = Search(book.ground, book.trials, self._watcher, self._told, max(WINDOW, workers))
         if tune.timeout is not None:
             search.seconds_left = tune.timeout - book.seconds
         with book.storage.beating(search.beat), self._working(search, "trial", retry=0) as work:
@@ -278,7 +277,7 @@ class Session:
         with_models = self._around.with_models and kind == "cell"
         around = replace(self._around, watcher=watcher, kind=kind, with_models=with_models)
         settings = replace(self._settings, retry=max(retry, self._settings.retry) if retry else 0, fail_fast=False)
-        work = Work(around, settings, self._device, {})
+        work = Work(around, settings, {})
         try:
             yield work
         finally:
@@ -294,16 +293,17 @@ class Session:
 
 
 def _surroundings(
-    book: Book, settings: RunSettings, device: str, watcher: Watcher, interrupts: Interrupts
+    book: Book, settings: RunSettings, packing: Packing, watcher: Watcher, interrupts: Interrupts
 ) -> Surroundings:
-    ground, tags = book.ground, machine_tags(settings, device)
-    environment = environment_text(Path.cwd(), device, settings.workers, settings.threads)
+    ground, tags = book.ground, machine_tags(settings, packing.names)
+    environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
     with interrupts.shield(), book.beginning.waited_for():
         parent = start_study_run(ground, tags, environment)
     return Surroundings(
         store=ground.store,
         watcher=watcher,
         interrupts=interrupts,
+        packing=packing,
         study=ground.study,
         parent=parent,
         tags=tags,

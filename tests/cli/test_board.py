@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from harness.cli.board import Board
+from harness.cli.cost import Crew
 from harness.cli.rates import Rates
 from harness.contracts import Outcome
 from tests.cli.conftest import Clock, planned
@@ -55,8 +56,8 @@ def test_two_workers_halve_the_time_but_not_below_the_longest_cell() -> None:
     rates.add(planned("mlp").cell, 30.0)
     rates.add(planned("small_cnn").cell, 100.0)
     cells = [planned("mlp", seed) for seed in range(4)]
-    assert Board(cells, rates, workers=2, now=Clock()).seconds_left() == 60.0
-    assert Board([*cells[:2], planned("small_cnn")], rates, workers=2, now=Clock()).seconds_left() == 100.0
+    assert Board(cells, rates, crew=Crew(2, ("cpu",)), now=Clock()).seconds_left() == 60.0
+    assert Board([*cells[:2], planned("small_cnn")], rates, crew=Crew(2, ("cpu",)), now=Clock()).seconds_left() == 100.0
 
 
 def test_a_cell_that_is_tried_again_no_longer_counts_as_failed() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.cli.cost import Bill
+from harness.cli.cost import Bill, Crew
 from harness.cli.outlook import Outlook, with_estimates
 from harness.cli.rates import Rates
 from harness.contracts import StudyPlan
@@ -12,7 +12,7 @@ def test_cells_to_run_carry_what_was_foreseen_and_done_or_unknown_ones_do_not() 
     rates = Rates()
     rates.add(done.cell, 8.0)
     plan = StudyPlan(study="a", matrix="a.yaml", cells=(done, todo, unknown))
-    outlook = Outlook((), (todo, unknown), "cpu", 1, rates, Bill(2, 1, 20.0))
+    outlook = Outlook((), (todo, unknown), Crew(1, ("cpu",)), rates, Bill(2, 1, 20.0))
     tags = [dict(each.tags) for each in with_estimates(plan, outlook).cells]
     expected = rates.guess(todo.cell)
     assert expected is not None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.contracts import Cell, Choice, Dataset, Outcome, Place, PlannedCell, StudyPlan
+from harness.contracts import Cell, Choice, Dataset, Outcome, Place, PlannedCell, Recipe, StudyPlan
 from harness.track import Store, open_store
 
 FAKE = "tests.execute.fake_cells:run_cell"
@@ -31,12 +31,16 @@ class Diary:
 
 
 def plan_cell(
-    key: str, source_digest: str = "source", test: Literal["once", "never"] = "once", **options: Any
+    key: str,
+    source_digest: str = "source",
+    test: Literal["once", "never"] = "once",
+    recipe: Recipe | None = None,
+    **options: Any,
 ) -> PlannedCell:
     cell = Cell(
         dataset=Dataset(name="digits"),
         model=Choice(name="fake", **options),
-        recipe=None,
+        recipe=recipe,
         seed=0,
         test=test,
     )

@@ -6,15 +6,20 @@ What it does is said by its model's options; it leaves a line in `cache/calls` f
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from harness.contracts import Listener, Result
 from harness.contracts.job import Job
 from harness.errors import DataError, OutOfMemoryError, TrainingError
 
 TASK = {"classes": ["a", "b"], "shape": [2, 2, 1], "mean": [0.5], "std": [0.5]}
+
+EPOCH_SECONDS = 3.0
+"""What an epoch says it took; it takes none."""
 
 
 def run_cell(job: Job, listen: Listener) -> Result:
@@ -45,7 +50,7 @@ def _fit(job: Job, listen: Listener, epochs: int, at_epoch_2: str) -> None:
             file.write(f"{job.key}:{epoch}\n")
         if epoch == 2 and at_epoch_2:
             TROUBLES[at_epoch_2](job)
-        listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10})
+        listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10, "epoch_seconds": EPOCH_SECONDS})
         checkpoint.write_text(str(epoch))
 
 
@@ -73,6 +78,39 @@ def _diverge(job: Job) -> None:
 
 def _run_out_of_memory(job: Job) -> None:
     raise OutOfMemoryError("out of memory")
+
+
+def _run_out_of_memory_below_4_parts(job: Job) -> None:
+    if job.parts < 4:
+        _run_out_of_memory(job)
+
+
+def _run_out_of_memory_beside_another(job: Job) -> None:
+    """Once another has begun, which `wait for the other` keeps from ending meanwhile."""
+    _wait_for(lambda: any(not call.startswith(f"{job.key}:") for call in calls(job.cache)))
+    _once(_run_out_of_memory)(job)
+
+
+def _wait_for_the_other(job: Job) -> None:
+    _wait_for(lambda: any(job.cache.glob("struck-*")))
+    time.sleep(0.5)  # were the other tried again beside this one, it would be by then
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _break_the_gpu(job: Job) -> None:
+    """Leave this process a torch whose GPU answers every call with the same error."""
+
+    def fail(_: str) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    cuda = SimpleNamespace(is_initialized=lambda: True, synchronize=fail)
+    sys.modules["torch"] = SimpleNamespace(cuda=cuda)  # type: ignore[assignment]
+    fail(job.device)
 
 
 def _die(job: Job) -> None:
@@ -108,6 +146,10 @@ TROUBLES: dict[str, Callable[[Job], None]] = {
     "diverge": _diverge,
     "run out of memory": _run_out_of_memory,
     "run out of memory once": _once(_run_out_of_memory),
+    "run out of memory below 4 parts": _run_out_of_memory_below_4_parts,
+    "run out of memory beside another": _run_out_of_memory_beside_another,
+    "wait for the other": _wait_for_the_other,
+    "break the gpu": _break_the_gpu,
     "die": _die,
     "die once": _once(_die),
     "interrupt once": _once(_interrupt),

@@ -57,7 +57,7 @@ def test_a_finished_cell_leaves_all_it_should(store: Store, executor: str) -> No
     record = only_cell(store, "k1")
     assert (outcome.state, outcome.run_id) == ("finished", record.run_id)
     assert (record.status, record.name) == ("FINISHED", "fake k1 s0")
-    assert record.metrics == {"train/loss": 0.5, "val/accuracy": 0.75, "val/macro_f1": 0.7}
+    assert record.metrics == {"train/loss": 0.5, "epoch_seconds": 3.0, "val/accuracy": 0.75, "val/macro_f1": 0.7}
     expected = {
         "harness.kind": "cell",
         "harness.key": "k1",

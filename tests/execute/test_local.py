@@ -5,17 +5,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Result
 from harness.contracts.job import Job
-from harness.errors import SealError, StoreError
+from harness.errors import PrunedError, SealError, StoreError
 from harness.execute.endings import Failure
 from harness.execute.local import LocalExecutor
+from harness.execute.messages import Answer, EpochDone
+from harness.execute.worker import PipeListener, free_gpu
 from tests.execute.conftest import FAKE
 
 
@@ -52,6 +56,37 @@ def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Pa
     assert all(ear.epochs == [1, 2] and len(ear.openings) == 1 for ear in ears.values())
 
 
+def test_the_next_epoch_is_trained_while_one_is_logged() -> None:
+    driver, worker = Pipe()
+    listen = PipeListener(worker, waits=False)
+    listen.epoch(1, {"lr": 0.5})  # nobody has answered
+    assert driver.recv() == EpochDone(1, {"lr": 0.5})
+    driver.send(Answer())
+    listen.epoch(2, {})
+    assert driver.recv() == EpochDone(2, {})
+    driver.send(Answer(ValueError("said late")))
+    with pytest.raises(ValueError, match="said late"):
+        listen.opening("digest")
+    assert not driver.poll()
+
+
+def test_a_trial_hears_of_its_pruning_before_it_goes_on() -> None:
+    driver, worker = Pipe()
+    driver.send(Answer(PrunedError("pruned at epoch 1 of 9")))
+    with pytest.raises(PrunedError):
+        PipeListener(worker, waits=True).epoch(1, {})
+
+
+def test_a_job_that_fails_leaves_no_answer_behind(tmp_path: Path) -> None:
+    with LocalExecutor(1, 1, FAKE) as executor:
+        jobs = [job(tmp_path, "a", at_epoch_2="raise"), job(tmp_path, "b")]
+        endings = {each.key: ending for each, ending in executor.run(jobs, lambda _: Ear())}
+        assert len(executor._team) == 1
+    assert isinstance(endings["a"], Failure)
+    assert endings["a"].message == "RuntimeError: boom"
+    assert isinstance(endings["b"], Result)
+
+
 def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
         list(executor.run([job(tmp_path, "a")], lambda _: Ear()))
@@ -75,6 +110,29 @@ def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> Non
     assert isinstance(failure, Failure) and failure.is_worth_retrying
     assert failure.message == "the worker process died (signal 9)"
     assert isinstance(endings["b"], Result)
+
+
+def test_a_worker_whose_gpu_fails_every_call_is_replaced_after_its_job(tmp_path: Path) -> None:
+    jobs = [replace(job(tmp_path, "a", at_epoch_2="break the gpu"), device="cuda:0"), job(tmp_path, "b")]
+    with LocalExecutor(1, 1, FAKE) as executor:
+        running = executor.run(jobs, lambda _: Ear())
+        _, first = next(running)
+        assert executor._team == []
+        _, second = next(running)
+    assert isinstance(first, Failure) and "illegal memory access" in first.message
+    assert isinstance(second, Result)
+
+
+def test_a_job_gives_back_what_it_held_of_its_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    cuda = SimpleNamespace(
+        is_initialized=lambda: True, synchronize=done.append, empty_cache=lambda: done.append("emptied")
+    )
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    assert free_gpu("cuda:1")
+    assert done == ["cuda:1", "emptied"]
+    assert free_gpu("cpu")
+    assert len(done) == 2
 
 
 def test_leaving_the_executor_stops_workers_in_the_middle_of_a_job(tmp_path: Path) -> None:

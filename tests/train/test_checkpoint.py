@@ -56,7 +56,13 @@ def test_a_resumed_fit_has_the_bits_of_an_uninterrupted_one(
     assert_same_bits(whole, resumed)
     assert without_times(report.history) == without_times(expected.history)
     assert report.best_epoch == expected.best_epoch
-    assert [epoch for epoch, _ in diary.epochs] == [2, 3, 4, 5]  # the saved one again, it may have gone unheard
+    assert [epoch for epoch, _ in diary.epochs] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]  # the last two saved ones again, they may have gone unheard
 
 
 @pytest.mark.parametrize("steps", [1, 3, 6, 7, 10])
@@ -93,7 +99,7 @@ def test_a_finished_fit_is_not_trained_again(tmp_path: Path) -> None:
     first, expected = trained(full(), path)
     diary = Diary()
     again, report = trained(full(), path, diary)
-    assert [epoch for epoch, _ in diary.epochs] == [5]
+    assert [epoch for epoch, _ in diary.epochs] == [4, 5]
     assert report.history == expected.history
     assert_same_bits(first, again)
 

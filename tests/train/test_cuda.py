@@ -146,7 +146,7 @@ def test_fifty_steps_in_fp32_have_the_losses_of_the_cpu(name: str) -> None:
     labels = random.integers(0, 10, 80)
     images = (random.integers(0, 200, (80, 32, 32, 3)) + 5 * labels[:, None, None, None]).astype(np.uint8)
     data = LabeledImages(images, labels, np.arange(80))
-    settings = recipe(precision="fp32", epochs=10, optimizer={"name": "sgd", "lr": 0.01})  # five steps an epoch
+    settings = recipe(precision="fp32", epochs=10, optimizer={"name": "sgd", "lr": 3e-4})  # five steps an epoch
     losses = []
     for device in (CPU, CUDA):
         built = NetworkClassifier(CATALOG.realize("model", name, {}), settings, task, 0, device, CATALOG)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.contracts import Cell, Listener, Result
 from harness.contracts.job import Job
-from harness.errors import DataError, TrainingError
+from harness.errors import DataError, OutOfMemoryError, TrainingError
 
 
 def run_cell(job: Job, listen: Listener) -> Result:
@@ -29,7 +29,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
         if epoch == 2 and trouble.exists():
             kind = trouble.read_text()
             trouble.unlink()
-            _make(kind)
+            _make(kind, job.cache / "calls")
     if job.cell.test == "once":
         if (job.cache / "no test file").exists():
             raise DataError("test.parquet: no such file")
@@ -54,12 +54,16 @@ def score(cell: Cell) -> float:
     return 0.8 - 0.1 * distance**2 + width - 0.3 * cell.recipe.label_smoothing + 0.001 * (cell.seed % 7)
 
 
-def _make(kind: str) -> None:
+def _make(kind: str, calls: Path) -> None:
     match kind:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "diverge":
             raise TrainingError("loss is nan at epoch 2, step 7")
+        case "run out of memory":
+            while len(calls.read_text().split()) < 2:  # another has begun
+                time.sleep(0.02)
+            raise OutOfMemoryError("out of memory")
         case "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)

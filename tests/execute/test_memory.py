@@ -1,0 +1,118 @@
+"""Memory that runs out: fake cells on GPUs that are named only, and a real network that takes few images at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.contracts import Outcome, Recipe, StudyPlan
+from harness.execute.driver import run_plan
+from harness.execute.executor import RUN_CELL, open_executor
+from harness.execute.planning import make_plan
+from harness.execute.settings import RunSettings
+from harness.plugins import Catalog
+from harness.spec import load_study
+from harness.track import Record, Store
+from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
+from tests.execute.fake_cells import calls
+from tests.execute.fake_machine import give_it_two_gpus
+
+RECIPE = Recipe(epochs=3, batch_size=64)
+BELOW_4 = "run out of memory below 4 parts"
+
+
+def run(plan: StudyPlan, store: Store, executor: str = "inline", run_cell: str = FAKE, **given: Any) -> list[Outcome]:
+    run_settings = RunSettings(home=store.home, **{"device": "cpu", **given})
+    opened = open_executor(executor, run_settings.workers, 1, run_cell)
+    return list(run_plan(plan, store, opened, run_settings, Diary()))
+
+
+def records(store: Store, key: str) -> list[Record]:
+    return [record for record in store.records("a study") if record.key == key]
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_it_two_gpus(monkeypatch)
+
+
+def test_a_cell_that_runs_out_of_memory_is_retried_in_micro_batches_from_its_checkpoint(store: Store) -> None:
+    plan = plan_of(plan_cell("k1", recipe=RECIPE, epochs=3, at_epoch_2=BELOW_4))
+    (outcome,) = run(plan, store, retry=2)
+    (record,) = records(store, "k1")
+    assert (outcome.state, record.status) == ("finished", "FINISHED")
+    assert record.tags["harness.micro_batch"] == "16"
+    assert calls(store.home / "cache") == ["k1:1", "k1:2", "k1:2", "k1:2", "k1:3"]
+
+
+def test_a_cell_that_never_ran_out_has_no_tag_of_micro_batches(store: Store) -> None:
+    run(plan_of(plan_cell("k1", recipe=RECIPE)), store, retry=2)
+    assert "harness.micro_batch" not in records(store, "k1")[0].tags
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_memory_that_ran_out_beside_another_cell_costs_no_retry_and_the_cell_runs_alone(store: Store) -> None:
+    first = plan_cell("k1", recipe=RECIPE, epochs=3, at_epoch_2="run out of memory beside another")
+    second = plan_cell("k2", recipe=RECIPE, epochs=3, at_epoch_2="wait for the other")
+    outcomes = run(plan_of(first, second), store, "local", device="cuda:1", workers=2)
+    (record,) = records(store, "k1")
+    assert [outcome.state for outcome in outcomes] == ["finished", "finished"]
+    assert "harness.micro_batch" not in record.tags
+    called = calls(store.home / "cache")
+    assert called.index("k2:3") < len(called) - 1 - called[::-1].index("k1:2")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_each_run_says_which_gpu_it_ran_on_and_the_matrix_run_names_all(store: Store) -> None:
+    plan = plan_of(plan_cell("k1", at_epoch_2="wait for the other"), plan_cell("k2", at_epoch_2="die once"))
+    run(plan, store, "local", device="cuda", workers=2, retry=1)
+    tags = {record.key: record.tags for record in store.records("a study")}
+    assert (tags["k1"]["harness.device"], tags["k1"]["harness.hardware"]) == ("cuda:0", "Fake 1")
+    assert tags["k2"]["harness.device"] in {"cuda:0", "cuda:1"}
+    assert (tags[""]["harness.device"], tags[""]["harness.hardware"]) == ("cuda:0, cuda:1", "Fake 1, Fake 2")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_measured_packing_runs_all_cells_with_workers_that_come_as_there_is_room(store: Store) -> None:
+    plan = plan_of(*(plan_cell(f"k{number}", recipe=RECIPE, epochs=6) for number in range(8)))
+    outcomes = run(plan, store, "local", device="cuda", workers=4, packed=True)
+    assert {outcome.state for outcome in outcomes} == {"finished"}
+    assert {record.tags["harness.device"] for record in store.records("a study")} >= {"cuda:0", "cuda:1"}
+
+
+MATRIX = """
+version: 1
+study: a study
+dataset: {name: digits, validation: {size: 200, seed: 0}, limit: {train: 300}}
+seeds: [0]
+experiments:
+  net: {model: {name: limited_net, most: MOST}, test: never, recipe: {epochs: 3, batch_size: 64}}
+"""
+
+
+def losses(store: Store, folder: Path, most: int) -> tuple[list[float], Record]:
+    """Return the losses by epoch of a network that takes so many images at a time, and its run."""
+    path = folder / "matrix.yaml"
+    path.write_text(MATRIX.replace("MOST", str(most)))
+    plugins = (Path(__file__).parent / "plugins",)
+    plan = make_plan(load_study(path, Catalog(plugins)), Catalog(plugins), store.home / "cache")
+    (outcome,) = run(plan, store, run_cell=RUN_CELL, retry=2, plugins=plugins)
+    assert outcome.state == "finished", outcome.message
+    record = store.record(outcome.run_id or "")
+    return [value for _, value in store.history(record.run_id)["train/loss"]], record
+
+
+def test_a_network_without_batch_normalization_learns_the_same_in_micro_batches(store: Store, tmp_path: Path) -> None:
+    whole, roomy = losses(store, tmp_path, most=64)
+    parts, tight = losses(store, tmp_path, most=16)
+    assert "harness.micro_batch" not in roomy.tags
+    assert tight.tags["harness.micro_batch"] == "16"
+    assert parts == pytest.approx(whole, rel=1e-5)
+    failed = [record.tags["harness.error"] for record in records(store, tight.key)[:-1]]
+    assert [error.partition("; tried again")[2] for error in failed] == [
+        " in micro-batches of 32 images",
+        " in micro-batches of 16 images",
+    ]
+    assert all(error.startswith("LimitedNet at batch size 64 does not fit into the memory of cpu") for error in failed)
