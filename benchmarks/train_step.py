@@ -1,4 +1,4 @@
-"""Our epoch against the loop of a tutorial: DataLoader, PIL transforms, unfused SGD, channels first.
+"""Our epoch against the loop of a tutorial (`tutorial.py`): DataLoader, PIL transforms, unfused SGD, channels first.
 
 Same network, recipe, images and number of threads; rounds alternate, so that a busy machine slows
 both. Prints the median images per second of each and the ratio.
@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.data import DataLoader
 from torchvision import transforms
-from torchvision.transforms.functional import to_pil_image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.tutorial import TutorialLoop
 from harness.contracts import LabeledImages, Recipe, Task
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
@@ -36,20 +36,6 @@ class Silent:
 
     def opening(self, model_digest: str) -> None:
         """Hear an opening."""
-
-
-class PilImages(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """Images as PIL images through a transform, as torchvision's data sets hand them out."""
-
-    def __init__(self, data: LabeledImages, transform: Callable[[Any], torch.Tensor]) -> None:
-        self._images = [to_pil_image(image) for image in data.images]
-        self._labels, self._transform = data.labels.tolist(), transform
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
-        return self._transform(self._images[row]), self._labels[row]
 
 
 def main() -> None:
@@ -97,32 +83,11 @@ def _ours(given: argparse.Namespace, data: LabeledImages, device: torch.device) 
 
 def _plain(given: argparse.Namespace, data: LabeledImages, device: torch.device) -> Callable[[], float]:
     jitter = [transforms.ColorJitter(0.2, 0.2, 0.2)] if given.jitter else []
-    drawn = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), *jitter]
-    transform = transforms.Compose([*drawn, transforms.ToTensor(), transforms.Normalize(TASK.mean, TASK.std)])
-    loader = DataLoader(PilImages(data, transform), given.batch_size, shuffle=True, num_workers=given.loader_workers)
     network = Catalog().realize("model", given.model, {}).network(TASK).to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    return lambda: _plain_epoch(network, optimizer, loader, device)
-
-
-def _plain_epoch(
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: DataLoader[tuple[torch.Tensor, int]],
-    device: torch.device,
-) -> float:
-    """Train an epoch and return images per second."""
-    criterion = nn.CrossEntropyLoss()
-    network.train()
-    begun, images, total = time.perf_counter(), 0, 0.0
-    for batch, labels in loader:
-        optimizer.zero_grad()
-        loss = criterion(network(batch.to(device)), labels.to(device))
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-        images += len(batch)
-    return images / (time.perf_counter() - begun)
+    augment = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), *jitter]
+    sizes = {"batch_size": given.batch_size, "workers": given.loader_workers}
+    return TutorialLoop(data, TASK, network, optimizer, augment=augment, **sizes).epoch
 
 
 if __name__ == "__main__":

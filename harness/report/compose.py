@@ -111,7 +111,7 @@ def compose(findings: Findings, store: ReportStore) -> Report:
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
         insides=insides_of(pictured, store),
-        cost=cost_of(ranked(variants), store),
+        cost=cost_of(ranked(variants), store, curves, plan.report.baseline or ""),
         honesty=honesty_of(findings, variants, ledger, duplicates, cut),
         facts=facts(findings, store),
         cells=cells_table(findings),

@@ -10,32 +10,39 @@ from statistics import fmean
 
 from harness.contracts.metrics import JOULES, TRAIN_SECONDS
 from harness.report.cost_texts import energy_text, estimates, time_texts
+from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, duration
 from harness.report.records import ReportStore
-from harness.report.scatter import SHORTEST, Offer, Scatter
+from harness.report.scatter import Offer, Scatter
 from harness.report.strips import shown_metric, span_of
 from harness.report.tables import Column, Table, Value, named
+from harness.report.time_axis import SHORTEST
+from harness.report.time_curves import TimeCurves, time_curves
 from harness.report.variant_values import TEST, linked_name, parameters_value, share_value, train_time
 from harness.report.variants import Variant, device_of
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Charts of accuracy against each price, the table, and what is to be known of times and energy."""
+    """Charts of accuracy against each price and as it grows, the table, and what is to be known of times and energy."""
 
     charts: tuple[Scatter, ...]
+    over_time: tuple[TimeCurves, ...]
     table: Table
     texts: tuple[str, ...]
 
 
-def cost_of(variants: Sequence[Variant], store: ReportStore) -> Cost | None:
-    """Return what the variants cost; None where no cell has finished."""
+def cost_of(
+    variants: Sequence[Variant], store: ReportStore, curves: Sequence[Curves] = (), baseline: str = ""
+) -> Cost | None:
+    """Return what the variants cost, with curves that are known; None where no cell has finished."""
     metric = shown_metric(variants)
     shown = [variant for variant in variants if _accuracy(variant, metric) is not None]
     if not shown:
         return None
     charts = (*_time_charts(shown, metric), *_parameter_charts(shown, metric))
-    return Cost(charts, _table(shown, metric, charts), (*time_texts(shown), energy_text(shown, store)))
+    over_time = time_curves(variants, store, curves, baseline)
+    return Cost(charts, over_time, _table(shown, metric, charts), (*time_texts(shown), energy_text(shown, store)))
 
 
 def _time_charts(variants: Sequence[Variant], metric: str) -> list[Scatter]:

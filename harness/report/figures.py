@@ -31,7 +31,7 @@ from harness.report.compose import Report
 from harness.report.confusion_chart import confusion_chart
 from harness.report.curves import Curves
 from harness.report.inside import Inside
-from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of
+from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of, draw_time_curves
 from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures
@@ -65,6 +65,7 @@ class Figures:
     cost: tuple[Drawn, ...] = ()
     insides: tuple[tuple[Drawn, ...], ...] = ()
     waterfalls: tuple[str, ...] = ()
+    over_time: tuple[Drawn, ...] = ()
 
 
 def draw_figures(report: Report, folder: Path) -> Figures:
@@ -86,8 +87,8 @@ def draw_figures(report: Report, folder: Path) -> Figures:
         draw_cost(report.cost, folder),
         _write_insides(report.insides, folder),
     )
-    steps = _draw_waterfalls(report, folder)
-    return Figures(_draw_results(report.variants, folder), curves, confusions, tuning, *insight, steps)
+    steps, over_time = _draw_waterfalls(report, folder), draw_time_curves(report.cost, folder)
+    return Figures(_draw_results(report.variants, folder), curves, confusions, tuning, *insight, steps, over_time)
 
 
 def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 from harness.report.duplicates import Duplicates
 from harness.report.gather import Findings
 from harness.report.ledger import LedgerSummary
+from harness.report.micro_batches import QUESTION, micro_batches_answer
 from harness.report.numbers import amount
 from harness.report.provenance import Fact
 from harness.report.tables import Column, Table, Tone, Value, named
@@ -34,6 +35,7 @@ def honesty_of(
     findings: Findings, variants: Sequence[Variant], ledger: LedgerSummary, duplicates: Sequence[Duplicates], cut: str
 ) -> Honesty:
     """Return the page's answers; `cut` says why the figures are for testing only, empty where they are not."""
+    parted = micro_batches_answer(findings.entries)
     rows = [
         _row("Was each test set opened once a cell, after fitting?", *_openings(findings, ledger)),
         *(_row(f"Are test images of {each.dataset} in its training data?", *_copies(each)) for each in duplicates),
@@ -43,6 +45,7 @@ def honesty_of(
         _row("Was validation carved the same way everywhere?", *_splits(findings)),
         _row("Was it one state of the code?", *_code(findings)),
         _row("Was it one kind of device?", *_devices(findings)),
+        *([_row(QUESTION, parted, "bad")] if parted else []),
     ]
     return Honesty(Table("Questions to a report", COLUMNS, tuple(rows)), _see(findings))
 

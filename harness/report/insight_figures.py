@@ -16,6 +16,7 @@ from harness.report.errors import Gallery
 from harness.report.numbers import percent
 from harness.report.reliability import ReliabilityOf, reliability_chart
 from harness.report.scatter_charts import scatter_chart
+from harness.report.time_curve_charts import time_curve_chart
 
 INSIGHT: Final = ("errors-*", "agreement*", "reliability*", "cost-*")
 """Names of all that is drawn here."""
@@ -44,6 +45,16 @@ def draw_cost(cost: Cost | None, folder: Path) -> tuple[Drawn, ...]:
     for place, chart in enumerate(cost.charts if cost else ()):
         path = f"figures/cost-{chart.price}{_suffix(place) if chart.price == 'time' else ''}.svg"
         write_charts(chart.title, [Panel(scatter_chart(chart))], folder / path)
+        drawn.append(Drawn(chart.title, path))
+    return tuple(drawn)
+
+
+def draw_time_curves(cost: Cost | None, folder: Path) -> tuple[Drawn, ...]:
+    """Draw accuracy against seconds."""
+    drawn = []
+    for place, chart in enumerate(cost.over_time if cost else ()):
+        path = f"figures/cost-seconds{_suffix(place)}.svg"
+        write_charts(chart.title, [Panel(time_curve_chart(chart))], folder / path)
         drawn.append(Drawn(chart.title, path))
     return tuple(drawn)
 

@@ -137,6 +137,9 @@ def _cost(report: Report, figures: Figures) -> Iterator[str]:
     for chart, drawn in zip(report.cost.charts, figures.cost, strict=True):
         yield f"![{_safe(drawn.words)}]({drawn.path})"
         yield _safe(chart.words)
+    for lines, drawn in zip(report.cost.over_time, figures.over_time, strict=True):
+        yield f"![{_safe(drawn.words)}]({drawn.path})"
+        yield _safe(f"{lines.words} {'; '.join(lines.notes)}.")
     yield markdown_table(report.cost.table)
     yield from map(_safe, report.cost.texts)
 

@@ -19,6 +19,7 @@ from harness.report.links import runs_of
 from harness.report.numbers import amount, percent
 from harness.report.scatter_charts import scatter_chart
 from harness.report.strips import strips_of
+from harness.report.time_curve_charts import time_curve_chart
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
 from harness.report.tuning_lines import parallel_chart, slice_charts
 from harness.report.waterfall import waterfall_svg, waterfalls
@@ -29,6 +30,7 @@ DRAW: Final = {
     "reliability_explained": reliability.EXPLAINED,
     "reliability_chart": reliability.reliability_chart,
     "scatter_chart": scatter_chart,
+    "time_curve_chart": time_curve_chart,
 }
 TUNING: Final = {
     "history": history_chart,

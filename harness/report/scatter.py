@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from harness.measure.pareto import pareto_front
-from harness.report.numbers import duration, percent
+from harness.report.numbers import percent
+from harness.report.time_axis import SECONDS, time_text, time_tick_text
 
 Price = Literal["time", "parameters"]
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 16, 42
-SECONDS: Final = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
-SHORTEST: Final = 1e-3
-"""Seconds: what the logarithmic scale shows of a fit that takes no time at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +52,7 @@ class Scatter:
         """Return a price as it is shown."""
         if self.price == "parameters":
             return f"{cost:,.0f}"
-        if cost <= SHORTEST:
-            return "1 ms or less"
-        return f"{cost * 1000:.3g} ms" if cost < 0.995 else duration(cost).replace(".0 ", " ")
+        return time_text(cost)
 
     def x(self, cost: float) -> float:
         """Return the place of a price, on a logarithmic scale."""
@@ -89,7 +85,7 @@ def axis_text(scatter: Scatter) -> str:
 def tick_text(scatter: Scatter, cost: float) -> str:
     """Return a price as it stands on the axis."""
     if scatter.price == "time":
-        return scatter.cost_text(cost).removesuffix(" 00 s").removesuffix(" 00 min")
+        return time_tick_text(cost)
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if cost >= size:
             return f"{cost / size:.3g}{letter}"

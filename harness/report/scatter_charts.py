@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from markupsafe import Markup
 
 from harness.measure.drawing import shortened
 from harness.report.charts import ticks
+from harness.report.label_places import NAME_LENGTH, Box, Label, around, between, first_free
 from harness.report.numbers import percent
 from harness.report.scatter import (
     BOTTOM,
@@ -26,22 +26,7 @@ from harness.report.scatter import (
     tick_text,
 )
 
-Anchor: TypeAlias = Literal["start", "middle", "end"]
-Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
-LETTER: Final = 6.1
-"""Width of a letter of a label, as it is on average at 11 pixels."""
-NAME_LENGTH: Final = 26
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A text that begins, ends or has its middle at `x`, its baseline at `y`."""
-
-    text: str
-    x: float
-    y: float
-    anchor: Anchor = "start"
+WITHIN: Final[Box] = (LEFT, 0, WIDTH, HEIGHT - BOTTOM + 6)
 
 
 def scatter_chart(scatter: Scatter) -> Markup:
@@ -73,18 +58,17 @@ def labels(scatter: Scatter) -> tuple[Label, ...]:
     """Return the names that there is room for, those on the front first; the table has all of them."""
     on_front = scatter.front
     rest = sorted((each for each in scatter.offers if each not in on_front), key=lambda each: -each.accuracy)
-    taken = [_around(scatter.x(each.cost), scatter.y(each.accuracy)) for each in scatter.offers]
+    taken = [around(scatter.x(each.cost), scatter.y(each.accuracy)) for each in scatter.offers]
     corners = front_corners(scatter)
-    taken += [_between(one, other) for one, other in pairwise(corners)]
+    taken += [between(one, other) for one, other in pairwise(corners)]
     placed: list[Label] = []
     for each in (*reversed(on_front), *rest):
         below = f": {percent(each.accuracy)} %" if each.accuracy < scatter.low else ""
         text = shortened(each.name, NAME_LENGTH) + below
-        free = (label for label in _choices(text, scatter, each) if _is_free(_box(label), taken))
-        label = next(free, None)
+        label = first_free(_choices(text, scatter, each), taken, WITHIN)
         if label is not None:
             placed.append(label)
-            taken.append(_box(label))
+            taken.append(label.box)
     return tuple(placed)
 
 
@@ -104,28 +88,3 @@ def _choices(text: str, scatter: Scatter, offer: Offer) -> Sequence[Label]:
         Label(text, x + 5, y + 15),
         Label(text, x, y + 18, "middle"),
     )
-
-
-def _is_free(box: Box, taken: Sequence[Box]) -> bool:
-    is_inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM + 6
-    return is_inside and not any(_overlap(box, other) for other in taken)
-
-
-def _box(label: Label) -> Box:
-    wide = LETTER * len(label.text)
-    left = label.x - {"start": 0.0, "middle": wide / 2, "end": wide}[label.anchor]
-    return left, label.y - 9, left + wide, label.y + 3
-
-
-def _around(x: float, y: float) -> Box:
-    return x - 4.5, y - 4.5, x + 4.5, y + 4.5
-
-
-def _between(one: tuple[float, float], other: tuple[float, float]) -> Box:
-    """Return the box around a line along an axis."""
-    (x1, x2), (y1, y2) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-    return x1 - 1, y1 - 1, x2 + 1, y2 + 1
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -48,12 +48,17 @@ def shown_metric(variants: Sequence[Variant]) -> str:
 
 
 def span_of(variants: Sequence[Variant], metric: str) -> tuple[float, float] | None:
-    """Return a range of whole, or fewer, percent that holds the variants' values; None of no values.
+    """Return a range of whole, or fewer, percent that holds the variants' values; None of no values."""
+    return span_of_groups([list(variant.values(metric).values()) for variant in variants])
+
+
+def span_of_groups(values: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """Return a range of whole, or fewer, percent that holds each group's finite values; None of no values.
 
     The lowest are left out while the others, at least three, then have three times the room: a floor
     at chance level would press all that matters into one spot.
     """
-    each = [[value for value in variant.values(metric).values() if math.isfinite(value)] for variant in variants]
+    each = [[value for value in group if math.isfinite(value)] for group in values]
     groups = sorted(filter(None, each), key=min)
     if not groups:
         return None

@@ -12,6 +12,7 @@ from typing import Final
 from harness.contracts.metrics import PARAMETERS, TEST_ACCURACY, TRAIN_SECONDS, VAL_ACCURACY
 from harness.report.gather import Entry, Findings
 from harness.report.links import runs_of
+from harness.report.micro_batches import micro_batches_note
 from harness.report.numbers import NOTHING, amount, percent_spread, whole
 from harness.report.per_device import device_notes, device_value
 from harness.report.spread import Spread
@@ -51,7 +52,8 @@ def notes_of(variant: Variant) -> tuple[str, ...]:
     notes = [_reason(state, reason, entries) for (state, reason), entries in reasons.items()]
     if variant.cell.train_on == "train+val":
         notes.append("fitted on train+val")
-    return (*notes, *device_notes(variant))
+    parted = micro_batches_note(variant.entries)
+    return (*notes, *([parted] if parted else []), *device_notes(variant))
 
 
 def test_value(variant: Variant, metric: str) -> Value:
