@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,8 +171,7 @@ def _report(
 ) -> None:
     study, store = prepared.plan.study, prepared.store
     folder = report_folder(store, study)
-    ran = any(state != "skipped" for state in (*(each.state for each in outcomes), *(each.state for each in tuned)))
-    if ran or not (folder / "index.html").exists():
+    if not _is_up_to_date(folder / "index.html", store, study):
         write_report(store, study, folder)
     if asked.json:
         cells, tune = [_as_json(each) for each in outcomes], [study_as_json(each) for each in tuned]
@@ -181,6 +181,12 @@ def _report(
     if asked.verbosity >= 0:
         say(f"report:  {shown_path(folder / 'index.html')}")
         say(f"runs:    harness ui{home_option(asked.store_home)}")
+
+
+def _is_up_to_date(page: Path, store: Store, study: str) -> bool:
+    """Whether a report was written after the last run of its study had ended, that of another plan included."""
+    newest = max((record.end or math.inf for record in store.records(study)), default=0.0)
+    return page.exists() and page.stat().st_mtime > newest
 
 
 def home_option(home: Path) -> str:

@@ -90,3 +90,15 @@ def test_a_fit_without_a_recorded_end_is_told_and_does_not_fail(store: Store) ->
     findings = check_order(evidence_of(store))
     assert faults(findings) == []
     assert [where for where, _ in remarks(findings)] == ["deep s0"]
+
+
+def test_a_cell_fitted_again_may_come_after_its_opening_if_it_is_the_same_model(store: Store) -> None:
+    run = run_of(store, "deep")
+    tags = {name: value for name, value in run.tags.items() if name.startswith("harness.")}
+    late = {**tags, "harness.fit_ended": "2100-01-01T00:00:00+00:00"}
+    again = store.start_run(run.study, "cell", run.name, tags=late, params={})
+    store.end(again, "FINISHED")
+    assert faults(check_order(evidence_of(store))) == []
+    set_tag(store, again, "harness.model_digest", "f" * 16)
+    ((_, what),) = faults(check_order(evidence_of(store)))
+    assert "before the fit ended at 2100-01-01 00:00:00" in what

@@ -216,6 +216,15 @@ def test_nothing_to_do_is_said_in_under_5_seconds(finished: Result, folder: Path
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
 
 
+def test_a_plan_that_asks_for_more_of_what_is_done_is_reported(finished: Result, folder: Path) -> None:
+    claims = 'claims: [{experiment: mlp, metric: val/accuracy, value: 0.5, source: "a later claim"}]\n'
+    (folder / "claimed.yaml").write_text(f"{MATRIX}{claims}")
+    done = harness("run", "claimed.yaml", *OPTIONS)
+    assert done.exit_code == 0
+    assert "nothing to do" in done.stderr
+    assert "a later claim" in (folder / ".harness/reports/tiny/results.md").read_text()
+
+
 def test_cells_whose_data_would_have_to_be_downloaded_are_left_out_of_a_plan(finished: Result, folder: Path) -> None:
     text = MATRIX.replace("mlp: {model: {name: mlp, hidden: 8}}", "mlp: {model: mlp, dataset: {name: mnist}}")
     (folder / "absent.yaml").write_text(text)
