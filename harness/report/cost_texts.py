@@ -80,9 +80,10 @@ def side_by_side(entries: Sequence[Entry]) -> int:
 
 
 def _why_no_energy(entries: Sequence[Entry], store: ReportStore) -> str:
-    by_device = {device_of(entry): entry.run.run_id for entry in entries if entry.run}
-    reasons = []
-    for run_id in by_device.values():
-        path = store.artifact(run_id, FILE)
-        reasons += list(read_energy(path).missing.values()) if path is not None else []
+    by_device: dict[str, list[str]] = {}
+    for entry in entries:
+        path = store.artifact(entry.run.run_id, FILE) if entry.run and device_of(entry) not in by_device else None
+        if path is not None:
+            by_device[device_of(entry)] = list(read_energy(path).missing.values())
+    reasons = [reason for each in by_device.values() for reason in each]
     return "; ".join(dict.fromkeys(reasons)) or "these runs were made before the harness counted any"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from harness.contracts import Opening
 from harness.report.duplicates import Duplicates
-from harness.report.gather import Findings
+from harness.report.gather import Entry, Findings
 from harness.report.ledger import LedgerSummary
 from harness.report.micro_batches import QUESTION, micro_batches_answer
 from harness.report.numbers import amount
@@ -59,9 +60,9 @@ def _bad(is_bad: bool) -> Tone:
 
 
 def _openings(findings: Findings, ledger: LedgerSummary) -> tuple[str, Tone]:
-    ended = {entry.planned.key: entry.tag("fit_ended") for entry in findings.entries}
-    timed = [opening for opening in findings.openings if ended.get(opening.key)]
-    early = [opening for opening in timed if _moment(opening.time) < _moment(ended[opening.key])]
+    entries = {entry.planned.key: entry for entry in findings.entries if entry.tag("fit_ended")}
+    timed = [opening for opening in findings.openings if opening.key in entries]
+    early = [opening for opening in timed if _is_early(opening, entries[opening.key])]
     if ledger.faults or early:
         told = [*ledger.faults, *(f"run {opening.run_id} opened it before its fit had ended" for opening in early)]
         return f"No. {ledger.text} {_few(told)}.", "bad"
@@ -69,6 +70,14 @@ def _openings(findings: Findings, ledger: LedgerSummary) -> tuple[str, Tone]:
         return ledger.text, ""
     after = "" if len(timed) < len(findings.openings) else " Each opening came after the end of its fit."
     return f"Yes. {ledger.text}{after}", ""
+
+
+def _is_early(opening: Opening, entry: Entry) -> bool:
+    """Whether the fit ended after the opening; one that was repeated, to the same model, could not learn from it."""
+    is_repeated = entry.run is not None and entry.run.run_id != opening.run_id
+    if is_repeated and entry.tag("model_digest") == opening.model_digest:
+        return False
+    return _moment(opening.time) < _moment(entry.tag("fit_ended"))
 
 
 def _moment(text: str) -> datetime:

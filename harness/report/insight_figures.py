@@ -90,11 +90,16 @@ def _end(name: str) -> str:
     return name if len(name) <= LONGEST_CAPTION else f"…{name[1 - LONGEST_CAPTION :]}"
 
 
+def _short(sure: str) -> str:
+    """Return how sure a model was in fewer letters: a margin, too long to stand below a small picture, as "+2.06"."""
+    return sure.replace("margin ", "+")
+
+
 def _gallery(galleries: Sequence[Gallery], title: str, folder: Path, path: str) -> Drawn:
     groups = [
         (
             gallery.title if len(galleries) > 1 else "",
-            [Captioned(each.pixels, each.predicted, each.sure, each.true) for each in gallery.pictures],
+            [Captioned(each.pixels, each.predicted, _short(each.sure), each.true) for each in gallery.pictures],
         )
         for gallery in galleries
     ]

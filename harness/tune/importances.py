@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from harness.contracts import Importances
@@ -26,7 +25,10 @@ def importances(study: optuna.Study, seed: int) -> tuple[Importances, ...]:
     if len(complete) < FEWEST or len({trial.values[0] for trial in complete}) < 2:
         return ()
     judged = study if len(study.directions) == 1 else _by_first_goal(study, complete)
-    evaluators = {"PED-ANOVA": PedAnovaImportanceEvaluator(), "fANOVA": FanovaImportanceEvaluator(seed=seed)}
+    evaluators = {
+        "PED-ANOVA": optuna.importance.PedAnovaImportanceEvaluator(),
+        "fANOVA": optuna.importance.FanovaImportanceEvaluator(seed=seed),
+    }
     found = []
     for name, evaluator in evaluators.items():
         try:

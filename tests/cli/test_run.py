@@ -205,15 +205,22 @@ def test_a_smoke_run_has_a_store_of_its_own_and_opens_no_test_set(finished: Resu
 
 
 def test_nothing_to_do_is_said_in_under_5_seconds(finished: Result, folder: Path) -> None:
-    """Of this process's own time: how busy the machine is besides must not decide."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", "tiny.yaml", *OPTIONS], capture_output=True, text=True, check=False
+    """Of a process's own time, and on a slow machine in twice the time that the libraries alone take to import."""
+    libraries = (
+        "mlflow.tracking, mlflow.artifacts, optuna, pandas, matplotlib.figure, jinja2, scipy.stats, alembic, rich"
     )
-    assert done.returncode == 0
-    assert "nothing to do: all 3 cells are done" in done.stderr
+    imported, _ = _cpu_seconds("-c", f"import {libraries}")
+    seconds, said = _cpu_seconds("-m", "harness.cli", "run", "tiny.yaml", *OPTIONS)
+    assert "nothing to do: all 3 cells are done" in said
+    assert seconds < max(5.0, 2 * imported)
+
+
+def _cpu_seconds(*arguments: str) -> tuple[float, str]:
+    """Return the processor time that a Python process took, and what it said on stderr."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stderr
 
 
 def test_a_plan_that_asks_for_more_of_what_is_done_is_reported(finished: Result, folder: Path) -> None:

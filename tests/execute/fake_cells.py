@@ -45,13 +45,19 @@ def calls(cache: Path) -> list[str]:
 def _fit(job: Job, listen: Listener, epochs: int, at_epoch_2: str) -> None:
     checkpoint = job.folder / "checkpoint.pt"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(max(1, done - 1), done + 1):
+        _tell(listen, epoch)
     for epoch in range(done + 1, epochs + 1):
         with (job.cache / "calls").open("a") as file:
             file.write(f"{job.key}:{epoch}\n")
         if epoch == 2 and at_epoch_2:
             TROUBLES[at_epoch_2](job)
-        listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10, "epoch_seconds": EPOCH_SECONDS})
+        _tell(listen, epoch)
         checkpoint.write_text(str(epoch))
+
+
+def _tell(listen: Listener, epoch: int) -> None:
+    listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10, "epoch_seconds": EPOCH_SECONDS})
 
 
 def _open(job: Job, listen: Listener, digest: str, test_file: str) -> None:

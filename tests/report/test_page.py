@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,6 +114,19 @@ def test_an_opening_before_the_end_of_its_fit_is_told(small: KeptStore) -> None:
     text, tone = found.answers.rows[0][1].text, found.answers.rows[0][1].tone
     assert tone == "bad"
     assert "run run-cnn_s0 opened it before its fit had ended" in text
+
+
+def test_a_fit_made_again_after_the_opening_is_fine_if_it_gave_the_same_model(small: KeptStore) -> None:
+    run = small.cells["cnn_s0"][0]
+    found = gather(small, STUDY)
+    (opening,) = (each for each in found.openings if each.run_id == run.run_id)
+    others = tuple(each for each in found.openings if each is not opening)
+    late = {"harness.fit_ended": "2026-11-21T05:00:01+00:00"}
+    for digest, tone in ((opening.model_digest, ""), ("another", "bad")):
+        object.__setattr__(run, "tags", {**run.tags, **late, "harness.model_digest": digest})
+        findings = replace(gather(small, STUDY), openings=(replace(opening, run_id="a former run"), *others))
+        answers = honesty_of(findings, experiment_variants(findings), ledger_summary(findings), (), "").answers
+        assert answers.rows[0][1].tone == tone
 
 
 def test_uncommitted_changes_and_several_commits_are_told(small: KeptStore) -> None:

@@ -44,7 +44,7 @@ def test_a_classical_cell_has_no_recipe_parameters(cells: dict[str, Cell]) -> No
 def test_every_parameter_but_the_seed_can_be_set_by_its_name(cells: dict[str, Cell], catalog: Catalog) -> None:
     """One grammar: what `flatten` writes, axes, searches and --set understand."""
     flat = flatten(cells["a"])
-    lists = {"recipe.augment", "recipe.schedule.milestones", "seed"}
+    lists = {"recipe.augment", "recipe.freeze", "recipe.schedule.milestones", "seed"}
     empty = {name for name, value in flat.items() if value is None}
     for name in flat.keys() - lists - empty:
         assert varied(cells["a"], {name: flat[name]}, catalog) == cells["a"]
