@@ -15,6 +15,8 @@ from harness.train.step import Step
 
 WARM_UP: Final = 3
 """Steps taken one by one first: they make the optimizer's buffers and choose the algorithms."""
+WAITED: Final = "called a synchronizing CUDA operation"
+"""What torch warns of in its synchronization debug mode."""
 _LOG: Final = logging.getLogger(__name__)
 
 Taken = tuple[torch.Tensor, torch.Tensor]
@@ -118,7 +120,7 @@ def noting_waits(device: torch.device) -> Iterator[list[str]]:
             yield found
         finally:
             torch.cuda.set_sync_debug_mode(before)
-    found += [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
+    found += [f"{each.filename}:{each.lineno}" for each in caught if WAITED in str(each.message)]
 
 
 class Recording:
