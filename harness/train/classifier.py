@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +34,7 @@ from harness.train.lookahead import SlowWeights
 from harness.train.memory import peak_bytes, reset_peak, told_plainly
 from harness.train.precision import number_format
 from harness.train.rates import Rates
+from harness.train.repeatable import indexed, repeatable
 from harness.train.step import Follower, Step, build_optimizer
 from harness.train.streams import Streams, global_stream
 from harness.train.trace import parameter_count
@@ -88,7 +89,7 @@ class NetworkClassifier:
             TrainingError: the device cannot compute in the precision asked for.
         """
         self._model, self._recipe, self._task, self._seed = model, recipe, task, seed
-        self._device, self._checkpoint, self._max_batches = _indexed(device), checkpoint, max_batches
+        self._device, self._checkpoint, self._max_batches = indexed(device), checkpoint, max_batches
         self._parts = parts
         self._optimizer: Optimizer = catalog.realize("optimizer", recipe.optimizer.name, recipe.optimizer.options)
         self._schedule: Schedule = catalog.realize("schedule", recipe.schedule.name, recipe.schedule.options)
@@ -131,7 +132,7 @@ class NetworkClassifier:
         Raises:
             OutOfMemoryError: names model, batch size and device.
         """
-        with self._told_plainly(), _repeatable(), global_stream(self._seed, "dropout", self._device):
+        with self._told_plainly(), repeatable(), global_stream(self._seed, "dropout", self._device):
             plan = self._plan(train, validation)
             self._model.prepare(self.network, self._normalized(train))
             yield self._training(plan), plan
@@ -226,7 +227,7 @@ class NetworkClassifier:
     def _predict(self, images: NDArray[np.uint8], views: Views) -> NDArray[np.float32]:
         if not len(images):
             return np.empty((0, len(self._task.classes)), dtype=np.float32)
-        with self._told_plainly(), _repeatable():
+        with self._told_plainly(), repeatable():
             logits: NDArray[np.float32] = self._evaluator.logits(self.network, as_tensor(images), views).cpu().numpy()
         return logits
 
@@ -248,25 +249,3 @@ def _tell_again(training: Training, listen: Listener) -> None:
     """Tell the last two saved epochs, which the listener may have missed: one is told late, one is saved before it."""
     for epoch, metrics in list(enumerate(training.history, start=1))[-2:]:
         listen.epoch(epoch, metrics)
-
-
-def _indexed(device: torch.device) -> torch.device:
-    if device.type == "cuda" and device.index is None:
-        return torch.device("cuda", torch.cuda.current_device())
-    return device
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Have cuDNN choose the same deterministic algorithms each time, and compute fp32 in fp32.
-
-    Its benchmark mode picks by timing, so two fits could differ in their last bits. By default its convolutions round
-    fp32 input to 10 bits (TF32), and then a CPU and a GPU part within a few steps.
-    """
-    with ExitStack() as restored:
-        cudnn = torch.backends.cudnn
-        restored.callback(setattr, cudnn, "benchmark", cudnn.benchmark)
-        restored.callback(setattr, cudnn, "deterministic", cudnn.deterministic)
-        restored.callback(setattr, cudnn, "allow_tf32", cudnn.allow_tf32)
-        cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
-        yield

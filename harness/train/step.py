@@ -94,17 +94,10 @@ class Step:
         images = self.normalize(batch.images).contiguous(memory_format=layout)
         if self.parts == 1:
             return self._backward(images, batch.targets, 1.0)
-        losses, hits = zip(
-            *(
-                self._backward(part, targets, len(part) / len(images))
-                for part, targets in zip(
-                    images.tensor_split(self.parts), batch.targets.tensor_split(self.parts), strict=True
-                )
-                if len(part)
-            ),
-            strict=True,
-        )
-        return torch.stack(losses).sum(), torch.stack(hits).sum()
+        parts = zip(images.tensor_split(self.parts), batch.targets.tensor_split(self.parts), strict=True)
+        found = [self._backward(part, targets, len(part) / len(images)) for part, targets in parts if len(part)]
+        losses, hits = (torch.stack(each).sum() for each in zip(*found, strict=True))
+        return losses, hits
 
     def _backward(self, images: torch.Tensor, targets: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the gradients of some images, which are this share of the batch; return their loss times it, and hits."""
