@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from harness.contracts import Ablation
+from harness.contracts.metrics import TEST_ACCURACY_TTA
 from harness.report.comparisons import interval_points
 from harness.report.gather import Findings
 from harness.report.image_sets import ImageSet, image_sets
@@ -41,6 +42,11 @@ class Effects:
         return tuple(metric for metric in TITLES if metric == VALIDATION or _is_tested(self.rows.values()))
 
     @property
+    def has_tta(self) -> bool:
+        """Whether a row was tested with test-time augmentation too, which may be one of the switches."""
+        return any(row.spread(TEST_ACCURACY_TTA) for row in self.rows.values())
+
+    @property
     def steps(self) -> Mapping[str, Mapping[str, str]]:
         """What a row is compared with: title -> label -> the other row's label."""
         labels = self.ablation.rows
@@ -70,6 +76,8 @@ def effects_table(effects: Effects) -> Table:
         for title in effects.steps:
             columns += [Column(f"{TITLES[metric]}, {title}", hint="points [95 % interval], paired by seed and image")]
             columns += [Column("p", hint="corrected by Holm's method over this column")] if effects.pairs else []
+    if effects.has_tta:
+        columns += [Column("with TTA %", hint="test top-1 with test-time augmentation")]
     columns += [Column("cells", hint="finished / planned")]
     body = tuple(_row(label, effects) for label in ablation.rows)
     notes = tuple(f"{label}: {note}" for label in ablation.rows if label in rows for note in notes_of(rows[label]))
@@ -104,6 +112,8 @@ def _row(label: str, effects: Effects) -> tuple[Value, ...]:
         values.append(_figure(variant, metric))
         for steps in effects.steps.values():
             values += _change(label, steps.get(label, ""), metric, effects)
+    if effects.has_tta:
+        values.append(_figure(variant, TEST_ACCURACY_TTA))
     return (*values, Value("left out", tone="muted") if variant is None else cells_value(variant))
 
 

@@ -61,6 +61,15 @@ def test_each_switch_has_its_change_interval_and_p_value(store: KeptStore) -> No
     assert column(found, "p") == [("-", ""), ("< 0.001", ""), ("1.00", "")]
 
 
+def test_rows_with_test_time_augmentation_show_what_it_gives_and_those_without_a_dash(store: KeptStore) -> None:
+    found = effects(store, "leave_one_out", base=(10,), tta=(10,))
+    assert "with TTA %" not in {each.title for each in effects_table(found).columns}
+    ((run,),) = (store.cells[name] for name in store.cells if name.startswith("vgg"))
+    object.__setattr__(run, "metrics", {**run.metrics, "test/accuracy_tta": 0.97})
+    (found,) = ablation_effects(gather(store, STUDY))
+    assert column(found, "with TTA %") == [("97.00", ""), ("-", "")]
+
+
 def test_a_cumulative_ablation_is_compared_with_the_row_above_as_well(store: KeptStore) -> None:
     found = effects(store, "cumulative", none=(60,), crop=(30,), flip=(20,))
     assert [text for text, _ in column(found, "test, to row above")] == ["-", "+15.00", "+5.00"]
