@@ -48,15 +48,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
     splits = load_splits(cell.dataset, catalog, job.cache)
     fit_on, validation = _fit_on(cell, splits)
     task = task_of(splits.classes, fit_on)
-    classifier = build_classifier(
-        cell,
-        task,
-        catalog,
-        device,
-        checkpoint=job.folder / "checkpoint.pt",
-        max_batches=SMOKE_BATCHES if job.smoke else None,
-        parts=job.parts,
-    )
+    checkpoint, most = job.folder / "checkpoint.pt", SMOKE_BATCHES if job.smoke else None
+    classifier = build_classifier(cell, task, catalog, device, checkpoint=checkpoint, max_batches=most, parts=job.parts)
     fitted = job.folder / "fitted"
     fitting = time.perf_counter()
     if not fitted.exists():
@@ -65,8 +58,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
             fit_report = classifier.fit(fit_on, validation, listen)
         _save_fitted(fitted, cell, task, classifier, fit_report, meter.energy)
     begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
-    classifier.load_state(load_file(fitted / WEIGHTS))
-    report = FitReport(**json.loads((fitted / "fit.json").read_text()))
+    report = _load_fitted(fitted, classifier)
     digest = model_digest(fitted)
 
     evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell)]
@@ -117,6 +109,12 @@ def _save_fitted(  # noqa: PLR0917
     (beside / "fit.json").write_text(json.dumps(asdict(replace(report, ended=ended))))
     energy.write(beside)
     beside.rename(folder)
+
+
+def _load_fitted(folder: Path, classifier: Classifier) -> FitReport:
+    """Give the classifier what was saved, and return how its fit went."""
+    classifier.load_state(load_file(folder / WEIGHTS))
+    return FitReport(**json.loads((folder / "fit.json").read_text()))
 
 
 def _smoke(cell: Cell) -> Cell:

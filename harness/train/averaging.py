@@ -1,4 +1,4 @@
-"""Exponential moving average of a network's weights."""
+"""A second network that follows the trained one: its exponential moving average, or its slow weights."""
 
 from __future__ import annotations
 
@@ -8,28 +8,67 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from harness.contracts import Lookahead
 
-class Average:
-    """A second network that follows the first.
 
-    Parameters and floating-point buffers (the running statistics of batch normalization) are
-    averaged alike; whole-number buffers are copied. Early on the decay is min(decay, (1 + t) / (10 + t))
-    after t updates, as in TensorFlow's ExponentialMovingAverage with num_updates: without it a
-    short training would still be dominated by its initial weights.
+class _Second:
+    """A copy of a network, beside it tensor by tensor.
+
+    Parameters and floating-point buffers (the running statistics of batch normalization) are treated alike;
+    whole-number buffers are copied.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        self._own = [own for own, _ in pairs if own.is_floating_point()]
+        self._others = [other for own, other in pairs if own.is_floating_point()]
+        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+
+    def _copy_counts(self) -> None:
+        for own, other in self._counts:
+            own.copy_(other)
+
+
+class Average(_Second):
+    """Exponential moving average of a network's weights.
+
+    Early on the decay is min(decay, (1 + t) / (10 + t)) after t updates, as in TensorFlow's ExponentialMovingAverage
+    with num_updates: without it a short training would still be dominated by its initial weights.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
+        super().__init__(network)
         self._decay = decay
-        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
-        self._averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, updates: int) -> None:
         """Move towards the network's weights, `updates` updates having been made before."""
         decay = min(self._decay, (1 + updates) / (10 + updates))
-        averages, values = zip(*self._averaged, strict=True)
-        get_ema_multi_avg_fn(decay)(list(averages), list(values), updates)  # type: ignore[no-untyped-call]
-        for average, value in self._copied:
-            average.copy_(value)
+        get_ema_multi_avg_fn(decay)(self._own, self._others, updates)  # type: ignore[no-untyped-call]
+        self._copy_counts()
+
+
+class SlowWeights(_Second):
+    """The slow weights of lookahead (Zhang et al. 2019, algorithm 1).
+
+    Every `every` steps they move towards the trained network, which then starts again from them. The share that they
+    keep grows over the training, as in airbench94 (Jordan 2024, section 3.4); with power 0 it stays, as in the paper
+    by Zhang.
+    """
+
+    def __init__(self, network: nn.Module, options: Lookahead, steps: int) -> None:
+        """Start from the network's weights; `steps` is the length of the whole training."""
+        super().__init__(network)
+        self._options, self._steps = options, steps
+
+    @torch.no_grad()
+    def update(self, updates: int) -> None:
+        """Hear of a step, `updates` steps having been taken before it."""
+        taken = updates + 1
+        if taken % self._options.every:
+            return
+        kept = self._options.decay * (taken / self._steps) ** self._options.power
+        torch._foreach_lerp_(self._own, self._others, 1 - kept)
+        torch._foreach_copy_(self._others, self._own)
+        self._copy_counts()

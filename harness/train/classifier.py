@@ -23,14 +23,13 @@ from harness.contracts import (
 )
 from harness.errors import TrainingError
 from harness.plugins import Catalog
-from harness.train.averaging import Average
+from harness.train.averaging import Average, SlowWeights
 from harness.train.batches import Normalize, as_float, as_tensor, batch_sizes, make_pool
 from harness.train.checkpoint import CheckpointFile, identity_of
 from harness.train.evaluation import VIEWS, Evaluator, Views, plain
 from harness.train.fit import Plan, Training, fit
 from harness.train.freezing import Freezing
 from harness.train.history import best_epoch
-from harness.train.lookahead import SlowWeights
 from harness.train.memory import peak_bytes, reset_peak, told_plainly
 from harness.train.precision import number_format
 from harness.train.rates import Rates
