@@ -101,6 +101,7 @@ def range_test(classifier: NetworkClassifier, train: LabeledImages, sweep: Sweep
     diverged = False
     with classifier.begun(train, None) as (training, plan):
         training.step.network.train()
+        plan.freezing.begin(epoch=1)
         for number, (rate, batch) in enumerate(zip(sweep.rates(), batches(training, plan), strict=False)):
             loss, _ = training.step.take(batch, number, float(rate) / training.step.base_rates[0])
             diverged = _diverges(losses, float(loss))

@@ -40,6 +40,15 @@ def test_at_a_constant_rate_the_losses_are_those_of_a_fits_first_epochs(optimize
     assert not found.diverged
 
 
+def test_what_a_fit_freezes_from_its_start_is_not_trained() -> None:
+    tested = classifier(recipe(freeze=[{"parameters": "0.*", "epochs": 0}]))
+    before = {name: value.tolist() for name, value in tested.network.named_parameters()}
+    range_test(tested, DATA, Sweep(1e-2, 1e-1, 5))
+    after = {name: value.tolist() for name, value in tested.network.named_parameters()}
+    assert before["0.weight"] == after["0.weight"]
+    assert before["6.weight"] != after["6.weight"]
+
+
 def test_the_rate_of_the_recipe_does_not_matter_only_that_of_the_sweep() -> None:
     tests = [
         range_test(classifier(recipe(optimizer={"name": "sgd", "lr": lr})), DATA, Sweep(1e-3, 1e-1, 12))
