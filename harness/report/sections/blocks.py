@@ -45,7 +45,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image file: its bytes, and what it shows in words (alternative text) and, where that is not enough, a caption."""
+    """An image file, what it shows in words (alternative text) and, where that is not enough, a caption."""
 
     name: str
     """The file's name in `figures/`, with its suffix (.png or .webp)."""
