@@ -7,10 +7,10 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
+from harness.report.blocks import Column, Table, Value, named
 from harness.report.numbers import p_text, points
 from harness.report.pairs import Pair
 from harness.report.significance import Significance
-from harness.report.tables import Column, Table, Value, named
 
 MOST_ROWS: Final = 20
 """Variants whose pairs are shown: 190 rows. The others are in the CSV."""

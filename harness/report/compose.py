@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
-from harness.report.claims import claims_table
+from harness.report.blocks import Fact, Section, Table
 from harness.report.comparisons import pairs_tables
 from harness.report.confusions import Confusions, confusions_of
+from harness.report.context import PICTURED, Context
 from harness.report.cost import Cost, cost_of
 from harness.report.curves import Curves, curves_of
 from harness.report.diagnosis import Diagnoses, diagnosis_section
@@ -17,24 +17,17 @@ from harness.report.error_section import ErrorSection, error_sections
 from harness.report.gather import Findings
 from harness.report.headline import gaps, headline, warning
 from harness.report.honesty import Honesty, honesty_of
-from harness.report.image_sets import image_sets
 from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
-from harness.report.links import Links, links_of
+from harness.report.links import Links
 from harness.report.next_steps import next_steps
 from harness.report.numbers import duration
-from harness.report.predictions import PredictionFiles
-from harness.report.provenance import Fact, cells_table, facts, failures, train_seconds
-from harness.report.records import ReportStore
+from harness.report.provenance import cells_table, facts, failures, train_seconds
 from harness.report.results import results_table
-from harness.report.significance import Verdicts, verdicts
-from harness.report.tables import Table
+from harness.report.sections import sections_of
+from harness.report.significance import Verdicts
 from harness.report.tuning_section import TuningSection, tuning_section
-from harness.report.variant_values import every_variant, ranked
-from harness.report.variants import Variant, dataset_name, distinct_variants, experiment_variants
-
-PICTURED: Final = 24
-"""More pictures than that nobody looks through, and each takes time and room."""
+from harness.report.variants import Variant, dataset_name, experiment_variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,6 @@ class Report:
     comparisons: tuple[Table, ...]
     ledger: LedgerSummary
     duplicates: tuple[Duplicates, ...]
-    claims: Table | None
     ablations: tuple[Table, ...]
     effects: tuple[Effects, ...]
     tuning: TuningSection | None
@@ -74,18 +66,17 @@ class Report:
     cells: Table
     failures: tuple[Fact, ...]
     links: Links
+    sections: tuple[Section, ...]
+    """Those that are made of blocks; the page and results.md have them in place of the fields above."""
 
 
-def compose(findings: Findings, store: ReportStore) -> Report:
+def compose(context: Context) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
-    plan, variants = findings.plan, experiment_variants(findings)
-    every = every_variant(findings)
-    pictured = every[:PICTURED]
+    findings, store, files = context.findings, context.store, context.files
+    plan, variants, every, pictured = findings.plan, experiment_variants(findings), context.every, context.pictured
     curves = tuple(filter(None, (curves_of(variant, store) for variant in pictured)))
-    files = PredictionFiles(store)
-    tested = image_sets(every, files, "test")
-    known = verdicts(ranked(variants), tested)
-    effects = ablation_effects(findings, (*tested, *validation_sets(findings, files)))
+    known = context.verdicts
+    effects = ablation_effects(findings, (*context.tested, *validation_sets(findings, files)))
     diagnosis = diagnosis_section(pictured, curves, files)
     ledger, duplicates, cut = ledger_summary(findings), duplicates_of(findings, store), warning(findings)
     return Report(
@@ -95,13 +86,12 @@ def compose(findings: Findings, store: ReportStore) -> Report:
         headline=headline(variants, plan.report.baseline, known),
         next_steps=next_steps(variants, diagnosis.found if diagnosis else (), known),
         glance=_glance(findings),
-        variants=ranked(variants),
+        variants=context.variants,
         results=results_table(variants, plan.report.baseline, known),
         verdicts=known,
         comparisons=pairs_tables(known.sets),
         ledger=ledger,
         duplicates=duplicates,
-        claims=claims_table(plan.claims, distinct_variants(findings)),
         ablations=tuple(map(effects_table, effects)),
         effects=effects,
         tuning=tuning_section(findings),
@@ -111,12 +101,13 @@ def compose(findings: Findings, store: ReportStore) -> Report:
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
         insides=insides_of(pictured, store),
-        cost=cost_of(ranked(variants), store, curves, plan.report.baseline or ""),
+        cost=cost_of(context.variants, store, curves, plan.report.baseline or ""),
         honesty=honesty_of(findings, variants, ledger, duplicates, cut),
         facts=facts(findings, store),
         cells=cells_table(findings),
         failures=failures(findings),
-        links=links_of(store),
+        links=context.links,
+        sections=sections_of(context),
     )
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from harness.measure.drawing import row_shares
 from harness.measure.scores import class_scores
 from harness.measure.tables import Confusion, read_confusion
+from harness.report.blocks import Column, Table, Value, named
 from harness.report.gather import Entry
 from harness.report.records import ReportStore
 from harness.report.spread import spread_of
-from harness.report.tables import Column, Table, Value, named
 from harness.report.variant_values import share_value
 from harness.report.variants import Variant
 

@@ -25,6 +25,7 @@ from harness.measure.drawing import (
     save,
     shortened,
 )
+from harness.report.blocks import Block, Fold, Group, Images
 from harness.report.chart_files import Panel, write_charts
 from harness.report.charts import curve_chart
 from harness.report.compose import Report
@@ -89,6 +90,17 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     )
     steps, over_time = _draw_waterfalls(report, folder), draw_time_curves(report.cost, folder)
     return Figures(_draw_results(report.variants, folder), curves, confusions, tuning, *insight, steps, over_time)
+
+
+def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
+    """Write the pictures of blocks into `folder`/figures, as Markdown refers to them."""
+    for block in blocks:
+        if isinstance(block, Images):
+            for each in (block.sheet,) if block.sheet is not None else block.pictures:
+                (folder / "figures").mkdir(parents=True, exist_ok=True)
+                (folder / "figures" / each.name).write_bytes(each.file)
+        elif isinstance(block, Group | Fold):
+            write_pictures_of(block.blocks, folder)
 
 
 def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:

@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import Final
 
 from harness.contracts import Opening
+from harness.report.blocks import Column, Fact, Table, Tone, Value, named
 from harness.report.duplicates import Duplicates
 from harness.report.gather import Entry, Findings
 from harness.report.ledger import LedgerSummary
 from harness.report.micro_batches import QUESTION, micro_batches_answer
 from harness.report.numbers import amount
-from harness.report.provenance import Fact
-from harness.report.tables import Column, Table, Tone, Value, named
 from harness.report.variants import Variant, dataset_name, device_of
 
 COLUMNS: Final = (Column("question", numeric=False), Column("answer", numeric=False))

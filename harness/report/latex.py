@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from harness.report.blocks import Block, Column, Fold, Group, Table, Value
 from harness.report.numbers import NOTHING
-from harness.report.tables import Column, Table, Value
 
 if TYPE_CHECKING:
     from harness.report.compose import Report
@@ -58,10 +58,9 @@ SPECIAL: Final = {
 
 def latex_text(report: Report) -> str:
     """Return a document with the headline table, the ablations and the claims: the figures of the CSV, rounded."""
-    claims = [] if report.claims is None else [report.claims]
     tables = [(each, "results") for each in _halves(report.results, "cells")]
     tables += [(each, "ablation") for each in report.ablations]
-    tables += [(each, "claims") for each in claims]
+    tables += [(each, each.label) for section in report.sections for each in _labeled(section.blocks)]
     body = "\n".join(latex_table(table, f"tab:{kind}-{number}") for number, (table, kind) in enumerate(tables, 1))
     warning = f"\\noindent\\textbf{{{safe(report.warning)}}}\n\n" if report.warning else ""
     return f"{HEAD}{warning}{body}\\end{{document}}\n"
@@ -95,6 +94,15 @@ def safe(text: str) -> str:
     """
     flat = re.sub(r"\s+", " ", text).strip()
     return "".join(SPECIAL.get(character) or _plain(character) for character in flat)
+
+
+def _labeled(blocks: Sequence[Block]) -> Iterator[Table]:
+    """Return the tables for papers, in their order."""
+    for block in blocks:
+        if isinstance(block, Table) and block.label:
+            yield block
+        elif isinstance(block, Group | Fold):
+            yield from _labeled(block.blocks)
 
 
 def _halves(table: Table, title: str) -> tuple[Table, Table]:

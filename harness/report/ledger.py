@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from harness.report.blocks import Column, Run, Table, Value, named
 from harness.report.gather import Findings
 from harness.report.numbers import amount
-from harness.report.tables import Column, Run, Table, Value, named
 
 COLUMNS = (
     Column("opened at (UTC)", numeric=False),

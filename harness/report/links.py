@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from harness.report.blocks import Run
 from harness.report.records import ReportStore
-from harness.report.tables import Run
 from harness.report.variants import Variant
 
 LOCAL: Final = "http://127.0.0.1:5000"

@@ -6,12 +6,25 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.report.blocks import (
+    Block,
+    Charts,
+    Code,
+    Fact,
+    Facts,
+    Fold,
+    Group,
+    Images,
+    Items,
+    Section,
+    Table,
+    Text,
+    Value,
+)
 from harness.report.compose import Report
 from harness.report.confusions import Confusions
 from harness.report.figures import Figures
 from harness.report.numbers import amount, percent
-from harness.report.provenance import Fact
-from harness.report.tables import Table, Value
 
 
 def markdown_text(report: Report, figures: Figures) -> str:
@@ -20,7 +33,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_top(report),
         *_results(report, figures),
         *_honesty(report),
-        *_section("Claims", [report.claims] if report.claims else []),
+        *_new(report, "claims"),
         *_section("Ablations", report.ablations),
         *(f"![Ablation: what each switch changes]({path})" for path in figures.waterfalls),
         *_tuning(report, figures),
@@ -202,6 +215,54 @@ def _facts(facts: Sequence[Fact]) -> str:
 def _text(value: Value) -> str:
     text = f"`{value.text}`" if value.code and value.text else _safe(value.text)
     return f"{text} {_safe(value.detail)}" if value.detail else text
+
+
+def _new(report: Report, anchor: str) -> Iterator[str]:
+    for section in report.sections:
+        if section.anchor == anchor:
+            yield from markdown_section(section)
+
+
+def markdown_section(section: Section) -> Iterator[str]:
+    """Return a section's paragraphs; its pictures are files in `figures/`."""
+    if section.title:
+        yield f"## {_safe(section.title)}"
+    yield from _blocks(section.blocks, 3)
+
+
+def _blocks(blocks: Sequence[Block], level: int) -> Iterator[str]:
+    for block in blocks:
+        yield from _block(block, level)
+
+
+def _block(block: Block, level: int) -> Iterator[str]:
+    match block:
+        case Text():
+            words = f"**{_safe(block.words)}**" if block.tone == "bad" else _safe(block.words)
+            yield f"**{_safe(block.lead)}** {words}" if block.lead else words
+        case Items():
+            mark = "**" if block.tone == "bad" else ""
+            yield "\n".join(f"- {mark}{_safe(item)}{mark}" for item in block.items)
+        case Facts():
+            yield "\n".join(
+                f"- {f'`{each.name}`' if each.code else _safe(each.name)}: {_safe(each.text)}" for each in block.facts
+            )
+        case Code():
+            yield f"[{_safe(block.file)}](<{block.file}>)"
+        case Table():
+            yield f"{_safe(block.caption)}:"
+            yield markdown_table(block)
+        case Charts():
+            yield from (f"![{_safe(chart.words)}](<figures/{chart.name}.svg>)" for chart in block.charts)
+        case Images():
+            pictures = (block.sheet,) if block.sheet is not None else block.pictures
+            yield from (f"![{_safe(each.words)}](<figures/{each.name}>)" for each in pictures)
+        case Group():
+            yield f"{'#' * level} {_safe(block.title)}"
+            yield from _blocks(block.blocks, level + 1)
+        case Fold():
+            inner = "\n\n".join(_blocks(block.blocks, level))
+            yield f"<details><summary>{_safe(block.title)}</summary>\n\n{inner}\n\n</details>"
 
 
 def _safe(text: str) -> str:

@@ -6,7 +6,6 @@ import base64
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report import agreement, reliability
@@ -14,6 +13,7 @@ from harness.report.charts import curve_chart
 from harness.report.compose import Report
 from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
+from harness.report.html import pages
 from harness.report.inside import Glimpse
 from harness.report.links import runs_of
 from harness.report.numbers import amount, percent
@@ -43,17 +43,12 @@ TUNING: Final = {
 
 def page_text(report: Report) -> str:
     """Return the report as one HTML page without a single reference to the outside."""
-    pages = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["percent"] = percent
-    pages.globals |= {"links": report.links, "runs_of": runs_of}
-    page = pages.get_template("index.html.jinja").render(
+    templates = pages(report.links)
+    templates.filters["percent"] = percent
+    templates.globals |= {"runs_of": runs_of}
+    page = templates.get_template("index.html.jinja").render(
         report=report,
+        new={each.anchor: each for each in report.sections},
         strips=strips_of(report.variants),
         style=_included("charts.css") + _included("style.css"),
         script=_included("sort.js"),

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from harness.contracts.metrics import IMAGES_PER_SECOND, PEAK_BYTES, TRAIN_SECONDS
+from harness.report.blocks import Value
 from harness.report.numbers import duration_spread, rate_spread, size_spread
 from harness.report.spread import Spread, spread_of
-from harness.report.tables import Value
 from harness.report.variants import Variant, device_of
 
 TEXTS: Final[Mapping[str, Callable[[Spread | None], str]]] = {

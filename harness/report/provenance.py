@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from harness.contracts import Dataset
+from harness.report.blocks import Column, Fact, Run, Table, Value, named
 from harness.report.gather import Entry, Findings
 from harness.report.numbers import NOTHING, duration, moment, percent
 from harness.report.records import ReportStore
-from harness.report.tables import Column, Run, Table, Value, named
 from harness.report.variant_values import TEST, VALIDATION
 from harness.report.variants import dataset_name, device_of
 
@@ -27,14 +26,6 @@ COLUMNS: Final = (
     Column("begun", numeric=False),
     Column("MLflow run", numeric=False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A line of "how it was run"."""
-
-    name: str
-    text: str
 
 
 def facts(findings: Findings, store: ReportStore) -> tuple[Fact, ...]:

@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from harness.measure.histories import History, values_of
+from harness.report.blocks import Column, Table, Value
 from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, amount, duration
-from harness.report.tables import Column, Table, Value
 from harness.report.variant_values import linked_name
 from harness.report.variants import dataset_name
 

@@ -15,12 +15,12 @@ from harness.contracts.metrics import (
     TEST_LOSS,
     TEST_MACRO_F1,
 )
+from harness.report.blocks import Column, Table, Value, named
 from harness.report.intervals import interval_text
 from harness.report.numbers import NOTHING, decimals_spread, points, scaled
 from harness.report.per_device import device_value
 from harness.report.reasons import gaps_explained
 from harness.report.significance import NOTHING_KNOWN, Verdicts
-from harness.report.tables import Column, Table, Value, named
 from harness.report.variant_values import (
     SEALED,
     TEST,

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.gather import gather
-from harness.report.image_sets import image_sets
-from harness.report.predictions import PredictionFiles
+from harness.report.context import context_of
 from harness.report.records import ReportStore
 from harness.report.results import tier_value
-from harness.report.significance import Verdicts, verdicts
+from harness.report.significance import Verdicts
 from harness.report.variant_values import (
     TEST,
     VALIDATION,
     cells_value,
-    every_variant,
     notes_of,
     parameters_value,
-    ranked,
     share_value,
     test_value,
     train_time,
 )
-from harness.report.variants import Variant, experiment_variants
+from harness.report.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +46,8 @@ def summary_rows(store: ReportStore, study: str) -> list[SummaryRow]:
     Raises:
         InputError: the store holds no plan of that name.
     """
-    findings = gather(store, study)
-    variants = ranked(experiment_variants(findings))
-    return list(
-        rows_of(variants, verdicts(variants, image_sets(every_variant(findings), PredictionFiles(store), "test")))
-    )
+    context = context_of(store, study)
+    return list(rows_of(context.variants, context.verdicts))
 
 
 def rows_of(variants: Sequence[Variant], known: Verdicts) -> tuple[SummaryRow, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.contracts import Tuning
+from harness.report.blocks import Column, Table, Value, named
 from harness.report.numbers import amount, duration
-from harness.report.tables import Column, Table, Value, named
 from harness.report.tuning_figures import distinct_runs
 from harness.report.tuning_words import SAMPLERS, count_of_kinds
 

@@ -10,10 +10,9 @@ from typing import Final
 from harness.contracts import Tuning
 from harness.measure.tuning_axes import short_titles
 from harness.measure.tuning_points import ranking
+from harness.report.blocks import Fact, Table
 from harness.report.gather import Entry, Findings
 from harness.report.numbers import amount
-from harness.report.provenance import Fact
-from harness.report.tables import Table
 from harness.report.tuning import Tuned
 from harness.report.tuning_budgets import budgets_table, untuned_text
 from harness.report.tuning_gains import gains_table

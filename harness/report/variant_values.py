@@ -10,13 +10,13 @@ from textwrap import shorten
 from typing import Final
 
 from harness.contracts.metrics import PARAMETERS, TEST_ACCURACY, TRAIN_SECONDS, VAL_ACCURACY
+from harness.report.blocks import Value, named
 from harness.report.gather import Entry, Findings
 from harness.report.links import runs_of
 from harness.report.micro_batches import micro_batches_note
 from harness.report.numbers import NOTHING, amount, percent_spread, whole
 from harness.report.per_device import device_notes, device_value
 from harness.report.spread import Spread
-from harness.report.tables import Value, named
 from harness.report.variants import Variant, distinct_variants, experiment_variants
 
 TEST: Final = TEST_ACCURACY

@@ -9,9 +9,9 @@ from typing import Final
 from harness.report.comparisons import FILE as PAIRS
 from harness.report.comparisons import pairs_csv
 from harness.report.compose import Report, compose
+from harness.report.context import context_of
 from harness.report.csv_files import ablations_csv, cells_csv, results_csv
-from harness.report.figures import draw_figures
-from harness.report.gather import gather
+from harness.report.figures import draw_figures, write_pictures_of
 from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
@@ -46,10 +46,12 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
         InputError: the store holds no plan of that name.
         StoreError: the store cannot be read.
     """
-    findings = gather(store, study)
-    report = compose(findings, store)
+    context = context_of(store, study)
+    findings, report = context.findings, compose(context)
     folder.mkdir(parents=True, exist_ok=True)
     figures = draw_figures(report, folder)
+    for section in report.sections:
+        write_pictures_of(section.blocks, folder)
     _write_tuning(report, folder)
     _write_comparisons(report, folder)
     return Written(

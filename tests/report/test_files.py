@@ -12,6 +12,7 @@ from harness.contracts import Ablation, Claim, Place, ReportSettings
 from harness.measure.tables import write_confusion
 from harness.report import write_report
 from harness.report.compose import compose
+from harness.report.context import context_of
 from harness.report.gather import gather
 from harness.report.strips import span_of, strips_of
 from harness.report.variants import experiment_variants
@@ -208,5 +209,5 @@ def test_a_floor_far_below_does_not_press_the_others_together(store: KeptStore) 
 
 
 def test_pictures_of_experiments_come_first_and_ranked(study: KeptStore) -> None:
-    report = compose(gather(study, STUDY), study)
+    report = compose(context_of(study, STUDY))
     assert [each.variant.name for each in report.confusions] == ["hog", "mlp", "parts - crop"]

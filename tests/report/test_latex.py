@@ -9,8 +9,8 @@ import pytest
 
 from harness.contracts import Ablation, Claim, Place
 from harness.report import write_report
+from harness.report.blocks import Column, Table, Value, named
 from harness.report.latex import latex_table, safe
-from harness.report.tables import Column, Table, Value, named
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from harness.report import write_report
 from harness.report.compose import Report, compose
+from harness.report.context import context_of
 from harness.report.gather import gather
 from harness.report.honesty import honesty_of
 from harness.report.inside import SHOWN
@@ -28,7 +29,7 @@ LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "backgroun
 
 
 def report_of(store: KeptStore) -> Report:
-    return compose(gather(store, STUDY), store)
+    return compose(context_of(store, STUDY))
 
 
 def with_pictures(store: KeptStore, run_id: str, *names: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 from harness.contracts import Dataset
 from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
 from harness.errors import InputError
+from harness.report.blocks import Table
 from harness.report.csv_files import cells_csv, results_csv
 from harness.report.gather import gather
 from harness.report.results import results_table
 from harness.report.table import summary_rows
-from harness.report.tables import Table
 from harness.report.variants import experiment_variants
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, Run, cell_of, plan_of

@@ -8,6 +8,7 @@ import pytest
 
 from harness.contracts import Dataset
 from harness.measure.intervals import wilson
+from harness.report.blocks import Table
 from harness.report.comparisons import pairs_csv, pairs_tables
 from harness.report.gather import gather
 from harness.report.headline import headline
@@ -15,7 +16,6 @@ from harness.report.image_sets import image_sets
 from harness.report.predictions import PredictionFiles
 from harness.report.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
-from harness.report.tables import Table
 from harness.report.variant_values import ranked
 from harness.report.variants import distinct_variants, experiment_variants
 from tests.report.predicted import predict

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from harness.contracts import Confirmation, Goal, Opening, Place, Range, Tuning
+from harness.report.blocks import Table
 from harness.report.compose import compose
+from harness.report.context import context_of
 from harness.report.gather import gather
 from harness.report.ledger import ledger_summary
-from harness.report.tables import Table
 from harness.report.tuning_budgets import budgets_table, untuned_text, verdict
 from harness.report.tuning_gains import sampler_notes
 from harness.report.tuning_section import TunedStudy, importance_text, tuning_section
@@ -81,7 +82,7 @@ def test_the_winner_is_an_experiment_of_its_own_in_the_results_and_in_the_ledger
     planned.finish(final, 0.65, 0.66)
     findings = gather(planned, STUDY)
     assert [variant.name for variant in experiment_variants(findings)] == ["mlp", "mlp tuned"]
-    report = compose(findings, planned)
+    report = compose(context_of(planned, STUDY))
     assert [variant.name for variant in report.variants] == ["mlp tuned", "mlp"]
     assert {each.variant.name for each in report.confusions} == {"mlp", "mlp tuned"}
     assert {each.variant.name for each in report.curves} == {"mlp", "mlp tuned"}

@@ -1,1 +1,22 @@
-"""The sections of the report: a file each, made of blocks."""
+"""The sections of the report in their order: a file each, a function `section(context) -> Section | None` each.
+
+A section is a value made of blocks (`report/blocks.py`). It knows no writer and no other section's blocks; what two
+sections need is worked out by a function of the context in the file of one of them, and asked for by `context.once`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from harness.report.blocks import Section
+from harness.report.context import Context
+from harness.report.sections import claims
+
+SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (claims.section,)
+"""To add a section, write its file and put it where it is to be read."""
+
+
+def sections_of(context: Context) -> tuple[Section, ...]:
+    """Return the sections that have something to say."""
+    return tuple(found for section in SECTIONS if (found := section(context)) is not None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.contracts import Claim
+from harness.report.blocks import Column, Section, Table, Value, named
+from harness.report.context import Context
 from harness.report.numbers import NOTHING, is_share, metric_spread, metric_text, points, unit_of
 from harness.report.per_device import by_device, depends_on_device
 from harness.report.spread import Spread
-from harness.report.tables import Column, Table, Value, named
 from harness.report.variant_values import linked_name
-from harness.report.variants import Variant, dataset_name
+from harness.report.variants import Variant, dataset_name, distinct_variants
 
 COLUMNS = (
     Column("claim for", numeric=False),
@@ -24,10 +25,16 @@ COLUMNS = (
 )
 
 
+def section(context: Context) -> Section | None:
+    """Return the claims of the matrix file with what was measured; None without claims."""
+    table = claims_table(context.findings.plan.claims, distinct_variants(context.findings))
+    return Section("claims", "Claims", (table,)) if table is not None else None
+
+
 def claims_table(claims: Sequence[Claim], variants: Sequence[Variant]) -> Table | None:
     """Return one row for each claim and each variant that it speaks of; None without claims."""
     rows = [row for claim in claims for row in _rows(claim, variants)]
-    return Table("Published figures beside ours", COLUMNS, tuple(rows)) if rows else None
+    return Table("Published figures beside ours", COLUMNS, tuple(rows), label="claims") if rows else None
 
 
 def verdict(claim: Claim, measured: Spread | None) -> Value:

@@ -1,0 +1,67 @@
+"""What every section of a report is made from: read once, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar, cast
+
+from harness.report.gather import Findings, gather
+from harness.report.image_sets import ImageSet, image_sets
+from harness.report.links import Links, links_of
+from harness.report.predictions import PredictionFiles
+from harness.report.records import ReportStore
+from harness.report.significance import Verdicts, verdicts
+from harness.report.variant_values import every_variant, ranked
+from harness.report.variants import Variant, experiment_variants
+
+T = TypeVar("T")
+PICTURED: Final = 24
+"""More pictures than that nobody looks through, and each takes time and room."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """A study as the store has it, and what more than one section needs to know of it."""
+
+    findings: Findings
+    store: ReportStore
+    links: Links
+    files: PredictionFiles
+    """What each cell predicted."""
+    variants: tuple[Variant, ...]
+    """The experiments' variants, the best first."""
+    every: tuple[Variant, ...]
+    """The experiments' variants and after them the rows of ablations that are none of these."""
+    tested: tuple[ImageSet, ...]
+    """Who answered the same test images, and how."""
+    verdicts: Verdicts
+    """Which of `variants` can be told apart."""
+    _kept: dict[Callable[[Context], Any], Any] = field(default_factory=dict)
+
+    @property
+    def pictured(self) -> tuple[Variant, ...]:
+        """The variants that get pictures: the first 24 of `every`."""
+        return self.every[:PICTURED]
+
+    def once(self, work_out: Callable[[Context], T]) -> T:
+        """Return what a section's function makes of this context; asked again, the same value.
+
+        So sections share what is dear: `context.once(all_curves)`.
+        """
+        if work_out not in self._kept:
+            self._kept[work_out] = work_out(self)
+        return cast("T", self._kept[work_out])
+
+
+def context_of(store: ReportStore, study: str) -> Context:
+    """Read a study and compare its variants.
+
+    Raises:
+        InputError: the store holds no plan of that name.
+        StoreError: the store cannot be read.
+    """
+    findings, files = gather(store, study), PredictionFiles(store)
+    variants, every = ranked(experiment_variants(findings)), every_variant(findings)
+    tested = image_sets(every, files, "test")
+    return Context(findings, store, links_of(store), files, variants, every, tested, verdicts(variants, tested))
