@@ -13,11 +13,12 @@ from pydantic import Field
 from skimage.color import rgb2gray
 from sklearn.svm import LinearSVC
 
-from baselines._hog_on_device import hog_features_on
 from harness.contracts import ClassicalModel, Classifier, Task
 from harness.errors import InputError
 from harness.train.linear import LinearClassifier, LinearProblem
 from harness.train.newton_svc import NewtonSVC
+
+from ._hog_on_device import hog_features_on
 
 _CHUNK = 64
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import __future__
 
 import ast
-import importlib.util
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +33,19 @@ KINDS: Final = {
 """Base class named in a component file -> kind of component."""
 
 _HERE: Final = Path(__file__).parent
+
+
+def shipped(folder: str) -> Path:
+    """Return a folder that lies beside `harness/` in a clone and within it once installed.
+
+    A wheel that had `baselines` as a package of its own could clash with another project's.
+    """
+    inside = _HERE / folder
+    return inside if inside.is_dir() else _HERE.parent / folder
+
+
 BUILT_IN: Final = (
-    _HERE.parent / "baselines",
+    shipped("baselines"),
     _HERE / "augmentations",
     _HERE / "train" / "optimizers",
     _HERE / "train" / "schedules",
@@ -162,15 +173,22 @@ def _is_constant(value: ast.expr) -> bool:
 
 @cache
 def _import(found: Found) -> type[Any]:
-    spec = importlib.util.spec_from_file_location(f"harness_component.{found.kind}.{found.name}", found.path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    name = f"{_package(found.path.parent)}.{found.name}"
+    importlib.invalidate_caches()  # the file may be younger than the last look into its folder
     try:
-        spec.loader.exec_module(module)
+        module = importlib.import_module(name)
     except Exception as error:
         raise _located(found.path, error) from error
     return _named(module, found)
+
+
+@cache
+def _package(folder: Path) -> str:
+    """Make a folder of components a package, so that they may share files: `from ._layers import ...`."""
+    package = ModuleType(f"harness_components_{sha256(str(folder).encode()).hexdigest()[:8]}")
+    package.__path__ = [str(folder)]
+    sys.modules[package.__name__] = package
+    return package.__name__
 
 
 def _run(tree: ast.Module, path: Path, module: ModuleType) -> None:

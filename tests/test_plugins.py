@@ -32,6 +32,16 @@ def test_files_that_begin_with_an_underscore_are_no_components(tmp_path: Path) -
     assert catalog_of(tmp_path, "_parts.py", "SIZE = 3\n").names("augmentation") == Catalog().names("augmentation")
 
 
+def test_components_of_a_folder_share_its_other_files(tmp_path: Path) -> None:
+    (tmp_path / "_parts.py").write_text("SIZE = 3\n")
+    (tmp_path / "sharp.py").write_text("from ._parts import SIZE\n" + COMPLETE.replace("Blur", "Sharp"))
+    catalog = catalog_of(
+        tmp_path, "blur.py", "from .sharp import SIZE\n" + COMPLETE + "    def size(self):\n        return SIZE\n"
+    )
+    assert catalog.declare("augmentation", "blur")().strength == 1.5
+    assert catalog.realize("augmentation", "blur", {}).size() == 3
+
+
 def test_ones_own_component_goes_before_a_built_in_one_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "mlp.py").write_text(
         "from harness.contracts import NetworkModel\nclass Mlp(NetworkModel):\n    depth: int = 7\n"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Annotated
 
 import typer
+
+from harness import __version__
 
 app = typer.Typer(
     add_completion=False,
@@ -18,7 +19,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"harness {importlib.metadata.version('harness')}")
+        typer.echo(f"harness {__version__}")
         raise typer.Exit
 
 
