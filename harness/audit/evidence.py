@@ -11,8 +11,7 @@ from pydantic import ValidationError
 
 from harness.contracts import Opening, PlannedCell, StudyPlan
 from harness.errors import InputError, StoreError
-from harness.report.gather import Findings, gather
-from harness.report.tuning import Tuned, tuned_experiments, with_finals
+from harness.report.store import Findings, Tuned, gather, tuned_experiments, with_finals
 from harness.track import Record, Store
 
 
@@ -115,7 +114,7 @@ def _runs(
 
 
 def _shown(planned: PlannedCell, runs: tuple[Record, ...]) -> Record | None:
-    """Return the run that the report takes a cell's figures from, as `harness.report.gather` chooses it."""
+    """Return the run that the report takes a cell's figures from, as `harness.report.store` chooses it."""
     finished = [run for run in runs if run.status == "FINISHED"]
     fresh = [run for run in finished if run.tags.get("harness.source_digest") == planned.source_digest]
     best = fresh or finished

@@ -9,7 +9,7 @@ from harness.audit.finding import Finding, remark
 from harness.audit.moments import second_of, shown
 from harness.audit.winners import check_winner
 from harness.contracts import Opening, PlannedCell, Tuning
-from harness.report.tuning import Tuned
+from harness.report.store import Tuned
 
 FINAL = "final"
 """The tag harness.stage of the winner's own run."""

@@ -11,7 +11,7 @@ from harness.audit.evidence import Evidence
 from harness.audit.finding import Finding
 from harness.contracts import Confirmation, TrialFound, Tuning
 from harness.measure.tuning_points import ranking, sign_of
-from harness.report.tuning import Tuned
+from harness.report.store import Tuned
 from harness.spec import flatten
 from harness.track.runs import text_of
 

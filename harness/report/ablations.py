@@ -13,14 +13,22 @@ from harness.contracts import Ablation
 from harness.contracts.metrics import TEST_ACCURACY_TTA
 from harness.report.blocks import Column, Table, Value
 from harness.report.comparisons import interval_points
-from harness.report.gather import Findings
-from harness.report.image_sets import ImageSet, image_sets
 from harness.report.numbers import NOTHING, p_text, points_spread
 from harness.report.pairs import Pair, tested, with_intervals
-from harness.report.predictions import PredictionFiles
+from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.spread import Spread
-from harness.report.variant_values import TEST, VALIDATION, cells_value, notes_of, share_value, test_value
-from harness.report.variants import Variant, ablation_variants, paired_differences
+from harness.report.store import Findings
+from harness.report.variants import (
+    TEST,
+    VALIDATION,
+    Variant,
+    ablation_variants,
+    cells_value,
+    notes_of,
+    paired_differences,
+    share_value,
+    test_value,
+)
 
 TITLES: Final = {TEST: "test", VALIDATION: "val."}
 SPLITS: Final = {TEST: "test", VALIDATION: "val"}

@@ -14,20 +14,19 @@ from harness.report.curves import Curves, curves_of
 from harness.report.diagnosis import Diagnoses, diagnosis_section
 from harness.report.duplicates import Duplicates, duplicates_of
 from harness.report.error_section import ErrorSection, error_sections
-from harness.report.gather import Findings
 from harness.report.headline import gaps, headline, warning
 from harness.report.honesty import Honesty, honesty_of
 from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
-from harness.report.links import Links
 from harness.report.next_steps import next_steps
 from harness.report.numbers import duration
 from harness.report.provenance import cells_table, facts, failures, train_seconds
 from harness.report.results import results_table
 from harness.report.sections import sections_of
 from harness.report.significance import Verdicts
+from harness.report.store import Findings
 from harness.report.tuning_section import TuningSection, tuning_section
-from harness.report.variants import Variant, dataset_name, experiment_variants
+from harness.report.variants import Links, Variant, dataset_name, experiment_variants
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from harness.measure.drawing import row_shares
 from harness.measure.scores import class_scores
 from harness.measure.tables import Confusion, read_confusion
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.gather import Entry
-from harness.report.records import ReportStore
 from harness.report.spread import spread_of
-from harness.report.variant_values import share_value
-from harness.report.variants import Variant
+from harness.report.store import Entry, ReportStore
+from harness.report.variants import Variant, share_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,14 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
-from harness.report.gather import Findings, gather
-from harness.report.image_sets import ImageSet, image_sets
-from harness.report.links import Links, links_of
-from harness.report.predictions import PredictionFiles
-from harness.report.records import ReportStore
+from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.significance import Verdicts, verdicts
-from harness.report.variant_values import every_variant, ranked
-from harness.report.variants import Variant, experiment_variants
+from harness.report.store import Findings, ReportStore, gather
+from harness.report.variants import Links, Variant, every_variant, experiment_variants, links_of, ranked
 
 T = TypeVar("T")
 PICTURED: Final = 24

@@ -13,13 +13,12 @@ from harness.report.blocks import Column, Table, Value, named
 from harness.report.cost_texts import energy_text, estimates, time_texts
 from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, duration
-from harness.report.records import ReportStore
 from harness.report.scatter import Offer, Scatter
+from harness.report.store import ReportStore
 from harness.report.strips import shown_metric, span_of
 from harness.report.time_axis import SHORTEST
 from harness.report.time_curves import TimeCurves, time_curves
-from harness.report.variant_values import TEST, linked_name, parameters_value, share_value, train_time
-from harness.report.variants import Variant, device_of
+from harness.report.variants import TEST, Variant, device_of, linked_name, parameters_value, share_value, train_time
 
 
 @dataclass(frozen=True, slots=True)

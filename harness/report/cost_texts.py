@@ -7,9 +7,8 @@ from typing import Final
 
 from harness.contracts.metrics import JOULES, TOTAL_SECONDS
 from harness.measure.energy import FILE, read_energy
-from harness.report.gather import Entry
 from harness.report.numbers import amount
-from harness.report.records import ReportStore
+from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, device_of
 
 ESTIMATE: Final = "estimated_seconds"

@@ -16,10 +16,9 @@ from harness.contracts.metrics import (
     TEST_MACRO_F1,
 )
 from harness.report.ablations import Effects
-from harness.report.gather import Entry, Findings
-from harness.report.per_device import depends_on_device
 from harness.report.significance import NOTHING_KNOWN, Verdicts
-from harness.report.variants import Variant, ablation_variants, device_of, experiment_variants
+from harness.report.store import Entry, Findings
+from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants
 from harness.spec import flatten
 
 Scalar: TypeAlias = str | int | float | bool | None

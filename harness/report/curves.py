@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.measure.histories import History
-from harness.report.records import ReportStore
+from harness.report.store import ReportStore
 from harness.report.variants import Variant
 
 METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "epoch_seconds")

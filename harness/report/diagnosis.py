@@ -11,13 +11,12 @@ from harness.contracts.metrics import PLAIN_TRAIN_ACCURACY
 from harness.measure.diagnosis import PREMISE, RULE, Diagnosis, Evidence, Fit, Known, Verdict, diagnose
 from harness.report.blocks import Column, Table, Tone, Value, named
 from harness.report.curves import Curves
-from harness.report.gather import Entry
 from harness.report.numbers import NOTHING, amount, percent, points
 from harness.report.predictions import PredictionFiles
 from harness.report.reach import reach_tables
 from harness.report.remedies import remedies
-from harness.report.variant_values import VALIDATION, linked_name
-from harness.report.variants import Variant
+from harness.report.store import Entry
+from harness.report.variants import VALIDATION, Variant, linked_name
 
 COLUMNS: Final = (
     Column("experiment", numeric=False),

@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from harness.contracts import Dataset, StudyPlan
 from harness.data.leakage import Leakage
-from harness.report.gather import Findings
 from harness.report.numbers import amount
-from harness.report.records import ReportStore, RunRecord
+from harness.report.store import Findings, ReportStore, RunRecord
 from harness.report.variants import dataset_name
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from harness.report.agreement import AgreementOn, agreement_on
 from harness.report.errors import ErrorsOn, errors_on
-from harness.report.panels import panels
-from harness.report.predictions import PredictionFiles
+from harness.report.predictions import PredictionFiles, panels
 from harness.report.reliability import ReliabilityOf, reliability_of
 from harness.report.variants import Variant
 

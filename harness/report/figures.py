@@ -36,8 +36,7 @@ from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_error
 from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures
-from harness.report.variant_values import TEST
-from harness.report.variants import Variant
+from harness.report.variants import TEST, Variant
 from harness.report.waterfall import waterfall_svg, waterfalls
 
 if TYPE_CHECKING:

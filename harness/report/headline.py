@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from harness.report.gather import Findings
 from harness.report.numbers import amount, percent, percent_spread, points
 from harness.report.results import baseline_of
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
 from harness.report.spread import Spread
-from harness.report.variant_values import TEST, VALIDATION, ranked
-from harness.report.variants import Variant
+from harness.report.store import Findings
+from harness.report.variants import TEST, VALIDATION, Variant, ranked
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3

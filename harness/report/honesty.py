@@ -11,11 +11,10 @@ from typing import Final
 from harness.contracts import Opening
 from harness.report.blocks import Column, Fact, Table, Tone, Value, named
 from harness.report.duplicates import Duplicates
-from harness.report.gather import Entry, Findings
 from harness.report.ledger import LedgerSummary
-from harness.report.micro_batches import QUESTION, micro_batches_answer
 from harness.report.numbers import amount
-from harness.report.variants import Variant, dataset_name, device_of
+from harness.report.store import Entry, Findings
+from harness.report.variants import QUESTION, Variant, dataset_name, device_of, micro_batches_answer
 
 COLUMNS: Final = (Column("question", numeric=False), Column("answer", numeric=False))
 DIRTY: Final = "+dirty"

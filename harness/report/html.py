@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report.blocks import Block, Picture
-from harness.report.links import Links
+from harness.report.variants import Links
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 KINDS: Final = {".png": "png", ".webp": "webp", ".jpg": "jpeg"}

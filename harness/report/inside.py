@@ -10,8 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from harness.report.gather import Entry
-from harness.report.records import ReportStore
+from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant
 
 SHOWN: Final = 8

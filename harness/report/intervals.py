@@ -15,7 +15,7 @@ from harness.measure.standard_errors import critical, errors_of_means, seed_spre
 from harness.report.numbers import is_share, percent
 
 if TYPE_CHECKING:
-    from harness.report.image_sets import ImageSet
+    from harness.report.predictions import ImageSet
 
 ALPHA: Final = 0.05
 DIGITS: Final = 6

@@ -10,8 +10,7 @@ from harness.report.diagnosis import Diagnosed
 from harness.report.headline import names_of
 from harness.report.remedies import FURTHER
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts
-from harness.report.variant_values import VALIDATION, mean_or_least
-from harness.report.variants import Variant
+from harness.report.variants import VALIDATION, Variant, mean_or_least
 
 CURABLE: Final[frozenset[Verdict]] = frozenset(
     {"still improving", "underfitting", "overfitting", "diverged", "too short to say"}

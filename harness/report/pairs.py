@@ -17,7 +17,7 @@ from harness.measure.standard_errors import errors_of_differences, p_values
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.report.image_sets import ImageSet
+    from harness.report.predictions import ImageSet
 
 ALPHA: Final = 0.05
 DIGITS: Final = 6

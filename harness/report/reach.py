@@ -15,8 +15,7 @@ from harness.measure.histories import History, values_of
 from harness.report.blocks import Column, Table, Value
 from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, amount, duration
-from harness.report.variant_values import linked_name
-from harness.report.variants import dataset_name
+from harness.report.variants import dataset_name, linked_name
 
 FINE: Final = 0.03
 """Best accuracies within so little call for thresholds of half percents."""

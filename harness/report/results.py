@@ -18,15 +18,17 @@ from harness.contracts.metrics import (
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.intervals import interval_text
 from harness.report.numbers import NOTHING, decimals_spread, points, scaled
-from harness.report.per_device import device_value
 from harness.report.reasons import gaps_explained
 from harness.report.significance import NOTHING_KNOWN, Verdicts
-from harness.report.variant_values import (
+from harness.report.variants import (
     SEALED,
     TEST,
     VALIDATION,
+    Variant,
     cells_value,
     count_value,
+    dataset_name,
+    device_value,
     notes_of,
     parameters_value,
     ranked,
@@ -34,7 +36,6 @@ from harness.report.variant_values import (
     test_value,
     train_time,
 )
-from harness.report.variants import Variant, dataset_name
 
 CAPTION: Final = "Mean ± standard deviation over seeds [95 % interval], the best on the test set first"
 

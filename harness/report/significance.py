@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.measure.tiers import tiers
-from harness.report.image_sets import ImageSet, left_out
 from harness.report.intervals import Interval, intervals_of
 from harness.report.numbers import amount
 from harness.report.pairs import ALPHA, Family, Pair, all_pairs, tested, with_intervals
+from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 from harness.report.numbers import percent, percent_spread
 from harness.report.spread import Spread
-from harness.report.variant_values import TEST, VALIDATION
-from harness.report.variants import Variant
+from harness.report.variants import TEST, VALIDATION, Variant
 
 WIDTH: Final = 180
 HEIGHT: Final = 20

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report.context import context_of
-from harness.report.records import ReportStore
 from harness.report.results import tier_value
 from harness.report.significance import Verdicts
-from harness.report.variant_values import (
+from harness.report.store import ReportStore
+from harness.report.variants import (
     TEST,
     VALIDATION,
+    Variant,
     cells_value,
     notes_of,
     parameters_value,
@@ -19,7 +20,6 @@ from harness.report.variant_values import (
     test_value,
     train_time,
 )
-from harness.report.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)

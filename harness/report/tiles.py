@@ -13,8 +13,8 @@ from PIL import Image
 
 from harness.measure.confusion import percent_text
 from harness.measure.thumbnails import Sheet, Tile, read_thumbnails
-from harness.report.panels import Member
-from harness.report.records import ReportStore
+from harness.report.predictions import Member
+from harness.report.store import ReportStore
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,12 +15,10 @@ import numpy as np
 from harness.contracts.metrics import TRAIN_SECONDS
 from harness.measure.histories import History, values_of
 from harness.report.curves import Curves, curves_of
-from harness.report.gather import Entry
 from harness.report.numbers import percent
-from harness.report.records import ReportStore
+from harness.report.store import Entry, ReportStore
 from harness.report.time_axis import SHORTEST, round_times, time_text, time_tick_text
-from harness.report.variant_values import VALIDATION
-from harness.report.variants import Variant, dataset_name, device_of
+from harness.report.variants import VALIDATION, Variant, dataset_name, device_of
 
 Line: TypeAlias = tuple[tuple[float, float], ...]
 """Seconds, never falling, and the accuracy then known, a share; a model without epochs has one such point."""

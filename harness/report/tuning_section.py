@@ -11,9 +11,8 @@ from harness.contracts import Tuning
 from harness.measure.tuning_axes import short_titles
 from harness.measure.tuning_points import ranking
 from harness.report.blocks import Fact, Table
-from harness.report.gather import Entry, Findings
 from harness.report.numbers import amount
-from harness.report.tuning import Tuned
+from harness.report.store import Entry, Findings, Tuned
 from harness.report.tuning_budgets import budgets_table, untuned_text
 from harness.report.tuning_gains import gains_table
 from harness.report.tuning_tables import confirmation_table, settings_table, trials_table

@@ -1,14 +1,29 @@
-"""Cells that differ by their seed alone, taken together: the rows of every table."""
+"""Cells that differ by their seed alone, taken together: the rows of every table, and what stands for them in one."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
+from typing import Final
+from urllib.parse import quote, urlsplit
 
 from harness.contracts import Ablation, Cell, Dataset, Place
-from harness.report.gather import Entry, Findings
+from harness.contracts.metrics import (
+    IMAGES_PER_SECOND,
+    PARAMETERS,
+    PEAK_BYTES,
+    TEST_ACCURACY,
+    TRAIN_SECONDS,
+    VAL_ACCURACY,
+)
+from harness.report.blocks import Run, Value, named
+from harness.report.numbers import NOTHING, amount, duration_spread, percent_spread, rate_spread, size_spread, whole
 from harness.report.spread import Spread, spread_of
+from harness.report.store import Entry, Findings, ReportStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +129,216 @@ def _name(place: Place, entry: Entry) -> str:
     if planned.places[0] == place:
         return planned.name.removesuffix(f" s{planned.cell.seed}")
     return f"{place.experiment} {place.label}".strip()
+
+
+TEST: Final = TEST_ACCURACY
+VALIDATION: Final = VAL_ACCURACY
+SEALED: Final = "sealed"
+REASON_LENGTH: Final = 160
+
+
+def ranked(variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return variants by test accuracy, then validation accuracy, the best first; without figures last."""
+    return tuple(
+        sorted(variants, key=lambda variant: (-mean_or_least(variant, TEST), -mean_or_least(variant, VALIDATION)))
+    )
+
+
+def every_variant(findings: Findings) -> tuple[Variant, ...]:
+    """Return the variants of experiments, ranked, and after them the ablations' rows that are none of these."""
+    variants = experiment_variants(findings)
+    return (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
+
+
+def linked_name(variant: Variant) -> Value:
+    """Return a variant's name with its runs."""
+    return replace(named(variant.name), runs=runs_of(variant))
+
+
+def notes_of(variant: Variant) -> tuple[str, ...]:
+    """Return what a reader must know of a variant: cells without figures and why, what it was fitted on."""
+    reasons: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in variant.entries:
+        if entry.state != "done":
+            reasons[entry.state, entry.reason].append(entry)
+    notes = [_reason(state, reason, entries) for (state, reason), entries in reasons.items()]
+    if variant.cell.train_on == "train+val":
+        notes.append("fitted on train+val")
+    parted = micro_batches_note(variant.entries)
+    return (*notes, *([parted] if parted else []), *device_notes(variant))
+
+
+def test_value(variant: Variant, metric: str) -> Value:
+    """Return a test metric in percent, or that the test set is sealed for good."""
+    if variant.cell.test == "never":
+        return Value(SEALED, None, "muted")
+    return share_value(variant.spread(metric))
+
+
+def share_value(spread: Spread | None) -> Value:
+    """Return a share's mean and deviation in percent, sorted by the mean."""
+    return Value(percent_spread(spread), None if spread is None else spread.mean)
+
+
+def train_time(variant: Variant) -> Value:
+    """Return the time of fitting; times of different devices are never averaged, the notes tell them apart."""
+    return device_value(variant, TRAIN_SECONDS)
+
+
+def cells_value(variant: Variant) -> Value:
+    """Return how many of the planned cells have figures, and what became of the others."""
+    done, planned = len(variant.finished), len(variant.entries)
+    states = Counter(entry.state for entry in variant.entries if entry.state != "done")
+    others = ", ".join(f"{count} {state}" for state, count in states.items())
+    text = f"{done}/{planned}{f' ({others})' if others else ''}"
+    return Value(text, done / planned, "bad" if others else "", runs=runs_of(variant))
+
+
+def parameters_value(variant: Variant) -> Value:
+    """Return the number of parameters; several where seeds differ in it."""
+    return count_value(variant, PARAMETERS, whole)
+
+
+def count_value(variant: Variant, metric: str, text: Callable[[float], str]) -> Value:
+    """Return a count of a variant; its range where seeds differ in it."""
+    counts = sorted(set(variant.values(metric).values()))
+    if not counts:
+        return Value(NOTHING)
+    return Value(" to ".join(dict.fromkeys(map(text, (counts[0], counts[-1])))), counts[0])
+
+
+def _reason(state: str, reason: str, entries: Sequence[Entry]) -> str:
+    seeds = ", ".join(str(entry.seed) for entry in entries)
+    return f"{amount(len(entries), 'cell')} {state} (seed {seeds}): {shorten(reason, REASON_LENGTH, placeholder='…')}"
+
+
+def mean_or_least(variant: Variant, metric: str) -> float:
+    """Return a metric's mean, less than any share where there is none."""
+    spread = variant.spread(metric)
+    return -1.0 if spread is None or math.isnan(spread.mean) else spread.mean
+
+
+TEXTS: Final[Mapping[str, Callable[[Spread | None], str]]] = {
+    TRAIN_SECONDS: duration_spread,
+    IMAGES_PER_SECOND: rate_spread,
+    PEAK_BYTES: size_spread,
+}
+"""The metrics of hardware that are shown, and how."""
+NAMES: Final = {TRAIN_SECONDS: "train time", IMAGES_PER_SECOND: "images/s", PEAK_BYTES: "peak memory"}
+
+
+def depends_on_device(metric: str) -> bool:
+    """Whether a metric's values on different devices must not be averaged."""
+    return metric in TEXTS or metric.startswith(("time/", "energy/"))
+
+
+def by_device(variant: Variant, metric: str) -> dict[str, Spread]:
+    """Return a metric's spread over seeds on each device that has it."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for entry in variant.finished:
+        value = entry.metric(metric)
+        if value is not None:
+            values[device_of(entry)].append(value)
+    spreads = {device: spread_of(each) for device, each in values.items()}
+    return {device: spread for device, spread in spreads.items() if spread is not None}
+
+
+def device_value(variant: Variant, metric: str) -> Value:
+    """Return a metric on the one device that the variant ran on; "mixed" of several, told apart in the notes."""
+    spreads = by_device(variant, metric)
+    if len(spreads) > 1:
+        return Value("mixed", None, "muted")
+    only = next(iter(spreads.values()), None)
+    return Value(TEXTS[metric](only), None if only is None else only.mean)
+
+
+def device_notes(variant: Variant) -> list[str]:
+    """Return the figures on each device, of a variant that ran on several."""
+    notes = []
+    for metric, name in NAMES.items():
+        spreads = by_device(variant, metric)
+        if len(spreads) > 1:
+            notes.append(f"{name} {', '.join(f'{TEXTS[metric](each)} on {where}' for where, each in spreads.items())}")
+    return notes
+
+
+MICRO_BATCH: Final = "micro_batch"
+"""Tag of a run: images in the largest part of a batch, where batches were taken in parts."""
+QUESTION: Final = "Did whole batches fit into memory?"
+MEANING: Final = (
+    "Batches and steps are those of the recipe, but batch normalization, where a network has it, saw one micro-batch "
+    "at a time: figures may differ from those of whole batches"
+)
+
+
+def micro_batch(entry: Entry) -> str:
+    """Return the images in a micro-batch of a finished cell, empty where its batches were whole."""
+    return entry.tag(MICRO_BATCH) if entry.is_finished else ""
+
+
+def micro_batches_note(entries: Sequence[Entry]) -> str:
+    """Return what the notes below results say of a variant's cells, empty where all batches were whole."""
+    parted = [entry for entry in entries if micro_batch(entry)]
+    if not parted:
+        return ""
+    sizes = " or ".join(dict.fromkeys(micro_batch(entry) for entry in parted))
+    seeds = ", ".join(str(entry.seed) for entry in parted)
+    return f"{amount(len(parted), 'cell')} in micro-batches of {sizes} images, for want of memory (seed {seeds})"
+
+
+def micro_batches_answer(entries: Sequence[Entry]) -> str:
+    """Return what the honesty section says of all cells, empty where all batches were whole."""
+    seeds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        if micro_batch(entry):
+            name = entry.planned.name.removesuffix(f" s{entry.seed}")
+            seeds[name, _size(entry)].append(f"s{entry.seed}")
+    told = "; ".join(f"{name} {', '.join(each)} ({size})" for (name, size), each in seeds.items())
+    return f"No. In micro-batches: {told}. {MEANING}." if told else ""
+
+
+def _size(entry: Entry) -> str:
+    recipe = entry.planned.cell.recipe
+    whole = f" of batches of {recipe.batch_size:,}" if recipe is not None else ""
+    return f"{micro_batch(entry)} images{whole}"
+
+
+LOCAL: Final = "http://127.0.0.1:5000"
+"""Where `harness ui` serves an embedded store unless it is told another port."""
+MOST_LINKS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where MLflow's UI shows the runs of a store: at `base`, once it is served there."""
+
+    base: str
+
+    def address(self, run_id: str) -> str:
+        """Return the address of a run's page."""
+        return f"{self.base}/#/runs/{quote(run_id, safe='')}"
+
+    @property
+    def explained(self) -> str:
+        """How the links come alive, in a sentence."""
+        if self.base == LOCAL:
+            return (
+                "Links to runs open in MLflow's UI on this machine: start it with harness ui where the study "
+                f"was run (it serves {LOCAL}), then follow them."
+            )
+        return f"Links to runs open in MLflow's UI at {self.base}."
+
+
+def links_of(store: ReportStore) -> Links:
+    """Return the links of a store: a server's own address, without a user's name or password in it, else `LOCAL`."""
+    parts = urlsplit(store.uri)
+    if parts.scheme not in {"http", "https"}:
+        return Links(LOCAL)
+    host = parts.netloc.rpartition("@")[2]
+    return Links(f"{parts.scheme}://{host}{parts.path}".rstrip("/"))
+
+
+def runs_of(variant: Variant) -> tuple[Run, ...]:
+    """Return the runs that a variant's figures come from, named by their seeds; the first twelve."""
+    runs = [Run(f"s{entry.seed}", entry.run.run_id) for entry in variant.finished if entry.run is not None]
+    return tuple(runs[:MOST_LINKS])

@@ -13,7 +13,7 @@ from harness.measure.drawing import shortened
 from harness.report.ablations import ABOVE, FIRST, TITLES, Effects
 from harness.report.charts import ticks
 from harness.report.numbers import points
-from harness.report.variant_values import TEST, VALIDATION
+from harness.report.variants import TEST, VALIDATION
 
 WIDTH: Final = 560
 LABELS: Final = 150

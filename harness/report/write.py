@@ -15,7 +15,7 @@ from harness.report.figures import draw_figures, write_pictures_of
 from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
-from harness.report.records import ReportStore
+from harness.report.store import ReportStore
 from harness.report.table import SummaryRow, rows_of
 from harness.report.tuning_files import TRIALS, trials_csv
 

@@ -9,9 +9,8 @@ import pytest
 from harness.contracts import Ablation, Place
 from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
 from harness.report.csv_files import ablations_csv
-from harness.report.gather import gather
-from harness.report.image_sets import image_sets
-from harness.report.predictions import PredictionFiles
+from harness.report.predictions import PredictionFiles, image_sets
+from harness.report.store import gather
 from harness.report.variants import distinct_variants
 from harness.report.waterfall import waterfall_of, waterfall_svg
 from tests.report.predicted import predict

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from harness.report.chart_files import Panel, charts_text, write_charts
 from harness.report.confusion_chart import confusion_chart
 from harness.report.confusions import Confusions
-from harness.report.gather import gather
+from harness.report.store import gather
 from harness.report.variants import experiment_variants
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 

@@ -8,9 +8,9 @@ import pytest
 from harness.measure.energy import Energy
 from harness.report.cost import Cost, cost_of
 from harness.report.cost_texts import energy_text, side_by_side
-from harness.report.gather import gather
 from harness.report.scatter import Offer, Scatter, cost_ticks
 from harness.report.scatter_charts import labels, scatter_chart
+from harness.report.store import gather
 from harness.report.variants import Variant, experiment_variants
 from tests.report.studies import STUDY, KeptStore, Run, cell_of, plan_of
 

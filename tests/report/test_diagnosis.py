@@ -7,10 +7,10 @@ from harness.measure.diagnosis import Diagnosis, Evidence, Verdict
 from harness.report.blocks import Table
 from harness.report.curves import Curves, curves_of
 from harness.report.diagnosis import diagnosis_section
-from harness.report.gather import gather
 from harness.report.predictions import PredictionFiles
 from harness.report.reach import reach_tables, reached, thresholds
 from harness.report.remedies import remedies
+from harness.report.store import gather
 from harness.report.variants import Variant, experiment_variants
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of

@@ -10,9 +10,8 @@ from PIL import Image
 from harness.report.agreement import agreement_on
 from harness.report.confusions import class_table, confusions_of
 from harness.report.error_section import ErrorSection, error_sections
-from harness.report.gather import gather
-from harness.report.panels import panels
-from harness.report.predictions import PredictionFiles
+from harness.report.predictions import PredictionFiles, panels
+from harness.report.store import gather
 from harness.report.tiles import EXACT_UP_TO, Picture
 from harness.report.variants import experiment_variants
 from tests.report.predicted import predict

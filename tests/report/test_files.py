@@ -13,7 +13,7 @@ from harness.measure.tables import write_confusion
 from harness.report import write_report
 from harness.report.compose import compose
 from harness.report.context import context_of
-from harness.report.gather import gather
+from harness.report.store import gather
 from harness.report.strips import span_of, strips_of
 from harness.report.variants import experiment_variants
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from harness.execute.attempts import MICRO_BATCH as WRITTEN
 from harness.report import write_report
-from harness.report.gather import gather
-from harness.report.micro_batches import MICRO_BATCH, QUESTION, micro_batches_answer
-from harness.report.variant_values import notes_of
-from harness.report.variants import experiment_variants
+from harness.report.store import gather
+from harness.report.variants import MICRO_BATCH, QUESTION, experiment_variants, micro_batches_answer, notes_of
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
 

@@ -14,13 +14,12 @@ from PIL import Image
 from harness.report import write_report
 from harness.report.compose import Report, compose
 from harness.report.context import context_of
-from harness.report.gather import gather
 from harness.report.honesty import honesty_of
 from harness.report.inside import SHOWN
 from harness.report.ledger import ledger_summary
-from harness.report.links import LOCAL, links_of
 from harness.report.page import page_text
-from harness.report.variants import experiment_variants
+from harness.report.store import gather
+from harness.report.variants import LOCAL, experiment_variants, links_of
 from tests.cli.browser import dumped_dom
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 from tests.report.test_files import Page

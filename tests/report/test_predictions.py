@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.measure.scores import evaluate
-from harness.report.gather import Entry, gather
 from harness.report.predictions import PredictionFiles
+from harness.report.store import Entry, gather
 from tests.report.predicted import predict, scores_of
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 

@@ -10,8 +10,8 @@ from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
 from harness.errors import InputError
 from harness.report.blocks import Table
 from harness.report.csv_files import cells_csv, results_csv
-from harness.report.gather import gather
 from harness.report.results import results_table
+from harness.report.store import gather
 from harness.report.table import summary_rows
 from harness.report.variants import experiment_variants
 from tests.report.predicted import predict

@@ -10,14 +10,12 @@ from harness.contracts import Dataset
 from harness.measure.intervals import wilson
 from harness.report.blocks import Table
 from harness.report.comparisons import pairs_csv, pairs_tables
-from harness.report.gather import gather
 from harness.report.headline import headline
-from harness.report.image_sets import image_sets
-from harness.report.predictions import PredictionFiles
+from harness.report.predictions import PredictionFiles, image_sets
 from harness.report.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
-from harness.report.variant_values import ranked
-from harness.report.variants import distinct_variants, experiment_variants
+from harness.report.store import gather
+from harness.report.variants import distinct_variants, experiment_variants, ranked
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 

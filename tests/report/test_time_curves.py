@@ -12,8 +12,8 @@ import pytest
 
 from harness.contracts import Dataset, ReportSettings
 from harness.report import write_report
-from harness.report.gather import gather
 from harness.report.label_places import Label
+from harness.report.store import gather
 from harness.report.time_axis import SHORTEST
 from harness.report.time_curve_charts import WIDTH, labels, scale_of, time_curve_chart
 from harness.report.time_curves import MOST, Line, TimeCurve, TimeCurves, time_curves

@@ -6,8 +6,8 @@ from harness.contracts import Confirmation, Goal, Opening, Place, Range, Tuning
 from harness.report.blocks import Table
 from harness.report.compose import compose
 from harness.report.context import context_of
-from harness.report.gather import gather
 from harness.report.ledger import ledger_summary
+from harness.report.store import gather
 from harness.report.tuning_budgets import budgets_table, untuned_text, verdict
 from harness.report.tuning_gains import sampler_notes
 from harness.report.tuning_section import TunedStudy, importance_text, tuning_section

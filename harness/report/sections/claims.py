@@ -8,10 +8,8 @@ from harness.contracts import Claim
 from harness.report.blocks import Column, Section, Table, Value, named
 from harness.report.context import Context
 from harness.report.numbers import NOTHING, is_share, metric_spread, metric_text, points, unit_of
-from harness.report.per_device import by_device, depends_on_device
 from harness.report.spread import Spread
-from harness.report.variant_values import linked_name
-from harness.report.variants import Variant, dataset_name, distinct_variants
+from harness.report.variants import Variant, by_device, dataset_name, depends_on_device, distinct_variants, linked_name
 
 COLUMNS = (
     Column("claim for", numeric=False),

@@ -1,0 +1,217 @@
+"""All that a report asks of the tracking store, and all of a study that it holds, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from harness.contracts import Opening, PlannedCell, State, StudyPlan, Tuning
+from harness.contracts.tuned import BEST_FILE, TUNING_FILE
+from harness.errors import InputError
+from harness.measure.tuning_pictures import PICTURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class RunRecord(Protocol):
+    """A run as the store holds it; `start` and `end` are Unix seconds."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's id in MLflow."""
+
+    @property
+    def kind(self) -> str:
+        """matrix, cell, study or trial."""
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+
+    @property
+    def status(self) -> str:
+        """RUNNING, FINISHED, FAILED or KILLED."""
+
+    @property
+    def start(self) -> float:
+        """When it began."""
+
+    @property
+    def end(self) -> float | None:
+        """When it ended; None while it runs."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags by name."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The last value of each metric."""
+
+
+class ReportStore(Protocol):
+    """A tracking store, to read from."""
+
+    @property
+    def uri(self) -> str:
+        """Where it is: a server's address, or a database's."""
+
+    def plan(self, study: str) -> StudyPlan | None:
+        """Return the newest plan of a study, None if it was never run."""
+
+    def records(self, study: str) -> Sequence[RunRecord]:
+        """Return all runs of a study, oldest first."""
+
+    def cell_records(self, keys: Iterable[str]) -> Mapping[str, Sequence[RunRecord]]:
+        """Return the runs of each cell, oldest first, whichever study they were made for."""
+
+    def history(self, run_id: str, metrics: Iterable[str] | None = None) -> Mapping[str, Sequence[tuple[int, float]]]:
+        """Return (step, value) of each metric in step order."""
+
+    def artifact(self, run_id: str, path: str) -> Path | None:
+        """Return an artifact's file or folder, None if the run has none of that name."""
+
+    def openings(self, keys: Iterable[str] | None = None) -> Sequence[Opening]:
+        """Return the ledger's lines for some cells, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A planned cell and what became of it."""
+
+    planned: PlannedCell
+    state: State
+    run: RunRecord | None
+    """The finished run that the figures come from; without one the newest run, if any."""
+    reason: str = ""
+
+    @property
+    def seed(self) -> int:
+        """The cell's seed."""
+        return self.planned.cell.seed
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the cell has figures."""
+        return self.state in {"done", "stale"}
+
+    def metric(self, name: str) -> float | None:
+        """Return a final metric of a finished cell."""
+        return self.run.metrics.get(name) if self.run is not None and self.is_finished else None
+
+    def tag(self, name: str) -> str:
+        """Return a tag of the cell's run, empty where there is none."""
+        return self.run.tags.get(f"harness.{name}", "") if self.run is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A tuning study, the run that it is logged with, and its `best.yaml` (empty while there is no winner)."""
+
+    tuning: Tuning
+    run_id: str
+    best: str
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """The PNG files that were logged with it, by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A study's plan, its cells in plan order, its matrix runs (oldest first) and its ledger lines.
+
+    The winners of tuning studies stand among the cells, after those of the plan.
+    """
+
+    plan: StudyPlan
+    entries: tuple[Entry, ...]
+    matrices: tuple[RunRecord, ...]
+    openings: tuple[Opening, ...]
+    tuned: tuple[Tuned, ...] = ()
+
+    @property
+    def finished(self) -> tuple[Entry, ...]:
+        """The cells that have figures."""
+        return tuple(entry for entry in self.entries if entry.is_finished)
+
+    @property
+    def is_smoke(self) -> bool:
+        """Whether cells ran for a few batches only."""
+        return any(entry.tag("smoke") == "true" for entry in self.finished)
+
+
+def gather(store: ReportStore, study: str) -> Findings:
+    """Read a study.
+
+    Raises:
+        InputError: the store holds no plan of that name.
+    """
+    plan = store.plan(study)
+    if plan is None:
+        raise InputError(f'study "{study}" was never run in this store: there is nothing to report')
+    records = store.records(study)
+    tuned = tuned_experiments(records, store)
+    cells = with_finals(plan.cells, tuned)
+    keys = [planned.key for planned in cells]
+    runs = store.cell_records(keys)
+    return Findings(
+        plan=plan,
+        entries=tuple(_entry(planned, runs[planned.key]) for planned in cells),
+        matrices=tuple(record for record in records if record.kind == "matrix"),
+        openings=tuple(store.openings(keys)),
+        tuned=tuned,
+    )
+
+
+def _entry(planned: PlannedCell, runs: Sequence[RunRecord]) -> Entry:
+    finished = [run for run in runs if run.status == "FINISHED"]
+    fresh = [run for run in finished if run.tags.get("harness.source_digest") == planned.source_digest]
+    if fresh:
+        return Entry(planned, "done", fresh[-1])
+    if finished:
+        return Entry(planned, "stale", finished[-1], "the source of a component has changed since")
+    if not runs:
+        return Entry(planned, "missing", None, "not run yet")
+    last = runs[-1]
+    if last.status == "FAILED":
+        return Entry(planned, "failed", last, last.tags.get("harness.error", "no reason recorded"))
+    if last.status == "RUNNING":
+        return Entry(planned, "running", last, "still running")
+    return Entry(planned, "missing", last, "interrupted")
+
+
+def tuned_experiments(records: Iterable[RunRecord], store: ReportStore) -> tuple[Tuned, ...]:
+    """Return the newest tuning study of each experiment, of a study's runs (oldest first)."""
+    newest: dict[str, Tuned] = {}
+    for record in records:
+        found = _tuned(record, store) if record.kind == "study" else None
+        if found is not None:
+            newest[found.tuning.experiment] = found
+    return tuple(newest.values())
+
+
+def with_finals(cells: Sequence[PlannedCell], tuned: Iterable[Tuned]) -> tuple[PlannedCell, ...]:
+    """Return the planned cells and after them the winners'; a winner that is planned anyway is shown in both places."""
+    found = {planned.key: planned for planned in cells}
+    for final in (each.tuning.final for each in tuned if each.tuning.final is not None):
+        known = found.get(final.key)
+        places = (*known.places, *final.places) if known else final.places
+        found[final.key] = (known or final).model_copy(update={"places": places})
+    return tuple(found.values())
+
+
+def _tuned(record: RunRecord, store: ReportStore) -> Tuned | None:
+    path, best = (store.artifact(record.run_id, name) for name in (TUNING_FILE, BEST_FILE))
+    if path is None:
+        return None
+    tuning = Tuning.model_validate_json(path.read_text(encoding="utf-8"))
+    text = best.read_text(encoding="utf-8") if best is not None else ""
+    return Tuned(tuning, record.run_id, text, dict(_pictures(record, store)))
+
+
+def _pictures(record: RunRecord, store: ReportStore) -> Iterator[tuple[str, bytes]]:
+    for name in PICTURES:
+        path = store.artifact(record.run_id, name)
+        if path is not None:
+            yield name, path.read_bytes()
