@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -26,18 +25,20 @@ with warnings.catch_warnings():
 NAME: Final = "model"
 CODE: Final = Path(__file__).with_name("served.py")
 logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # it misses pip in environments without it
-REQUIREMENTS: Final = ("harness", "torch", "numpy", "safetensors")
+REQUIREMENTS: Final = ("torch", "numpy", "safetensors")
+"""What pip can install. The harness itself is not on a package index, where its short name belongs to others."""
 
 
 def log_model(client: Any, run_id: str, folder: Path, plugins: Sequence[Path]) -> str:
     """Log the saved classifier in `folder` as the run's model and return the model's id.
 
-    `mlflow.pyfunc.load_model` then predicts scores float32 [N, K] from images uint8 [N, H, W, C].
+    `mlflow.pyfunc.load_model("runs:/RUN/model")` then predicts scores float32 [N, K] from images uint8
+    [N, H, W, C], where the harness is installed. All models have one name, by which that address finds them.
     """
     run = client.get_run(run_id)
     logged = client.create_logged_model(
         run.info.experiment_id,
-        name=_name_of(run),
+        name=NAME,
         source_run_id=run_id,
         params=run.data.params,
         model_type="classifier",
@@ -49,11 +50,6 @@ def log_model(client: Any, run_id: str, folder: Path, plugins: Sequence[Path]) -
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
-
-
-def _name_of(run: Any) -> str:
-    """Return the run's name without what MLflow allows in no model's name."""
-    return re.sub(r"[/:.%\"']", "-", run.info.run_name or "") or NAME
 
 
 def share_files(saved: Path, logged: Path) -> None:
@@ -77,7 +73,7 @@ def _save(path: Path, folder: Path, plugins: Sequence[Path], model: Any) -> None
             artifacts={NAME: str(folder)},
             mlflow_model=model,
             signature=_signature(json.loads((folder / "task.json").read_text())),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS],
             model_config={"plugins": [str(plugin) for plugin in plugins]},
         )
 

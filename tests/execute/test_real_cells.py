@@ -54,7 +54,9 @@ def test_a_study_runs_from_file_to_records(store: Store, tmp_path: Path, executo
     assert store.artifact(pixels.run_id, "predictions/test.parquet") is None
 
 
-def test_the_logged_model_predicts_what_the_cell_predicted(store: Store, tmp_path: Path) -> None:
+def test_the_logged_model_predicts_what_the_cell_predicted(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "matrix.yaml"
     path.write_text(MATRIX)
     settings = RunSettings(home=store.home, device="cpu")
@@ -66,7 +68,8 @@ def test_the_logged_model_predicts_what_the_cell_predicted(store: Store, tmp_pat
         from mlflow import pyfunc
 
         (logged,) = store.client.search_logged_models(experiment_ids=[experiment_id(store)])
-        model = pyfunc.load_model(logged.artifact_location)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+        model = pyfunc.load_model(f"runs:/{outcome.run_id}/model")
     (planned,) = plan.cells
     validation = load_splits(planned.cell.dataset, Catalog(), settings.cache_folder).validation
     predicted = pd.read_parquet(store.artifact(outcome.run_id or "", "predictions/val.parquet") or "")
@@ -74,6 +77,8 @@ def test_the_logged_model_predicts_what_the_cell_predicted(store: Store, tmp_pat
     assert predicted["index"].tolist() == validation.index.tolist()
     scores = predicted.filter(like="score_").to_numpy()
     assert np.allclose(model.predict(np.asarray(validation.images)), scores, rtol=0, atol=1e-6)
+    required = Path(logged.artifact_location, "requirements.txt").read_text()
+    assert "harness" not in required and "torch==" in required  # that name is another project's on the index
 
 
 def experiment_id(store: Store) -> str:
