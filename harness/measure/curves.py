@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from harness.measure.diagnosis import History, best_epoch, values_of
 from harness.measure.drawing import AMBER, BLUE, INK, MUTED, new_figure, plain_axes, save
-from harness.measure.histories import History, best_epoch, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path

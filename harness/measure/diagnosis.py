@@ -5,24 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
-from harness.measure.histories import values_of
-from harness.measure.slopes import FEWEST_EPOCHS, WINDOW, Slope, slope_of
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Verdict = Literal[
+History: TypeAlias = Sequence[Mapping[str, float]]
+"""A fit: the metrics of each epoch in order, the first is epoch 1."""
+
+Course: TypeAlias = Literal["rising", "flat", "falling"]
+Verdict: TypeAlias = Literal[
     "healthy",
     "overfitting",
     "underfitting",
     "diverged",
     "still improving",
+    "past its best",
     "too short to say",
     "no validation",
     "no curve",
 ]
 
+FEWEST_EPOCHS: Final = 5
+"""Fewer leave nothing to tell a trend from the first epochs' steep rise."""
+WINDOW_SHARE: Final = 0.2
+WINDOW: Final = (4, 10)
+"""The last fifth of the epochs, 4 to 10: a line through 4 points leaves 2 degrees of freedom for its error."""
 LARGE_GAP: Final = 0.10
 """Beyond this the training images are learned by heart whatever the loss does; good networks end at 3 to 8 points."""
 CLEAR_GAP: Final = 0.03
@@ -30,7 +41,9 @@ CLEAR_GAP: Final = 0.03
 LOSS_RISE: Final = 0.10
 """Validation loss above its lowest by this share: three epochs' means differ by a few percent from noise alone."""
 WORTH: Final = 0.005
-"""Half a point within as many epochs as were looked at is worth waiting for, if validation can tell so little."""
+"""Half a point within as many epochs as were looked at is worth a word, if validation can tell so little."""
+TEST_SHORTFALL: Final = 0.01
+"""A point between validation and test accuracy is worth a word where chance does not explain it."""
 SHORTFALL: Final = 0.05
 """So far below what another model reaches on unseen images that a lack of training images is no excuse."""
 SMOOTHED: Final = 3
@@ -50,7 +63,8 @@ RULE: Final[tuple[tuple[Verdict, str], ...]] = (
         "overfitting",
         f"Training accuracy is {LARGE_GAP * 100:.0f} points or more above validation's, or {CLEAR_GAP * 100:.0f} or "
         f"more and validation loss has turned up by {LOSS_RISE * 100:.0f} % from its lowest (means of {SMOOTHED} "
-        "epochs); and the gap is more than so few validation images leave open.",
+        "epochs); and the gap is more than so few validation images leave open. A model without epochs is judged by "
+        f"the {LARGE_GAP * 100:.0f} points alone.",
     ),
     (
         "still improving",
@@ -64,6 +78,12 @@ RULE: Final[tuple[tuple[Verdict, str], ...]] = (
         f"Neither training nor validation accuracy comes within {SHORTFALL * 100:.0f} points of the best validation "
         "accuracy in this study on the same images, or both are no better than guessing.",
     ),
+    (
+        "past its best",
+        "Validation accuracy falls over those last epochs, beyond its 95 % interval and by as much as a rise would "
+        f"count, or validation loss has turned up by {LOSS_RISE * 100:.0f} % from its lowest; and the last epoch's "
+        "weights were kept.",
+    ),
     ("healthy", "None of these."),
 )
 """The rule in words, as the report shows it: the first that holds is the verdict."""
@@ -71,7 +91,8 @@ RULE: Final[tuple[tuple[Verdict, str], ...]] = (
 PREMISE: Final = (
     "Training accuracy is the kept model's on training images without augmentation where it was logged. Else it is "
     "an epoch's, of augmented or mixed images and of weights on the move: lower, so that the gap is at least what is "
-    "shown; that it is below validation's is no sign of underfitting. Models that fit in one go have no curve."
+    "shown; that it is below validation's is no sign of underfitting. Models that fit in one go have no curve: of them "
+    "it can be told whether they overfit or underfit, no more."
 )
 
 
@@ -79,7 +100,7 @@ PREMISE: Final = (
 class Fit:
     """One seed's fit: its epochs (empty for a model that has none), and the kept model's accuracies, shares."""
 
-    history: Sequence[Mapping[str, float]]
+    history: History
     plain: float | None = None
     """Accuracy on training images without augmentation, where it was measured."""
     final: float | None = None
@@ -98,6 +119,29 @@ class Known:
     """How many images validation has."""
     broken: int = 0
     """Cells that failed because a loss or score was not finite."""
+    keeps_best: bool = False
+    """Whether the best epoch's weights are kept, so that what came after it does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Rise of validation accuracy an epoch over the last `epochs`, with the half width of its 95 % interval; shares."""
+
+    rise: float
+    half_width: float
+    epochs: int
+
+    @property
+    def gain(self) -> float:
+        """What as many epochs again would gain if it went on."""
+        return self.rise * self.epochs
+
+    @property
+    def course(self) -> Course:
+        """Its sign where that is beyond its uncertainty."""
+        if abs(self.rise) <= self.half_width:
+            return "flat"
+        return "rising" if self.rise > 0 else "falling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +164,13 @@ class Evidence:
     broken: int
     """Seeds that came apart."""
 
+    @property
+    def trend(self) -> Course:
+        """The slope's course where as many epochs again would change more than so few images leave open, else flat."""
+        error = (self.gap_half_width or 0.0) / 1.96
+        is_worth_it = self.slope is not None and abs(self.slope.gain) >= max(WORTH, error)
+        return self.slope.course if self.slope is not None and is_worth_it else "flat"
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -127,6 +178,25 @@ class Diagnosis:
 
     verdict: Verdict
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """By how much test accuracy is below validation's, with the half width of its 95 % interval; shares."""
+
+    size: float
+    half_width: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is more than so few images leave open, and enough to be told."""
+        return self.size >= TEST_SHORTFALL and self.size > self.half_width
+
+
+def shortfall(validation: float, test: float, validation_images: int, test_images: int) -> Shortfall:
+    """Return how far test accuracy is below validation's, two independent shares (normal approximation)."""
+    errors = _half_width(validation, validation_images), _half_width(test, test_images)
+    return Shortfall(validation - test, math.hypot(*errors))
 
 
 def diagnose(fits: Sequence[Fit], known: Known) -> Diagnosis:
@@ -160,15 +230,64 @@ def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
     )
 
 
+def values_of(history: History, name: str) -> NDArray[np.float64]:
+    """Return a metric [epochs] by epoch; NaN where an epoch lacks it."""
+    return np.array([epoch.get(name, np.nan) for epoch in history], dtype=np.float64)
+
+
+def mean_of(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the mean line as far as all lines go; seeds that stopped early would bend it."""
+    shortest = min(len(line) for line in lines)
+    return np.asarray(np.mean([line[:shortest] for line in lines], axis=0), dtype=np.float64)
+
+
+def best_epoch(history: History) -> int | None:
+    """Return the first epoch (from 1) with the highest validation accuracy; None without validation."""
+    values = values_of(history, "val/accuracy")
+    return int(np.nanargmax(values)) + 1 if np.isfinite(values).any() else None
+
+
+def slope_of(lines: Sequence[NDArray[np.float64]]) -> Slope | None:
+    """Fit parallel lines (one intercept a seed, one slope) to the last epochs of each seed by least squares.
+
+    The interval takes epochs as independent, Student's t with (points - seeds - 1) degrees of freedom. None where
+    a line is too short or not finite.
+    """
+    if not lines or min(map(len, lines)) < FEWEST_EPOCHS:
+        return None
+    epochs = window(min(map(len, lines)))
+    values_seen = np.array([line[-epochs:] for line in lines])
+    if not np.isfinite(values_seen).all():
+        return None
+    time = np.arange(epochs) - (epochs - 1) / 2
+    spread = len(lines) * float(time @ time)
+    rise = float((values_seen @ time).sum() / spread)
+    rest = values_seen - values_seen.mean(axis=1, keepdims=True) - rise * time
+    freedom = values_seen.size - len(lines) - 1
+    error = math.sqrt(float((rest**2).sum()) / freedom / spread)
+    return Slope(rise, float(special.stdtrit(freedom, 0.975)) * error, epochs)
+
+
+def window(epochs: int) -> int:
+    """Return how many of the last epochs are looked at.
+
+    >>> [window(epochs) for epochs in (5, 15, 40, 200)]
+    [4, 4, 8, 10]
+    """
+    return int(np.clip(math.ceil(epochs * WINDOW_SHARE), *WINDOW))
+
+
 def _verdict(seen: Evidence, known: Known, has_curve: bool) -> Verdict:
+    is_known = has_curve or (seen.train is not None and seen.validation is not None)
     holds: dict[Verdict, bool] = {
         "diverged": seen.broken > 0,
-        "no curve": not has_curve,
-        "no validation": seen.validation is None,
-        "too short to say": seen.epochs < FEWEST_EPOCHS,
+        "no validation": has_curve and seen.validation is None,
+        "too short to say": has_curve and seen.epochs < FEWEST_EPOCHS,
         "overfitting": _overfits(seen),
-        "still improving": _improves(seen),
-        "underfitting": _underfits(seen, known),
+        "still improving": seen.trend == "rising",
+        "underfitting": is_known and _underfits(seen, known),
+        "no curve": not has_curve,
+        "past its best": not known.keeps_best and _is_past_its_best(seen),
     }
     return next((verdict for verdict, is_so in holds.items() if is_so), "healthy")
 
@@ -176,13 +295,15 @@ def _verdict(seen: Evidence, known: Known, has_curve: bool) -> Verdict:
 def _overfits(seen: Evidence) -> bool:
     if seen.gap is None or seen.gap <= (seen.gap_half_width or 0.0):
         return False
-    has_turned = seen.loss_rise is not None and seen.loss_rise >= LOSS_RISE
-    return seen.gap >= LARGE_GAP or (seen.gap >= CLEAR_GAP and has_turned)
+    return seen.gap >= LARGE_GAP or (seen.gap >= CLEAR_GAP and _has_turned_up(seen))
 
 
-def _improves(seen: Evidence) -> bool:
-    error = (seen.gap_half_width or 0.0) / 1.96
-    return seen.slope is not None and seen.slope.course == "rising" and seen.slope.gain >= max(WORTH, error)
+def _is_past_its_best(seen: Evidence) -> bool:
+    return _has_turned_up(seen) or seen.trend == "falling"
+
+
+def _has_turned_up(seen: Evidence) -> bool:
+    return seen.loss_rise is not None and seen.loss_rise >= LOSS_RISE
 
 
 def _underfits(seen: Evidence, known: Known) -> bool:
@@ -193,7 +314,7 @@ def _underfits(seen: Evidence, known: Known) -> bool:
     return known.best is not None and reached < known.best - SHORTFALL
 
 
-def _has_come_apart(history: Sequence[Mapping[str, float]], chance: float) -> bool:
+def _has_come_apart(history: History, chance: float) -> bool:
     loss, accuracy = values_of(history, "train/loss"), values_of(history, "train/accuracy")
     if any(not math.isfinite(value) for epoch in history for name, value in epoch.items() if name.endswith("loss")):
         return True
@@ -203,7 +324,7 @@ def _has_come_apart(history: Sequence[Mapping[str, float]], chance: float) -> bo
     return bool(loss[-1] > 1.5 * loss[0] or (gained >= SOMETHING_TO_LOSE and left < (1 - LOST) * gained))
 
 
-def _loss_rise(history: Sequence[Mapping[str, float]]) -> tuple[float, int] | None:
+def _loss_rise(history: History) -> tuple[float, int] | None:
     """Return how far validation loss has risen from its lowest, as a share, and the epoch of the lowest."""
     loss = values_of(history, "val/loss")
     if len(loss) < FEWEST_EPOCHS or not np.isfinite(loss).all():
@@ -213,7 +334,7 @@ def _loss_rise(history: Sequence[Mapping[str, float]]) -> tuple[float, int] | No
     return float(smooth[-1] / max(smooth[lowest], 1e-12) - 1), lowest + 1 + SMOOTHED // 2
 
 
-def _ending(history: Sequence[Mapping[str, float]], name: str) -> float | None:
+def _ending(history: History, name: str) -> float | None:
     """Return the mean over the last three epochs, None where it is not recorded."""
     line = values_of(history, name)[-SMOOTHED:]
     return float(line.mean()) if len(line) and np.isfinite(line).all() else None

@@ -8,10 +8,8 @@ from harness.report.ablations import Effects, ablation_effects, effects_table, v
 from harness.report.blocks import Fact, Section, Table
 from harness.report.comparisons import pairs_tables
 from harness.report.confusions import Confusions, confusions_of
-from harness.report.context import PICTURED, Context
+from harness.report.context import Context
 from harness.report.cost import Cost, cost_of
-from harness.report.curves import Curves, curves_of
-from harness.report.diagnosis import Diagnoses, diagnosis_section
 from harness.report.duplicates import Duplicates, duplicates_of
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.headline import gaps, headline, warning
@@ -23,6 +21,8 @@ from harness.report.numbers import duration
 from harness.report.provenance import cells_table, facts, failures, train_seconds
 from harness.report.results import results_table
 from harness.report.sections import sections_of
+from harness.report.sections.curves import Curves, all_curves
+from harness.report.sections.diagnosis import all_diagnosed
 from harness.report.significance import Verdicts
 from harness.report.store import Findings
 from harness.report.tuning_section import TuningSection, tuning_section
@@ -52,9 +52,6 @@ class Report:
     ablations: tuple[Table, ...]
     effects: tuple[Effects, ...]
     tuning: TuningSection | None
-    diagnosis: Diagnoses | None
-    limits: str
-    """Which variants have pictures, empty where all have."""
     curves: tuple[Curves, ...]
     confusions: tuple[Confusions, ...]
     errors: tuple[ErrorSection, ...]
@@ -72,18 +69,17 @@ class Report:
 def compose(context: Context) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
     findings, store, files = context.findings, context.store, context.files
-    plan, variants, every, pictured = findings.plan, experiment_variants(findings), context.every, context.pictured
-    curves = tuple(filter(None, (curves_of(variant, store) for variant in pictured)))
+    plan, variants, pictured = findings.plan, experiment_variants(findings), context.pictured
+    curves = context.once(all_curves)
     known = context.verdicts
     effects = ablation_effects(findings, (*context.tested, *validation_sets(findings, files)))
-    diagnosis = diagnosis_section(pictured, curves, files)
     ledger, duplicates, cut = ledger_summary(findings), duplicates_of(findings, store), warning(findings)
     return Report(
         study=plan.study,
         warning=cut,
         gaps=gaps(findings),
         headline=headline(variants, plan.report.baseline, known),
-        next_steps=next_steps(variants, diagnosis.found if diagnosis else (), known),
+        next_steps=next_steps(variants, context.once(all_diagnosed), known),
         glance=_glance(findings),
         variants=context.variants,
         results=results_table(variants, plan.report.baseline, known),
@@ -94,8 +90,6 @@ def compose(context: Context) -> Report:
         ablations=tuple(map(effects_table, effects)),
         effects=effects,
         tuning=tuning_section(findings),
-        diagnosis=diagnosis,
-        limits=_limits(len(every)),
         curves=curves,
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
@@ -107,15 +101,6 @@ def compose(context: Context) -> Report:
         failures=failures(findings),
         links=context.links,
         sections=sections_of(context),
-    )
-
-
-def _limits(variants: int) -> str:
-    if variants <= PICTURED:
-        return ""
-    return (
-        f"Diagnosis, curves, confusions and errors are of the first {PICTURED} of {variants:,} variants by rank; "
-        "the tables of results and cost hold all of them."
     )
 
 

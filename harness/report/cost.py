@@ -11,9 +11,9 @@ from statistics import fmean
 from harness.contracts.metrics import JOULES, TRAIN_SECONDS
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.cost_texts import energy_text, estimates, time_texts
-from harness.report.curves import Curves
 from harness.report.numbers import NOTHING, duration
 from harness.report.scatter import Offer, Scatter
+from harness.report.sections.curves import Curves
 from harness.report.store import ReportStore
 from harness.report.strips import shown_metric, span_of
 from harness.report.time_axis import SHORTEST

@@ -30,9 +30,9 @@ from harness.report.chart_files import Panel, write_charts
 from harness.report.charts import curve_chart
 from harness.report.compose import Report
 from harness.report.confusion_chart import confusion_chart
-from harness.report.curves import Curves
 from harness.report.inside import Inside
 from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of, draw_time_curves
+from harness.report.sections.curves import Curves
 from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures

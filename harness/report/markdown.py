@@ -37,7 +37,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_section("Ablations", report.ablations),
         *(f"![Ablation: what each switch changes]({path})" for path in figures.waterfalls),
         *_tuning(report, figures),
-        *_diagnosis(report),
+        *_new(report, "diagnosis"),
         *_pictures(report, figures),
         *_errors(report, figures),
         *_insides(report, figures),
@@ -115,21 +115,6 @@ def _tuning(report: Report, figures: Figures) -> Iterator[str]:
         for path in paths:
             yield f"![{_safe(study.experiment)}, tuning: {Path(path).stem}](<{path}>)"
         yield _safe(study.importance)
-
-
-def _diagnosis(report: Report) -> Iterator[str]:
-    if report.diagnosis is None:
-        return
-    yield "## Diagnosis"
-    yield markdown_table(report.diagnosis.table)
-    rule = "\n".join(f"- {verdict}: {_safe(words)}" for verdict, words in report.diagnosis.rule)
-    premise = _safe(report.diagnosis.premise)
-    yield f"<details><summary>The rule: the first that holds</summary>\n\n{rule}\n\n{premise}\n\n</details>"
-    for table in report.diagnosis.reach:
-        yield f"{_safe(table.caption)}:"
-        yield markdown_table(table)
-    if report.limits:
-        yield _safe(report.limits)
 
 
 def _errors(report: Report, figures: Figures) -> Iterator[str]:

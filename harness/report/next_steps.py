@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.measure.diagnosis import Verdict
-from harness.report.diagnosis import Diagnosed
 from harness.report.headline import names_of
-from harness.report.remedies import FURTHER
+from harness.report.sections.diagnosis import Diagnosed
+from harness.report.sections.remedies import FURTHER
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts
 from harness.report.variants import VALIDATION, Variant, mean_or_least
 
 CURABLE: Final[frozenset[Verdict]] = frozenset(
-    {"still improving", "underfitting", "overfitting", "diverged", "too short to say"}
+    {"still improving", "underfitting", "overfitting", "past its best", "diverged", "too short to say"}
 )
 MORE_SEEDS: Final = "seeds: [0, 1, 2], for with one seed nobody knows what another would give"
 

@@ -13,9 +13,9 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from harness.contracts.metrics import TRAIN_SECONDS
-from harness.measure.histories import History, values_of
-from harness.report.curves import Curves, curves_of
+from harness.measure.diagnosis import History, values_of
 from harness.report.numbers import percent
+from harness.report.sections.curves import Curves, curves_of
 from harness.report.store import Entry, ReportStore
 from harness.report.time_axis import SHORTEST, round_times, time_text, time_tick_text
 from harness.report.variants import VALIDATION, Variant, dataset_name, device_of

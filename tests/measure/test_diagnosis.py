@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.measure.diagnosis import RULE, Diagnosis, Fit, Known, Verdict, diagnose
-from harness.measure.slopes import slope_of, window
+from harness.measure.diagnosis import RULE, Diagnosis, Fit, Known, Verdict, diagnose, shortfall, slope_of, window
 
 EPOCHS = 40
 KNOWN = Known(chance=0.1, best=0.9, images=5000)
@@ -75,7 +74,32 @@ def test_a_small_gap_is_overfitting_only_with_a_loss_that_turned_up() -> None:
 def test_a_gap_that_few_validation_images_leave_open_is_no_overfitting() -> None:
     turned = np.concatenate([np.linspace(2, 0.4, 20), np.linspace(0.4, 0.6, 20)])
     curves = history(rising_to(0.95), rising_to(0.9), turned)
-    assert verdict(curves, known=Known(chance=0.1, best=0.9, images=100)) == "healthy"
+    assert verdict(curves, known=Known(chance=0.1, best=0.9, images=100)) == "past its best"
+
+
+def test_a_loss_that_turned_up_is_past_its_best_unless_the_best_epoch_is_kept() -> None:
+    turned = np.concatenate([np.linspace(2, 0.4, 20), np.linspace(0.4, 0.49, 20)])
+    curves = history(rising_to(0.91), rising_to(0.9), turned)
+    assert verdict(curves) == "past its best"
+    assert verdict(curves, known=Known(chance=0.1, best=0.9, images=5000, keeps_best=True)) == "healthy"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_that_falls_at_the_end_is_past_its_best(seed: int) -> None:
+    validation = rising_to(0.9)
+    validation[-8:] -= np.linspace(0, 0.04, 8)
+    found = diagnosed(history(validation + 0.02, validation + noise(seed, 0.001), np.full(EPOCHS, 0.5)))
+    assert (found.verdict, found.evidence.trend) == ("past its best", "falling")
+
+
+def test_a_fall_that_few_validation_images_leave_open_is_none() -> None:
+    validation = rising_to(0.9)
+    validation[-8:] -= np.linspace(0, 0.01, 8)
+    found = diagnosed(
+        history(validation, validation, np.full(EPOCHS, 0.5)), known=Known(chance=0.1, best=0.9, images=400)
+    )
+    assert found.evidence.slope is not None
+    assert (found.verdict, found.evidence.slope.course, found.evidence.trend) == ("healthy", "falling", "flat")
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -159,10 +183,24 @@ def test_a_fit_on_train_and_validation_has_no_validation_to_judge_by() -> None:
     assert verdict(alone) == "no validation"
 
 
-def test_a_model_without_epochs_has_no_curve_but_its_gap() -> None:
-    found = diagnose([Fit((), plain=0.99, final=0.8)], KNOWN)
-    assert found.verdict == "no curve"
-    assert found.evidence.gap == pytest.approx(0.19)
+def test_a_model_without_epochs_is_judged_by_its_gap() -> None:
+    found = diagnose([Fit((), plain=0.88, final=0.54)], KNOWN)
+    assert found.verdict == "overfitting"
+    assert found.evidence.gap == pytest.approx(0.34)
+    assert diagnose([Fit((), plain=0.62, final=0.6)], KNOWN).verdict == "underfitting"
+    assert diagnose([Fit((), plain=0.93, final=0.88)], KNOWN).verdict == "no curve"
+    assert diagnose([Fit((), plain=None, final=0.5)], KNOWN).verdict == "no curve"
+
+
+def test_a_test_accuracy_far_below_validations_is_told_where_chance_does_not_explain_it() -> None:
+    found = shortfall(0.98, 0.93, 432, 360)
+    assert found.size == pytest.approx(0.05)
+    expected = 1.96 * math.sqrt(0.98 * 0.02 / 432 + 0.93 * 0.07 / 360)
+    assert found.half_width == pytest.approx(expected)
+    assert found.is_clear
+    assert not shortfall(0.98, 0.93, 40, 36).is_clear
+    assert not shortfall(0.93, 0.925, 10**6, 10**6).is_clear
+    assert not shortfall(0.93, 0.98, 432, 360).is_clear
 
 
 def test_the_slope_of_one_seed_is_the_one_of_a_least_squares_line() -> None:
@@ -207,5 +245,6 @@ def test_every_verdict_of_a_curve_is_explained() -> None:
         "overfitting",
         "still improving",
         "underfitting",
+        "past its best",
         "healthy",
     ]

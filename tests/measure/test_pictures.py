@@ -9,8 +9,8 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from harness.measure.confusion import colors_of, percent_text
+from harness.measure.diagnosis import mean_of
 from harness.measure.galleries import confident_errors
-from harness.measure.histories import mean_of
 from harness.measure.pictures import draw_confusion, draw_curves, draw_errors, draw_filters
 
 RANDOM = np.random.default_rng(0)

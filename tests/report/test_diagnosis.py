@@ -5,11 +5,19 @@ import pytest
 from harness.contracts import Cell, Choice, EarlyStopping, Recipe
 from harness.measure.diagnosis import Diagnosis, Evidence, Verdict
 from harness.report.blocks import Table
-from harness.report.curves import Curves, curves_of
-from harness.report.diagnosis import diagnosis_section
+from harness.report.context import context_of
 from harness.report.predictions import PredictionFiles
-from harness.report.reach import reach_tables, reached, thresholds
-from harness.report.remedies import remedies
+from harness.report.sections.curves import Curves, curves_of
+from harness.report.sections.diagnosis import (
+    Diagnosed,
+    diagnosed,
+    reach_tables,
+    reached,
+    section,
+    thresholds,
+    verdicts_table,
+)
+from harness.report.sections.remedies import Around, remedies
 from harness.report.store import gather
 from harness.report.variants import Variant, experiment_variants
 from tests.report.predicted import predict
@@ -38,10 +46,12 @@ def curves(store: KeptStore) -> tuple[Curves, ...]:
     return tuple(filter(None, (curves_of(variant, store) for variant in variants_of(store))))
 
 
+def found(store: KeptStore) -> tuple[Diagnosed, ...]:
+    return diagnosed(variants_of(store), curves(store), PredictionFiles(store))
+
+
 def verdicts(store: KeptStore) -> dict[str, str]:
-    section = diagnosis_section(variants_of(store), curves(store), PredictionFiles(store))
-    assert section is not None
-    return {row[0].text: row[1].text for row in section.table.rows}
+    return {row[0].text: row[1].text for row in verdicts_table(found(store)).rows}
 
 
 def column(table: Table, title: str) -> list[str]:
@@ -78,7 +88,8 @@ def test_each_variant_has_its_verdict(store: KeptStore) -> None:
 def test_a_cell_that_failed_for_another_reason_has_no_diagnosis(store: KeptStore) -> None:
     planned = cell_of("a")
     store.keep(plan_of(planned)).fail(planned, "OutOfMemoryError: does not fit")
-    assert diagnosis_section(variants_of(store), (), PredictionFiles(store)) is None
+    assert found(store) == ()
+    assert section(context_of(store, STUDY)) is None
 
 
 def test_the_gap_says_how_much_so_few_validation_images_leave_open(store: KeptStore) -> None:
@@ -86,9 +97,8 @@ def test_the_gap_says_how_much_so_few_validation_images_leave_open(store: KeptSt
     store.keep(plan_of(planned))
     run = predict(store, planned, (0, 1, 2, 0), (0, 1, 2, 1), split="val")
     store.histories[run.run_id] = history(*(0.75,) * 10, gap=0.05)
-    section = diagnosis_section(variants_of(store), curves(store), PredictionFiles(store))
-    assert section is not None
-    assert column(section.table, "gap") == ["+5.00 ± 42.44"]
+    table = verdicts_table(found(store))
+    assert column(table, "gap") == ["+5.00 ± 42.44"]
 
 
 def cell(**recipe: object) -> Cell:
@@ -98,9 +108,9 @@ def cell(**recipe: object) -> Cell:
     return cell_of("a").cell.model_copy(update={"recipe": made, "model": model})
 
 
-def to_try(verdict: Verdict, of: Cell, train: float = 0.9) -> tuple[str, ...]:
+def to_try(verdict: Verdict, of: Cell, train: float = 0.9, around: Around | None = None) -> tuple[str, ...]:
     evidence = Evidence(30, train, 0.8, train - 0.8, 0.01, True, None, None, None, 0)
-    return remedies(Diagnosis(verdict, evidence), of)
+    return remedies(Diagnosis(verdict, evidence), of, around or Around())
 
 
 @pytest.mark.parametrize(
@@ -111,6 +121,7 @@ def to_try(verdict: Verdict, of: Cell, train: float = 0.9) -> tuple[str, ...]:
         ("diverged", ["recipe.optimizer.lr", "recipe.schedule.warmup_epochs", "recipe.gradient_clip"]),
         ("still improving", ["recipe.epochs"]),
         ("too short to say", ["recipe.epochs"]),
+        ("past its best", ["recipe.keep", "recipe.augment", "model.dropout"]),
         ("no validation", ["train_on"]),
         ("healthy", ["nothing is wrong; for more"]),
         ("no curve", []),
@@ -135,6 +146,52 @@ def test_remedies_give_values_to_try() -> None:
     assert to_try("still improving", cell()) == ("recipe.epochs: 60 instead of 30",)
     assert to_try("healthy", cell()) == ("nothing is wrong; for more: model.width: 64 instead of 32",)
     assert to_try("healthy", cell(), train=1.0)[0].startswith("nothing is wrong; for more: recipe.augment")
+
+
+def test_an_augmentation_suits_the_size_of_the_images() -> None:
+    shift = "recipe.augment: [{crop: {pad: %s}}], with flip where a mirrored image stays in its class"
+    for side, pad in ((8, 1), (32, 4), (96, 12)):
+        assert to_try("overfitting", cell(), around=Around(side))[0] == shift % pad
+    shifted = cell(augment=[Choice(name="crop")])
+    assert to_try("overfitting", shifted, around=Around(8))[0] == "recipe.augment: mixup as well"
+    assert to_try("overfitting", shifted, around=Around(64))[0].startswith("recipe.augment: {cutout: {size: 16}} or")
+
+
+def test_an_augmentation_that_another_experiment_has_on_the_same_images_is_the_one_to_try(store: KeptStore) -> None:
+    plain = cell_of("plain")
+    shifted = cell_of("shifted", variant=(("recipe.augment", [{"name": "crop", "pad": 1}]),))
+    store.keep(plan_of(plain, shifted))
+    flat = (0.5, 0.7, 0.8, *(0.9,) * 12)
+    for planned in (plain, shifted):
+        store.histories[store.finish(planned, 0.9, 0.9).run_id] = history(*flat, gap=0.12)
+    first, second = found(store)
+    assert first.to_try[0] == "recipe.augment: [{crop: {pad: 1}}], as shifted has it"
+    assert not any("crop" in way for way in second.to_try)
+
+
+def test_a_constant_learning_rate_past_its_best_is_to_fall() -> None:
+    constant = cell(schedule=Choice(name="constant"), keep="best")
+    assert to_try("past its best", constant)[0] == "recipe.schedule: cosine, so that the learning rate falls"
+
+
+def test_a_classical_model_that_overfits_is_to_be_held_back() -> None:
+    svm = cell_of("a").cell.model_copy(update={"recipe": None, "model": Choice.model_validate({"name": "svm", "C": 1})})
+    assert to_try("overfitting", svm, train=0.95) == ("model.C: 0.01 instead of 1",)
+    assert to_try("underfitting", svm) == ("model.C: 10 instead of 1",)
+    assert to_try("no curve", svm, train=0.81) == ()
+
+
+def test_a_test_accuracy_far_below_validations_is_remarked_on(store: KeptStore) -> None:
+    planned = cell_of("a", recipe=False)
+    store.keep(plan_of(planned))
+    labels = [0] * 400
+    run = predict(store, planned, labels, labels[:300] + [1] * 100, thumbnails=False)
+    folder = store.folder / run.run_id / "predictions"
+    (folder / "val.parquet").write_bytes((folder / "test.parquet").read_bytes())
+    object.__setattr__(run, "metrics", {**run.metrics, "val/accuracy": 0.95})
+    table = verdicts_table(found(store))
+    assert "test 20.00 ± 4.75 points below it" in column(table, "evidence")[0]
+    assert "by 20.00 ± 4.75 points (mean of 1 variant, 95 % interval)" in table.notes[0]
 
 
 def test_epochs_and_seconds_to_an_accuracy_count_from_the_first_epoch(store: KeptStore) -> None:

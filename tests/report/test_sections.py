@@ -8,11 +8,11 @@ from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, V
 from harness.report.ablations import ablation_effects, effects_table
 from harness.report.blocks import Table
 from harness.report.confusions import confusions_of
-from harness.report.curves import curves_of
 from harness.report.duplicates import duplicates_of
 from harness.report.ledger import ledger_summary
 from harness.report.provenance import facts
 from harness.report.sections.claims import claims_table
+from harness.report.sections.curves import curves_of
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
 from tests.report.studies import CLASSES, STUDY, KeptStore, cell_of, plan_of

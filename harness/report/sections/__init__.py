@@ -11,9 +11,12 @@ from typing import Final
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.sections import claims
+from harness.report.sections import claims, diagnosis
 
-SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (claims.section,)
+SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
+    claims.section,
+    diagnosis.section,
+)
 """To add a section, write its file and put it where it is to be read."""
 
 

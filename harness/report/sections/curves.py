@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.measure.histories import History
+from harness.measure.diagnosis import History
+from harness.report.context import Context
 from harness.report.store import ReportStore
 from harness.report.variants import Variant
 
@@ -26,6 +27,11 @@ class Curves:
     def by_seed(self) -> Mapping[int, History]:
         """The histories by their seeds."""
         return dict(zip(self.seeds, self.histories, strict=True))
+
+
+def all_curves(context: Context) -> tuple[Curves, ...]:
+    """Return the curves of the pictured variants that have any."""
+    return tuple(filter(None, (curves_of(variant, context.store) for variant in context.pictured)))
 
 
 def curves_of(variant: Variant, store: ReportStore) -> Curves | None:
