@@ -14,8 +14,8 @@ from harness.contracts.metrics import TEST_ACCURACY_TTA
 from harness.report.blocks import Column, Table, Value
 from harness.report.comparisons import interval_points
 from harness.report.numbers import NOTHING, p_text, points_spread
-from harness.report.pairs import Pair, tested, with_intervals
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
+from harness.report.significance import Pair, tested, with_intervals
 from harness.report.spread import Spread
 from harness.report.store import Findings
 from harness.report.variants import (

@@ -9,8 +9,7 @@ from typing import Final
 
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.numbers import p_text, points
-from harness.report.pairs import Pair
-from harness.report.significance import Significance
+from harness.report.significance import Pair, Significance
 
 MOST_ROWS: Final = 20
 """Variants whose pairs are shown: 190 rows. The others are in the CSV."""

@@ -16,10 +16,9 @@ from harness.contracts.metrics import (
     TEST_MACRO_F1,
 )
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.intervals import interval_text
 from harness.report.numbers import NOTHING, decimals_spread, points, scaled
 from harness.report.reasons import gaps_explained
-from harness.report.significance import NOTHING_KNOWN, Verdicts
+from harness.report.significance import NOTHING_KNOWN, Verdicts, interval_text
 from harness.report.variants import (
     SEALED,
     TEST,

@@ -1,22 +1,164 @@
-"""Which variants can be told apart on the test images: tiers, intervals and the pairs behind them."""
+"""Which variants can be told apart on the same images: tests, intervals, tiers and the pairs behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
+from harness.measure.bootstrap import difference_intervals, draw_shares, resample
+from harness.measure.crossed import Components, apart, components
+from harness.measure.intervals import share_interval
+from harness.measure.paired_tests import discordant, holm, mcnemar
+from harness.measure.power import needed
+from harness.measure.standard_errors import critical, errors_of_differences, errors_of_means, p_values, seed_spread
 from harness.measure.tiers import tiers
-from harness.report.intervals import Interval, intervals_of
-from harness.report.numbers import amount
-from harness.report.pairs import ALPHA, Family, Pair, all_pairs, tested, with_intervals
+from harness.report.numbers import amount, is_share, percent
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from harness.report.predictions import ImageSet
+
+
+ALPHA: Final = 0.05
+DIGITS: Final = 6
+"""Kept of intervals and p-values: what is beyond depends on the machine's way to add floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Accuracy of `first` minus that of `second` (places in the image set), its 95 % interval, and p-values."""
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    adjusted: float
+    """By Holm's correction over the whole family of comparisons."""
+    seeds: int = 0
+    """How many of each would tell the two apart if this is the true difference; 0 where none would, or they are."""
+    images: int = 0
+    """The same for images."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the two can be told apart."""
+        return self.adjusted < ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Comparisons that are corrected together: places (a, b) int [P, 2], p-values and adjusted ones [P]."""
+
+    places: NDArray[np.int64]
+    p: NDArray[np.float64]
+    adjusted: NDArray[np.float64]
+
+
+def all_pairs(places: Sequence[int]) -> NDArray[np.int64]:
+    """Return each two of some places once, int [P, 2]."""
+    return np.array(list(combinations(places, 2)), dtype=np.int64).reshape(-1, 2)
+
+
+def tested(images: ImageSet, places: NDArray[np.int64]) -> Family:
+    """Test some pairs (a, b) int [P, 2]: McNemar's test where both have one seed, else over seeds and images."""
+    single = np.array([len(each.seeds) == 1 for each in images.answers])
+    difference = images.found.accuracies[places[:, 0]] - images.found.accuracies[places[:, 1]]
+    p = np.ones(len(places))
+    both = single[places].all(axis=1)
+    if both.any():
+        p[both] = _of_fitted_models(images, places[both])
+    if not both.all():
+        errors = errors_of_differences(images.found, images.spread, places[~both])
+        p[~both] = p_values(difference[~both], errors)
+    return Family(places, p, holm(p))
+
+
+def with_intervals(images: ImageSet, family: Family, wanted: Iterable[int]) -> tuple[Pair, ...]:
+    """Return some of a family's comparisons (by their number) with the bootstrap's intervals."""
+    chosen = np.array(list(wanted), dtype=np.int64)
+    places = family.places[chosen].reshape(-1, 2)
+    if not len(places):
+        return ()
+    used, renumbered = np.unique(places, return_inverse=True)
+    answers = [images.answers[place] for place in used]
+    errors = errors_of_differences(images.found, images.spread, places)
+    found = components(answers)
+    drawn = resample(answers, found, draw_shares(found.count))
+    ends = difference_intervals(renumbered.reshape(-1, 2), found, errors, drawn)
+    means = images.found.accuracies
+    more = needed(images.found, images.spread, places, ALPHA / max(1, int((family.adjusted >= ALPHA).sum())))
+    rows = zip(places.tolist(), ends.tolist(), family.p[chosen], family.adjusted[chosen], strict=True)
+    pairs = [
+        Pair(a, b, float(means[a] - means[b]), round(low, DIGITS), round(high, DIGITS), _cut(p), _cut(adjusted))
+        for (a, b), (low, high), p, adjusted in rows
+    ]
+    return tuple(
+        pair if pair.differs else replace(pair, seeds=int(seeds), images=int(count))
+        for pair, seeds, count in zip(pairs, more.seeds, more.images, strict=True)
+    )
+
+
+def _cut(p: float) -> float:
+    return float(f"{p:.{DIGITS}g}")
+
+
+def _of_fitted_models(images: ImageSet, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    used, renumbered = np.unique(places, return_inverse=True)
+    counts = discordant(np.stack([images.answers[place].right[0] for place in used]))
+    first, second = renumbered.reshape(-1, 2).T
+    return mcnemar(counts[first, second], counts[second, first])
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The ends of a 95 % interval."""
+
+    low: float
+    high: float
+
+
+def intervals_of(images: ImageSet, places: Sequence[int]) -> Mapping[str, tuple[Interval | None, ...]]:
+    """Return each metric's intervals of some members, in their order; None where a member has no such figure."""
+    found = {TEST_ACCURACY: dict(zip(places, _intervals(TEST_ACCURACY, images.found, places), strict=True))}
+    for metric in (TEST_MACRO_F1, TEST_LOSS, TEST_ECE):
+        having = [place for place in places if metric in images.members[place].figures]
+        if having:
+            figures = apart([images.members[place].figures[metric] for place in having])
+            each = _intervals(metric, figures, range(len(having)))
+            found[metric] = dict(zip(having, each, strict=True))
+    return {metric: tuple(each.get(place) for place in places) for metric, each in found.items()}
+
+
+def interval_text(metric: str, interval: Interval | None) -> str:
+    """Return an interval in brackets, in the unit of its metric; empty where there is none."""
+    if interval is None:
+        return ""
+    ends = (percent(each) if is_share(metric) else f"{each:.3f}" for each in (interval.low, interval.high))
+    return f"[{', '.join(ends)}]"
+
+
+def _intervals(metric: str, found: Components, places: Sequence[int]) -> list[Interval]:
+    """Return Wilson's intervals of accuracy and macro-F1, symmetric ones of the others, which end at 0."""
+    errors = errors_of_means(found, seed_spread(found))
+    means, standard, quantile = found.accuracies, errors.standard, critical(errors, ALPHA)
+    if metric in {TEST_ACCURACY, TEST_MACRO_F1}:
+        figures = zip(means.tolist(), standard.tolist(), quantile.tolist(), strict=True)
+        ends = [share_interval(mean, error, found.count, far) for mean, error, far in figures]
+    else:
+        low, high = np.maximum(means - quantile * standard, 0), means + quantile * standard
+        ends = list(zip(low.tolist(), high.tolist(), strict=True))
+    return [Interval(round(ends[place][0], DIGITS), round(ends[place][1], DIGITS)) for place in places]
+
 
 MOST_COMPARED: Final = 40
 """Variants, the best ones, whose differences among each other are given intervals; tested are all."""
@@ -145,4 +287,4 @@ def _matrix(family: Family, ranks: NDArray[np.int64], count: int) -> NDArray[np.
 
 
 def _renumbered(pair: Pair, order: Mapping[int, int]) -> Pair:
-    return Pair(order[pair.first], order[pair.second], pair.difference, pair.low, pair.high, pair.p, pair.adjusted)
+    return replace(pair, first=order[pair.first], second=order[pair.second])
