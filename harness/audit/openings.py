@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from harness.audit.evidence import Evidence
 from harness.audit.finding import Finding
-from harness.audit.moments import shown
 from harness.contracts import Opening
 from harness.track import Record
+from harness.words import iso_moment
 
 
 def check_openings(evidence: Evidence) -> tuple[Finding, ...]:
@@ -24,7 +24,7 @@ def check_openings(evidence: Evidence) -> tuple[Finding, ...]:
 def _twice(evidence: Evidence, lines: dict[str, list[Opening]]) -> Iterator[Finding]:
     for key, each in lines.items():
         if len(each) > 1:
-            times = ", ".join(shown(opening.time) for opening in each)
+            times = ", ".join(iso_moment(opening.time) for opening in each)
             what = f"its test set was opened {len(each)} times ({times}); once a cell is all there may be"
             yield Finding(evidence.name(key), what, each[-1].run_id)
 
@@ -34,7 +34,9 @@ def _wrong_lines(evidence: Evidence) -> Iterator[Finding]:
     for opening in evidence.openings:
         where, run = evidence.name(opening.key), evidence.by_id.get(opening.run_id)
         if run is None:
-            yield Finding(where, f"the run that opened its test set at {shown(opening.time)} is gone", opening.run_id)
+            yield Finding(
+                where, f"the run that opened its test set at {iso_moment(opening.time)} is gone", opening.run_id
+            )
             continue
         if run.key != opening.key:
             what = f"the ledger says that run {run.name} opened its test set, but that run is of cell {run.key}"
@@ -51,7 +53,9 @@ def _never(evidence: Evidence, lines: dict[str, list[Opening]]) -> Iterator[Find
     asked |= {run.key for run in evidence.runs if run.kind == "cell" and run.params.get("test") == "never"}
     for key in sorted(asked):
         if lines[key]:
-            what = f"was to keep its test set sealed (test: never), but it was opened at {shown(lines[key][0].time)}"
+            what = (
+                f"was to keep its test set sealed (test: never), but it was opened at {iso_moment(lines[key][0].time)}"
+            )
             yield Finding(evidence.name(key), what, lines[key][0].run_id)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from harness.audit.evidence import Evidence
 from harness.audit.finding import Finding, not_recorded
-from harness.audit.moments import second_of, shown
 from harness.contracts import Opening
 from harness.track import Record
+from harness.words import iso_moment, iso_second
 
 FIT_ENDED = "harness.fit_ended"
 
@@ -25,7 +25,7 @@ def check_order(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
-    where, second, when = evidence.name(opening.key), second_of(opening.time), shown(opening.time)
+    where, second, when = evidence.name(opening.key), iso_second(opening.time), iso_moment(opening.time)
     if second is None:
         yield Finding(where, f'the ledger has "{opening.time}" for the time of its opening', opening.run_id)
         return
@@ -33,11 +33,11 @@ def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
     if run is not None:
         yield from _outside(where, second, when, run)
     for each in evidence.by_key.get(opening.key, ()):
-        ended = second_of(each.tags.get(FIT_ENDED, ""))
+        ended = iso_second(each.tags.get(FIT_ENDED, ""))
         if run is not None and _is_the_same_model_again(each, opening):
             continue
         if ended is not None and _is_finished_opening(each) and second < ended:
-            what = f"its test set was opened at {when}, before the fit ended at {shown(each.tags[FIT_ENDED])}"
+            what = f"its test set was opened at {when}, before the fit ended at {iso_moment(each.tags[FIT_ENDED])}"
             yield Finding(where, what, each.run_id)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from harness.audit.evidence import Evidence
 from harness.audit.finding import Finding, remark
-from harness.audit.moments import second_of, shown
 from harness.audit.winners import check_winner
 from harness.contracts import Opening, PlannedCell, Tuning
 from harness.report.store import Tuned
+from harness.words import iso_moment, iso_second
 
 FINAL = "final"
 """The tag harness.stage of the winner's own run."""
@@ -36,20 +36,20 @@ def _opened_trials(evidence: Evidence) -> Iterator[Finding]:
         run = evidence.by_id.get(opening.run_id)
         trial = run if run is not None and run.kind == "trial" else trials.get(opening.key)
         if trial is not None:
-            what = f"is a trial of a search, and opened the test set at {shown(opening.time)}"
+            what = f"is a trial of a search, and opened the test set at {iso_moment(opening.time)}"
             yield Finding(trial.name, what, trial.run_id)
 
 
 def _opened_too_early(evidence: Evidence, tuned: Tuned) -> Iterator[Finding]:
     """Yield openings for a winner before it was fixed."""
-    tuning, fixed = tuned.tuning, second_of(tuned.tuning.winner_time)
+    tuning, fixed = tuned.tuning, iso_second(tuned.tuning.winner_time)
     if tuning.final is None:
         return
     if fixed is None:
         yield Finding(title_of(tuning), "names a winner's cell, but not when the winner was fixed", tuned.run_id)
         return
     for opening in _final_openings(evidence, tuning.final):
-        second = second_of(opening.time)
+        second = iso_second(opening.time)
         if second is not None and second < fixed:
             yield _too_early(evidence, tuned, opening)
 
@@ -68,7 +68,7 @@ def _final_openings(evidence: Evidence, final: PlannedCell) -> list[Opening]:
 def _too_early(evidence: Evidence, tuned: Tuned, opening: Opening) -> Finding:
     """Return the finding; a winner that is one of the matrix's own cells could have been opened for that before."""
     where, run_id = title_of(tuned.tuning), opening.run_id
-    when, fixed = shown(opening.time), shown(tuned.tuning.winner_time)
+    when, fixed = iso_moment(opening.time), iso_moment(tuned.tuning.winner_time)
     if opening.key in {planned.key for planned in evidence.plan.cells}:
         what = f"its winner is a cell of the matrix, whose test set was opened at {when}, before it won at {fixed}"
         return remark(where, what, run_id)

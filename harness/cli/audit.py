@@ -9,14 +9,13 @@ from rich.padding import Padding
 from rich.text import Text
 
 from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
-from harness.audit.moments import shown
-from harness.cli.amounts import amount
 from harness.cli.console import print_json, results, table
 from harness.cli.report import report_folder
 from harness.cli.requests import Audit
 from harness.cli.stores import store_to_read
 from harness.cli.studies import study_name
 from harness.contracts import Opening
+from harness.words import amount, iso_moment
 
 MOST_SHOWN = 10
 """Findings of one check that are printed; --json has all."""
@@ -47,7 +46,7 @@ def _print_openings(evidence: Evidence) -> None:
     listed = table("opened at (UTC)", "cell", "model", "run", "host")
     for each in evidence.openings:
         name = Text(evidence.name(each.key))
-        listed.add_row(shown(each.time), name, each.model_digest[:8], each.run_id[:8], Text(each.host))
+        listed.add_row(iso_moment(each.time), name, each.model_digest[:8], each.run_id[:8], Text(each.host))
     if not evidence.openings:
         out.print("no opening of the test set\n")
         return

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from harness.cli.compared import Comparison, Difference, Paired, compare, folded
 from harness.cli.console import print_json, results, table, tell
-from harness.cli.figures import ORDER, difference_of, value_of
 from harness.cli.run_requests import Compare
 from harness.cli.stores import store_to_read
 from harness.track.finding import find_run
+from harness.words import METRIC_ORDER, difference_of, value_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def _cut(text: str) -> str:
 def _print_figures(found: Comparison) -> None:
     shown = table("figure", "A", "B", "B - A", right=("A", "B", "B - A"))
     by_name = {each.name: each for each in found.figures}
-    for name in (name for name in ORDER if name in by_name):
+    for name in (name for name in METRIC_ORDER if name in by_name):
         a, b = by_name[name].a, by_name[name].b
         is_comparable = found.is_same_machine or not name.startswith(MACHINES)
         shown.add_row(name, value_of(name, a), value_of(name, b), difference_of(name, a, b) if is_comparable else "")

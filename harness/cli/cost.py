@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.cli.amounts import amount
 from harness.cli.rates import Rates
 from harness.contracts import CellState, PlannedCell
 from harness.errors import InputError
 from harness.execute.settings import most_on_a_gpu
+from harness.words import amount
 
 BYTES_A_PARAMETER: Final = 4
 BYTES_BESIDE_THE_MODEL: Final = 1_000_000

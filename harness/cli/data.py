@@ -8,7 +8,6 @@ from typing import Final
 
 from rich.text import Text
 
-from harness.cli.amounts import thousands
 from harness.cli.console import print_json, results, table, tell
 from harness.cli.requests import Data
 from harness.contracts import Dataset
@@ -17,6 +16,7 @@ from harness.data.leakage import Leakage, Twin, Twins
 from harness.errors import InputError
 from harness.plugins import Catalog
 from harness.spec import load_study
+from harness.words import whole
 
 _EXAMPLES: Final = 5
 _BESIDE: Final = {"validation", "limit"}
@@ -88,7 +88,7 @@ def _print(found: Description) -> None:
 def _statistics(found: Description) -> object:
     shown = table("split", "images", "channel means", "standard deviations", right=("images",))
     for name, split in _splits(found):
-        shown.add_row(name, thousands(split.images), _figures(split.mean), _figures(split.std))
+        shown.add_row(name, whole(split.images), _figures(split.mean), _figures(split.std))
     return shown
 
 
@@ -97,7 +97,7 @@ def _classes(found: Description) -> object:
     names = tuple(name for name, _ in splits)
     shown = table("class", *names, right=names)
     for label in found.train.counts:
-        shown.add_row(Text(label), *(thousands(split.counts[label]) for _, split in splits))
+        shown.add_row(Text(label), *(whole(split.counts[label]) for _, split in splits))
     return shown
 
 
@@ -114,7 +114,7 @@ def _duplicates(leakage: Leakage) -> object:
 def _twins(twins: Twins, checked: bool) -> str:
     if not checked:
         return "?"
-    return thousands(twins.images) + (f" ({twins.disagreeing} of other class)" if twins.disagreeing else "")
+    return whole(twins.images) + (f" ({twins.disagreeing} of other class)" if twins.disagreeing else "")
 
 
 def _remarks(leakage: Leakage) -> list[str]:

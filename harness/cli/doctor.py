@@ -17,13 +17,13 @@ from typing import Final, Literal
 import psutil
 from rich.text import Text
 
-from harness.cli.amounts import size
 from harness.cli.console import print_json, results, table
 from harness.cli.requests import Doctor
 from harness.errors import StoreError
 from harness.track import open_store
 from harness.track.environment import processor_name, usable_cores
 from harness.track.server import check_reachable
+from harness.words import size
 
 Verdict = Literal["ok", "warn", "fail"]
 

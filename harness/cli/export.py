@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.cli.amounts import size
 from harness.cli.console import print_json, results, say, table
 from harness.cli.report import shown_path
 from harness.cli.run_requests import Export
@@ -10,6 +9,7 @@ from harness.cli.stores import store_to_read
 from harness.errors import InputError
 from harness.export import Bundle, write_bundle
 from harness.track.fitted import load_fitted
+from harness.words import size
 
 
 def perform(asked: Export) -> int:

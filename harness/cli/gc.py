@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.cli.amounts import amount, size
 from harness.cli.console import print_json, results, say, table
 from harness.cli.report import shown_path
 from harness.cli.run_requests import Gc
@@ -14,6 +13,7 @@ from harness.cli.stores import store_to_read
 from harness.execute.leftovers import Leftover, leftovers, remove
 from harness.plugins import Catalog
 from harness.track import Store, open_store
+from harness.words import amount, size
 
 
 @dataclass(frozen=True, slots=True)

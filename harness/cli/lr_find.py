@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from rich.text import Text
 
-from harness.cli.amounts import amount
 from harness.cli.console import print_json, results, say, table
 from harness.cli.report import shown_path
 from harness.cli.run_requests import LrFind
@@ -24,6 +23,7 @@ from harness.saved_model import build_classifier
 from harness.spec import Study, load_study
 from harness.train import NetworkClassifier
 from harness.train.lr_range import RangeTest, Suggestion, Sweep, range_test
+from harness.words import amount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

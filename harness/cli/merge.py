@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from harness.cli.amounts import amount
 from harness.cli.console import print_json, results, say, table
 from harness.cli.report import shown_path
 from harness.cli.run_requests import Merge
 from harness.track import open_store
 from harness.track.merge import Merged, merge
+from harness.words import amount
 
 
 def perform(asked: Merge) -> int:

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from harness.cli.amounts import thousands
 from harness.cli.console import print_json, results, table
 from harness.cli.requests import Models
 from harness.plugins import Catalog
+from harness.words import whole
 
 _KINDS = {"ClassicalModel": "classical", "NetworkModel": "network"}
 
@@ -46,7 +46,7 @@ def show_models(
     columns = ("model", "kind", "parameters", "what it is")
     shown = table(*(each for each in columns if parameters is not None or each != "parameters"), right=("parameters",))
     for line in lines:
-        number = () if parameters is None else (thousands(parameters[line.name]),)
+        number = () if parameters is None else (whole(parameters[line.name]),)
         shown.add_row(line.name, line.kind, *number, line.summary)
     results().print(shown)
 

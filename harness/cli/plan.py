@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from harness.cli.amounts import amount, count, rough, size, thousands
 from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.cost import disk_bytes
 from harness.cli.dispatch import work_of
@@ -24,6 +23,7 @@ from harness.errors import InputError
 from harness.execute.planning import make_plan
 from harness.plugins import Catalog
 from harness.spec import Study, load_study
+from harness.words import amount, rough, scaled, size, whole
 
 if TYPE_CHECKING:
     from harness.cli.tune_outlook import StudyOutlook
@@ -132,7 +132,7 @@ class _Totals:
         for row in self.rows:
             time = "" if row.state == "done" else "?" if row.seconds is None else rough(row.seconds)
             state = Text(row.state, style=_STYLES[row.state])
-            shown.add_row(Text(row.name), state, thousands(row.parameters), count(row.flops), time)
+            shown.add_row(Text(row.name), state, whole(row.parameters), scaled(row.flops), time)
         out = results()
         out.print(shown)
         tell(out, self._sum())

@@ -13,10 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.amounts import clock, count, duration, rough
 from harness.cli.board import Board, Running, seconds_of
 from harness.cli.console import tell
 from harness.contracts import Outcome, PlannedCell, Watcher
+from harness.words import clock, duration, rough, scaled
 
 _WIDE = 100
 """From this many columns on the bars are long."""
@@ -145,7 +145,7 @@ class LiveWatcher:
             Text(f"{running.epoch}/{recipe.epochs}"),
             _figure("val ", metrics.get("val/accuracy"), ".4f"),
             _figure("loss ", metrics.get("train/loss"), ".3f"),
-            Text(f"{count(metrics.get('images_per_second'))}/s", style="dim"),
+            Text(f"{scaled(metrics.get('images_per_second'))}/s", style="dim"),
         )
 
     def _whole(self, width: int) -> Table:
@@ -188,7 +188,7 @@ def _epoch_words(planned: PlannedCell, epoch: int, metrics: Mapping[str, float])
         if name in metrics:
             words.append(f"{word} {metrics[name]:{form}}")
     speed = metrics.get("images_per_second")
-    return words if speed is None else [*words, f"{count(speed)} images/s"]
+    return words if speed is None else [*words, f"{scaled(speed)} images/s"]
 
 
 def _ending(outcome: Outcome) -> str:

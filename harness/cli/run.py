@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cli.amounts import amount
 from harness.cli.board import Board
 from harness.cli.console import messages, print_json, say
 from harness.cli.cost import Crew, disk_bytes, refuse_disk, refuse_hours
@@ -33,6 +32,7 @@ from harness.spec import load_study
 from harness.track import Store, open_store
 from harness.tune.ground import Ground
 from harness.tune.study import TuneOutcome
+from harness.words import amount
 
 
 @dataclass(frozen=True, slots=True)

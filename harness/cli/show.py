@@ -13,13 +13,13 @@ from pydantic import BaseModel, ValidationError
 from rich.text import Text
 from torch.nn import Module
 
-from harness.cli.amounts import count, thousands
 from harness.cli.console import print_json, results, table
 from harness.cli.requests import Show
 from harness.cli.sizes import network_of, plain_task
 from harness.errors import InputError, nearest
 from harness.plugins import Catalog
 from harness.train.trace import Layer, flops, parameter_count, trace
+from harness.words import scaled, whole
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+)$")
 
@@ -120,14 +120,14 @@ def _print_layers(network: Module, shape: tuple[int, int, int]) -> None:
         output = "x".join(map(str, layer.output_shape))
         shown.add_row(layer.name, layer.kind, output, *_figures(layer))
     shown.add_section()
-    total = thousands(parameter_count(network)), count(flops(network, shape))
+    total = whole(parameter_count(network)), scaled(flops(network, shape))
     shown.add_row("total", "", "", *total, style="bold")
     results().print(shown)
 
 
 def _figures(layer: Layer) -> tuple[str, str]:
     """Return parameters and FLOPs, empty where there are none: most layers of a network have neither."""
-    return thousands(layer.parameters) if layer.parameters else "", count(layer.flops) if layer.flops else ""
+    return whole(layer.parameters) if layer.parameters else "", scaled(layer.flops) if layer.flops else ""
 
 
 def _as_json(network: Module | None, shape: tuple[int, int, int]) -> dict[str, object]:

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.cli.amounts import clock
 from harness.cli.console import print_json, results, say, table
 from harness.cli.requests import Status
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name, study_names
 from harness.execute.locks import is_alive
 from harness.track import Record, Store
+from harness.words import clock
 
 
 @dataclass(frozen=True, slots=True)

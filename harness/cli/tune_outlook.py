@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from harness.cli.amounts import amount, rough
 from harness.cli.rates import Rates
 from harness.cli.requests import Run
 from harness.cli.stores import existing_store
@@ -17,6 +16,7 @@ from harness.spec import Study
 from harness.tune.book import find_book
 from harness.tune.ground import Ground
 from harness.tune.study import is_done
+from harness.words import amount, rough
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from statistics import fmean
 
 from rich.console import Console
 
-from harness.cli.amounts import amount
 from harness.cli.board import Board, seconds_of
 from harness.cli.console import tell
 from harness.cli.cost import Crew
@@ -16,6 +15,7 @@ from harness.cli.progress import watching
 from harness.cli.rates import Rates
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
 from harness.tune.watching import TuneWatcher
+from harness.words import amount
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.cli.amounts import amount
 from harness.cli.console import results
 from harness.cli.requests import Matrix
 from harness.plugins import Catalog
 from harness.spec import load_study
+from harness.words import amount
 
 
 def perform(asked: Matrix) -> int:

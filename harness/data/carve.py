@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.contracts import Validation
-from harness.data.listing import listed
 from harness.errors import DataError
 from harness.seeds import seed_for
+from harness.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.contracts import LabeledImages, Layout
-from harness.data.listing import listed
 from harness.errors import DataError
+from harness.words import listed
 
 
 def check_decoded(name: str, split: str, decoded: LabeledImages, classes: tuple[str, ...], like: Layout | None) -> None:

@@ -17,9 +17,9 @@ import numpy as np
 
 from harness.contracts import Layout
 from harness.data.images import Channels, Header, Size, UnreadableImageError, read_header, read_pixels
-from harness.data.listing import listed
 from harness.data.parallel import map_in_processes, process_count
 from harness.errors import DataError
+from harness.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

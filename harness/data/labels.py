@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.listing import listed
 from harness.errors import DataError
+from harness.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,10 +13,8 @@ from harness.contracts import Ablation
 from harness.contracts.metrics import TEST_ACCURACY_TTA
 from harness.report.blocks import Column, Table, Value
 from harness.report.comparisons import interval_points
-from harness.report.numbers import NOTHING, p_text, points_spread
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.significance import Pair, tested, with_intervals
-from harness.report.spread import Spread
 from harness.report.store import Findings
 from harness.report.variants import (
     TEST,
@@ -29,6 +27,7 @@ from harness.report.variants import (
     share_value,
     test_value,
 )
+from harness.words import NOTHING, Spread, p_text, points_spread
 
 TITLES: Final = {TEST: "test", VALIDATION: "val."}
 SPLITS: Final = {TEST: "test", VALIDATION: "val"}

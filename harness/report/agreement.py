@@ -12,8 +12,8 @@ import numpy as np
 
 from harness.measure.agreement import Agreement, mean_agreement
 from harness.measure.drawing import INK, MUTED, RIGHT, WRONG, literal, new_figure, save, shortened
-from harness.report.numbers import NOTHING
 from harness.report.predictions import Panel
+from harness.words import NOTHING
 
 EXPLAINED: Final = (
     "Above the diagonal: share of images that both call the same, in percent. Below it: Cohen's kappa, the agreement "

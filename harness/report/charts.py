@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from harness.measure.diagnosis import History, best_epoch, mean_of, values_of
-from harness.report.numbers import amount
 from harness.report.sections.curves import Curves
+from harness.words import amount
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 38, 8, 10, 24

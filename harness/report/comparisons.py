@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.numbers import p_text, points
 from harness.report.significance import Pair, Significance
+from harness.words import p_text, points
 
 MOST_ROWS: Final = 20
 """Variants whose pairs are shown: 190 rows. The others are in the CSV."""

@@ -17,7 +17,6 @@ from harness.report.honesty import Honesty, honesty_of
 from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
 from harness.report.next_steps import next_steps
-from harness.report.numbers import duration
 from harness.report.provenance import cells_table, facts, failures, train_seconds
 from harness.report.results import results_table
 from harness.report.sections import sections_of
@@ -27,6 +26,7 @@ from harness.report.significance import Verdicts
 from harness.report.store import Findings
 from harness.report.tuning_section import TuningSection, tuning_section
 from harness.report.variants import Links, Variant, dataset_name, experiment_variants
+from harness.words import duration
 
 
 @dataclass(frozen=True, slots=True)

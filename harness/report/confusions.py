@@ -12,9 +12,9 @@ from harness.measure.drawing import row_shares
 from harness.measure.scores import class_scores
 from harness.measure.tables import Confusion, read_confusion
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.spread import spread_of
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, share_value
+from harness.words import spread_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

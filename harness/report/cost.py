@@ -11,7 +11,6 @@ from statistics import fmean
 from harness.contracts.metrics import JOULES, TRAIN_SECONDS
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.cost_texts import energy_text, estimates, time_texts
-from harness.report.numbers import NOTHING, duration
 from harness.report.scatter import Offer, Scatter
 from harness.report.sections.curves import Curves
 from harness.report.store import ReportStore
@@ -19,6 +18,7 @@ from harness.report.strips import shown_metric, span_of
 from harness.report.time_axis import SHORTEST
 from harness.report.time_curves import TimeCurves, time_curves
 from harness.report.variants import TEST, Variant, device_of, linked_name, parameters_value, share_value, train_time
+from harness.words import NOTHING, duration, energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +134,7 @@ def _energy(variant: Variant) -> Value:
     spread = variant.spread(JOULES)
     if spread is None:
         return Value(NOTHING)
-    return Value(joules_text(spread.mean), spread.mean)
-
-
-def joules_text(joules: float) -> str:
-    """Return energy in joules, or in watt hours from 36 kJ on.
-
-    >>> joules_text(512.0), joules_text(7.2e6)
-    ('512 J', '2000 Wh')
-    """
-    return f"{joules:.3g} J" if joules < 36_000 else f"{joules / 3600:.4g} Wh"
+    return Value(energy(spread.mean), spread.mean)
 
 
 def _accuracy(variant: Variant, metric: str) -> float | None:

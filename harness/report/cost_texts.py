@@ -7,9 +7,9 @@ from typing import Final
 
 from harness.contracts.metrics import JOULES, TOTAL_SECONDS
 from harness.measure.energy import FILE, read_energy
-from harness.report.numbers import amount
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, device_of
+from harness.words import amount
 
 ESTIMATE: Final = "estimated_seconds"
 """Tag of a run: what `harness run` foresaw for the whole cell, from cells like it that were finished."""

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from harness.contracts import Dataset, StudyPlan
 from harness.data.leakage import Leakage
-from harness.report.numbers import amount
 from harness.report.store import Findings, ReportStore, RunRecord
 from harness.report.variants import dataset_name
+from harness.words import amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import numpy as np
 from harness.measure.scores import confusion_matrix
 from harness.measure.thumbnails import Sheet
 from harness.report.blocks import Run
-from harness.report.numbers import amount
 from harness.report.predictions import Member, Panel
 from harness.report.store import ReportStore
 from harness.report.tiles import Picture, by_index, sheets_of, surest
 from harness.report.variants import runs_of
+from harness.words import amount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -33,11 +33,11 @@ from harness.report.confusion_chart import confusion_chart
 from harness.report.inside import Inside
 from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of, draw_time_curves
 from harness.report.sections.curves import Curves
-from harness.report.spread import spread_of
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures
 from harness.report.variants import TEST, Variant
 from harness.report.waterfall import waterfall_svg, waterfalls
+from harness.words import spread_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

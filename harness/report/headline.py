@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from harness.report.numbers import amount, percent, percent_spread, points
 from harness.report.results import baseline_of
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
-from harness.report.spread import Spread
 from harness.report.store import Findings
 from harness.report.variants import TEST, VALIDATION, Variant, ranked
+from harness.words import Spread, amount, percent, percent_spread, points
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3

@@ -12,9 +12,9 @@ from harness.contracts import Opening
 from harness.report.blocks import Column, Fact, Table, Tone, Value, named
 from harness.report.duplicates import Duplicates
 from harness.report.ledger import LedgerSummary
-from harness.report.numbers import amount
 from harness.report.store import Entry, Findings
 from harness.report.variants import QUESTION, Variant, dataset_name, device_of, micro_batches_answer
+from harness.words import amount
 
 COLUMNS: Final = (Column("question", numeric=False), Column("answer", numeric=False))
 DIRTY: Final = "+dirty"

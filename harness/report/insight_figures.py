@@ -13,10 +13,10 @@ from harness.report.chart_files import Panel, write_charts
 from harness.report.cost import Cost
 from harness.report.error_section import ErrorSection
 from harness.report.errors import Gallery
-from harness.report.numbers import percent
 from harness.report.reliability import ReliabilityOf, reliability_chart
 from harness.report.scatter_charts import scatter_chart
 from harness.report.time_curve_charts import time_curve_chart
+from harness.words import percent
 
 INSIGHT: Final = ("errors-*", "agreement*", "reliability*", "cost-*")
 """Names of all that is drawn here."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from harness.report.blocks import Block, Column, Fold, Group, Table, Value
-from harness.report.numbers import NOTHING
+from harness.words import NOTHING
 
 if TYPE_CHECKING:
     from harness.report.compose import Report

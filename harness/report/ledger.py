@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from harness.report.blocks import Column, Run, Table, Value, named
-from harness.report.numbers import amount
 from harness.report.store import Findings
+from harness.words import amount
 
 COLUMNS = (
     Column("opened at (UTC)", numeric=False),

@@ -24,7 +24,7 @@ from harness.report.blocks import (
 from harness.report.compose import Report
 from harness.report.confusions import Confusions
 from harness.report.figures import Figures
-from harness.report.numbers import amount, percent
+from harness.words import amount, percent
 
 
 def markdown_text(report: Report, figures: Figures) -> str:

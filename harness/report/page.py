@@ -15,7 +15,6 @@ from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
 from harness.report.html import pages
 from harness.report.inside import Glimpse
-from harness.report.numbers import amount, percent
 from harness.report.scatter_charts import scatter_chart
 from harness.report.strips import strips_of
 from harness.report.time_curve_charts import time_curve_chart
@@ -23,6 +22,7 @@ from harness.report.tuning_charts import front_charts, history_chart, importance
 from harness.report.tuning_lines import parallel_chart, slice_charts
 from harness.report.variants import runs_of
 from harness.report.waterfall import waterfall_svg, waterfalls
+from harness.words import amount, percent
 
 TEMPLATES = Path(__file__).parent / "templates"
 DRAW: Final = {

@@ -8,9 +8,9 @@ from typing import Final
 
 from harness.contracts import Dataset
 from harness.report.blocks import Column, Fact, Run, Table, Value, named
-from harness.report.numbers import NOTHING, duration, moment, percent
 from harness.report.store import Entry, Findings, ReportStore
 from harness.report.variants import TEST, VALIDATION, dataset_name, device_of
+from harness.words import NOTHING, duration, moment, percent
 
 PACKAGES: Final = ("harness", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "mlflow")
 COLUMNS: Final = (

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from harness.measure.calibration import Reliability, expected_calibration_error, reliability
 from harness.report.blocks import Run
-from harness.report.numbers import percent
 from harness.report.predictions import Member, Panel
 from harness.report.variants import runs_of
+from harness.words import percent
 
 WIDTH, HEIGHT = 190, 190
 LEFT, RIGHT, TOP, BOTTOM = 30, 6, 6, 24

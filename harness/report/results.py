@@ -16,7 +16,6 @@ from harness.contracts.metrics import (
     TEST_MACRO_F1,
 )
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.numbers import NOTHING, decimals_spread, points, scaled
 from harness.report.reasons import gaps_explained
 from harness.report.significance import NOTHING_KNOWN, Verdicts, interval_text
 from harness.report.variants import (
@@ -35,6 +34,7 @@ from harness.report.variants import (
     test_value,
     train_time,
 )
+from harness.words import NOTHING, decimals_spread, points, scaled
 
 CAPTION: Final = "Mean ± standard deviation over seeds [95 % interval], the best on the test set first"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.measure.pareto import pareto_front
-from harness.report.numbers import percent
-from harness.report.time_axis import SECONDS, time_text, time_tick_text
+from harness.report.time_axis import SECONDS
+from harness.words import duration, percent, round_duration
 
 Price = Literal["time", "parameters"]
 WIDTH, HEIGHT = 560, 320
@@ -52,7 +52,7 @@ class Scatter:
         """Return a price as it is shown."""
         if self.price == "parameters":
             return f"{cost:,.0f}"
-        return time_text(cost)
+        return duration(cost)
 
     def x(self, cost: float) -> float:
         """Return the place of a price, on a logarithmic scale."""
@@ -85,7 +85,7 @@ def axis_text(scatter: Scatter) -> str:
 def tick_text(scatter: Scatter, cost: float) -> str:
     """Return a price as it stands on the axis."""
     if scatter.price == "time":
-        return time_tick_text(cost)
+        return round_duration(cost)
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if cost >= size:
             return f"{cost / size:.3g}{letter}"

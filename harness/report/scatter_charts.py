@@ -11,7 +11,6 @@ from markupsafe import Markup
 from harness.measure.drawing import shortened
 from harness.report.charts import ticks
 from harness.report.label_places import NAME_LENGTH, Box, Label, around, between, first_free
-from harness.report.numbers import percent
 from harness.report.scatter import (
     BOTTOM,
     HEIGHT,
@@ -25,6 +24,7 @@ from harness.report.scatter import (
     front_corners,
     tick_text,
 )
+from harness.words import percent
 
 WITHIN: Final[Box] = (LEFT, 0, WIDTH, HEIGHT - BOTTOM + 6)
 

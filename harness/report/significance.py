@@ -17,9 +17,9 @@ from harness.measure.paired_tests import discordant, holm, mcnemar
 from harness.measure.power import needed
 from harness.measure.standard_errors import critical, errors_of_differences, errors_of_means, p_values, seed_spread
 from harness.measure.tiers import tiers
-from harness.report.numbers import amount, is_share, percent
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
+from harness.words import amount, is_share, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,9 +9,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from harness.report.numbers import percent, percent_spread
-from harness.report.spread import Spread
 from harness.report.variants import TEST, VALIDATION, Variant
+from harness.words import Spread, percent, percent_spread
 
 WIDTH: Final = 180
 HEIGHT: Final = 20

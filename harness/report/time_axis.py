@@ -1,10 +1,8 @@
-"""Times on a logarithmic axis: which of them are round, and how they are written."""
+"""Times on a logarithmic axis: which of them are round."""
 
 from __future__ import annotations
 
 from typing import Final
-
-from harness.report.numbers import duration
 
 SHORTEST: Final = 1e-3
 """Seconds: what the logarithmic scale shows of a fit that takes no time at all."""
@@ -19,22 +17,6 @@ FINE: Final = tuple(
     )
     for step in steps
 )
-
-
-def time_text(seconds: float) -> str:
-    """Return a time, from milliseconds on.
-
-    >>> time_text(0.0002), time_text(0.25), time_text(1.0), time_text(90)
-    ('1 ms or less', '250 ms', '1 s', '1 min 30 s')
-    """
-    if seconds <= SHORTEST:
-        return "1 ms or less"
-    return f"{seconds * 1000:.3g} ms" if seconds < 0.995 else duration(seconds).replace(".0 ", " ")
-
-
-def time_tick_text(seconds: float) -> str:
-    """Return a round time as it stands on an axis."""
-    return time_text(seconds).removesuffix(" 00 s").removesuffix(" 00 min")
 
 
 def round_times(early: float, late: float) -> tuple[float, ...]:

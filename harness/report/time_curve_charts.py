@@ -12,10 +12,10 @@ from markupsafe import Markup
 
 from harness.report.charts import ticks
 from harness.report.label_places import NAME_LENGTH, Box, Label, around, first_free, without_middle
-from harness.report.numbers import percent
 from harness.report.strips import span_of_groups
-from harness.report.time_axis import round_times, time_text, time_tick_text
+from harness.report.time_axis import round_times
 from harness.report.time_curves import Line, TimeCurve, TimeCurves
+from harness.words import duration, percent, round_duration
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 92, 16, 42
@@ -89,7 +89,7 @@ def _choices(curve: TimeCurve, scale: Scale) -> Iterator[Label]:
     seconds, accuracy = curve.mean[-1]
     x, y = scale.x(seconds), scale.y(accuracy)
     outside = [f"{percent(accuracy)} %"] if accuracy < scale.low else []
-    outside += [time_text(seconds)] if seconds < scale.early else []
+    outside += [duration(seconds)] if seconds < scale.early else []
     text = without_middle(curve.name, NAME_LENGTH) + (f": {', '.join(outside)}" if outside else "")
     for away in (0, 6, 12, 18, 24):
         yield from (Label(text, x + 8, y + 4 + side * away) for side in (-1, 1))
@@ -113,7 +113,7 @@ def _grid(scale: Scale) -> Iterator[Markup]:
         yield text.format(LEFT - 5, scale.y(value) + 3.5, value * 100)
     for seconds in round_times(scale.early, scale.late):
         mark = Markup('<path class="grid" d="M{0:.1f} {1}v4"/><text x="{0:.1f}" y="{2}">{3}</text>')
-        yield mark.format(scale.x(seconds), HEIGHT - BOTTOM, HEIGHT - BOTTOM + 16, time_tick_text(seconds))
+        yield mark.format(scale.x(seconds), HEIGHT - BOTTOM, HEIGHT - BOTTOM + 16, round_duration(seconds))
     axis = Markup('<text x="{}" y="{}">time of fitting, validation included, logarithmic</text>')
     yield axis.format((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8)
 
@@ -124,7 +124,7 @@ def _drawn(curve: TimeCurve, scale: Scale, look: str) -> Markup:
     parts.append(_polyline(curve.mean, scale, "mean"))
     seconds, accuracy = curve.mean[-1]
     dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="4"><title>{}</title></circle>')
-    said = f"{curve.name}: {percent(accuracy)} % after {time_text(seconds)}"
+    said = f"{curve.name}: {percent(accuracy)} % after {duration(seconds)}"
     parts.append(dot.format(scale.x(seconds), scale.y(accuracy), said))
     return Markup('<g class="{}">{}</g>').format(look, Markup("").join(parts))
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from harness.contracts.metrics import TRAIN_SECONDS
 from harness.measure.diagnosis import History, values_of
-from harness.report.numbers import percent
 from harness.report.sections.curves import Curves, curves_of
 from harness.report.store import Entry, ReportStore
-from harness.report.time_axis import SHORTEST, round_times, time_text, time_tick_text
+from harness.report.time_axis import SHORTEST, round_times
 from harness.report.variants import VALIDATION, Variant, dataset_name, device_of
+from harness.words import duration, percent, round_duration
 
 Line: TypeAlias = tuple[tuple[float, float], ...]
 """Seconds, never falling, and the accuracy then known, a share; a model without epochs has one such point."""
@@ -68,16 +68,16 @@ class TimeCurves:
         for limit in times[::-1][:: math.ceil(len(times) / TOLD)][::-1]:
             highest = max((point for point in points if point[0] <= limit), key=lambda point: point[1])
             reached.setdefault(highest[1:], limit)
-        told = [f"{name} {percent(top)} % by {time_tick_text(limit)}" for (top, name), limit in reached.items()]
+        told = [f"{name} {percent(top)} % by {round_duration(limit)}" for (top, name), limit in reached.items()]
         last, best = max(((each.mean[-1], each.name) for each in self.curves), key=lambda end: end[0][1])
-        end = f"the highest at its end is {best}, {percent(last[1])} % after {time_text(last[0])}"
+        end = f"the highest at its end is {best}, {percent(last[1])} % after {duration(last[0])}"
         return f"Highest so far: {', '.join(told)}; {end}."
 
     @property
     def ends(self) -> str:
         """Where each mean line ends."""
         last = [(each.name, *each.mean[-1]) for each in self.curves]
-        return ", ".join(f"{name} {percent(accuracy)} % after {time_text(seconds)}" for name, seconds, accuracy in last)
+        return ", ".join(f"{name} {percent(accuracy)} % after {duration(seconds)}" for name, seconds, accuracy in last)
 
 
 def time_curves(

@@ -7,9 +7,9 @@ from typing import Final
 
 from harness.contracts import Tuning
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.numbers import amount, duration
 from harness.report.tuning_figures import distinct_runs
 from harness.report.tuning_words import SAMPLERS, count_of_kinds
+from harness.words import amount, duration
 
 LEVEL: Final = 1.1
 """Budgets count as equal up to this ratio of the largest to the smallest."""

@@ -12,9 +12,9 @@ from harness.measure.drawing import shortened
 from harness.measure.tuning_axes import Axis, score_axis, short_titles
 from harness.measure.tuning_history import LEGEND, MARKS
 from harness.measure.tuning_points import Kind, front, goal_text, points_of, ranking, running_best, winner_of
-from harness.report.numbers import amount
 from harness.report.tuning_figures import confirmation_of, figure_text
 from harness.report.tuning_svg import Frame, legend, marks, scrolled, steps
+from harness.words import amount
 
 WIDE: Final = Frame(640, 250)
 SQUARE: Final = Frame(360, 260, left=48)

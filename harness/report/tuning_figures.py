@@ -12,8 +12,8 @@ from harness.contracts.metrics import PEAK_BYTES
 from harness.measure.tuning_axes import short_titles, value_text
 from harness.measure.tuning_points import METRICS, sign_of
 from harness.report.blocks import Value
-from harness.report.numbers import NOTHING, is_share, metric_text, points
 from harness.spec import flatten
+from harness.words import NOTHING, is_share, metric_text, points
 
 MEGABYTE: Final = 1e6
 

@@ -10,12 +10,11 @@ from typing import Final
 from harness.contracts import Tuning
 from harness.measure.tuning_points import winner_of
 from harness.report.blocks import Column, Table, Value, named
-from harness.report.numbers import NOTHING, amount, metric_spread, unit_of
-from harness.report.spread import spread_of
 from harness.report.store import Entry
 from harness.report.tuning_figures import confirmation_of, difference_text, figure_text
 from harness.report.tuning_words import SAMPLERS
 from harness.report.variants import TEST
+from harness.words import NOTHING, amount, metric_spread, spread_of, unit_of
 
 COLUMNS: Final = (
     Column("experiment", numeric=False),

@@ -11,9 +11,9 @@ from harness.measure.drawing import shortened
 from harness.measure.tuning_axes import ABSENT, Axis, axes_of, score_axis, value_text
 from harness.measure.tuning_parallel import jittered, line_of
 from harness.measure.tuning_points import goal_text, ranking, strong_and_weak, winner_of
-from harness.report.numbers import amount
 from harness.report.tuning_figures import figure_text
 from harness.report.tuning_svg import Frame, legend, lines, marks, scrolled
+from harness.words import amount
 
 STEP: Final = 112
 TOP, DEEP, BOTTOM = 34, 210, 18

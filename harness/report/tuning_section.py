@@ -11,12 +11,12 @@ from harness.contracts import Tuning
 from harness.measure.tuning_axes import short_titles
 from harness.measure.tuning_points import ranking
 from harness.report.blocks import Fact, Table
-from harness.report.numbers import amount
 from harness.report.store import Entry, Findings, Tuned
 from harness.report.tuning_budgets import budgets_table, untuned_text
 from harness.report.tuning_gains import gains_table
 from harness.report.tuning_tables import confirmation_table, settings_table, trials_table
 from harness.report.tuning_words import story
+from harness.words import amount
 
 TRIALS_A_DIMENSION: Final = 10
 """Fewer complete trials for each dimension, and importances are a guess (a rule of thumb)."""

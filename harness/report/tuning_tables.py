@@ -11,8 +11,8 @@ from harness.contracts import Confirmation, TrialFound, Tuning
 from harness.measure.tuning_axes import short_titles, value_text
 from harness.measure.tuning_points import front, ranking, sign_of, winner_of
 from harness.report.blocks import Column, Run, Table, Value, named
-from harness.report.numbers import NOTHING, amount, duration
 from harness.report.tuning_figures import difference_text, figure_title, figure_value, own_settings
+from harness.words import NOTHING, amount, duration
 
 BEST: Final = 10
 MOST_OF_FRONT: Final = 50

@@ -9,10 +9,10 @@ from harness.contracts import TrialFound, Tuning
 from harness.measure.tuning_axes import short_titles
 from harness.measure.tuning_points import METRICS, front, goal_text, ranking, winner_of
 from harness.report.blocks import Fact
-from harness.report.numbers import amount, duration, percent
 from harness.report.store import Entry
 from harness.report.tuning_figures import confirmation_of, difference_text, figure_text, gain, mean_text, settings_text
 from harness.report.variants import TEST
+from harness.words import amount, duration, percent
 
 SAMPLERS: Final = {
     "random": "random search",

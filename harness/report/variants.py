@@ -21,9 +21,18 @@ from harness.contracts.metrics import (
     VAL_ACCURACY,
 )
 from harness.report.blocks import Run, Value, named
-from harness.report.numbers import NOTHING, amount, duration_spread, percent_spread, rate_spread, size_spread, whole
-from harness.report.spread import Spread, spread_of
 from harness.report.store import Entry, Findings, ReportStore
+from harness.words import (
+    NOTHING,
+    Spread,
+    amount,
+    duration_spread,
+    percent_spread,
+    rate_spread,
+    size_spread,
+    spread_of,
+    whole,
+)
 
 
 @dataclass(frozen=True, slots=True)

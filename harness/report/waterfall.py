@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 from harness.measure.drawing import shortened
 from harness.report.ablations import ABOVE, FIRST, TITLES, Effects
 from harness.report.charts import ticks
-from harness.report.numbers import points
 from harness.report.variants import TEST, VALIDATION
+from harness.words import points
 
 WIDTH: Final = 560
 LABELS: Final = 150

@@ -13,8 +13,8 @@ from harness.spec.dimensions import dimension
 from harness.spec.experiments import Assignment, Draft, Experiment, assignment
 from harness.spec.fixed import free
 from harness.spec.identity import canonical
-from harness.spec.naming import value_text
 from harness.spec.nodes import Fields, Node, Problems, Scalar, child, plain
+from harness.words import value_text
 
 _SEED: Final = (
     "a search must not vary the seed: the trials would not be comparable; objective.seeds averages over several"

@@ -14,9 +14,9 @@ from pydantic import JsonValue
 from harness.plugins import Catalog
 from harness.spec.experiments import Assignment, Draft, Experiment, assignment, assignments_of
 from harness.spec.matching import matches
-from harness.spec.naming import label, value_text
 from harness.spec.nodes import Fields, Items, Mark, Node, Problems, child, joined, name_in, plain
 from harness.spec.paths import wrong_path
+from harness.words import label, value_text
 
 MOST_VARIANTS: Final = 100_000
 _Row: TypeAlias = tuple[Assignment, ...]

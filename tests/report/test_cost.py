@@ -42,7 +42,7 @@ def test_the_front_is_marked_in_the_table_and_told_in_words(store: KeptStore) ->
     study(store, slow=100.0, quick=1.0, poor=10.0)
     found = cost(store)
     assert [chart.price for chart in found.charts] == ["time", "parameters"]
-    assert found.charts[0].words == "On the front: quick (80.00 %, 1 s), slow (90.00 %, 1 min 40 s)."
+    assert found.charts[0].words == "On the front: quick (80.00 %, 1.0 s), slow (90.00 %, 1 min 40 s)."
     assert [row[4].text for row in found.table.rows] == ["time, parameters", "time", "-"]
 
 

@@ -7,7 +7,7 @@ from harness.contracts import Cell
 from harness.errors import MatrixError
 from harness.plugins import Catalog
 from harness.spec import cell_from_yaml, cell_to_yaml, flatten, varied
-from harness.spec.naming import short_names, value_text
+from harness.words import short_names, value_text
 from tests.spec.conftest import Load
 
 TEXT = """\

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
-from harness.data.listing import require_existing
-from harness.errors import DataError
+from harness.errors import DataError, nearest
+from harness.words import SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,23 @@ class Places:
             return require_existing(given, split)
         except DataError as error:
             raise DataError(f"{self.missing(split)}: {error}") from error
+
+
+def require_existing(path: Path, option: str) -> Path:
+    """Return the path; raises DataError with the nearest name where nothing is there."""
+    if path.exists():
+        return path
+    parent = path.parent
+    names = [each.name for each in parent.iterdir()] if parent.is_dir() else []
+    guess = nearest(path.name, names)
+    is_short = len(names) <= SHOWN or guess.startswith("; did you mean")
+    raise DataError(f"{option} {path}: no such file or folder{guess if is_short else ''}")
+
+
+def stamp_of(files: Iterable[Path]) -> str:
+    """Return a text that changes when any of the files moves, grows or is written again."""
+    digest = sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -14,8 +14,8 @@ import numpy as np
 
 from harness.contracts import LabeledImages
 from harness.data.download import RemoteFile, download
-from harness.data.listing import listed
 from harness.errors import DataError
+from harness.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from harness.data.decode import MANY, Item
-from harness.data.listing import listed
 from harness.errors import DataError
+from harness.words import listed
 
 _NO_IMAGES: Final = {"thumbs.db", "desktop.ini"}
 """What file browsers leave behind; names that begin with a dot are passed over too."""

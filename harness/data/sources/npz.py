@@ -15,8 +15,7 @@ from pydantic import model_validator
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.images import fitted
 from harness.data.labels import class_names, encode_labels
-from harness.data.listing import stamp_of
-from harness.data.sources._places import Places
+from harness.data.sources._places import Places, stamp_of
 from harness.errors import DataError, nearest
 
 if TYPE_CHECKING:

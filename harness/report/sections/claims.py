@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from harness.contracts import Claim
 from harness.report.blocks import Column, Section, Table, Value, named
 from harness.report.context import Context
-from harness.report.numbers import NOTHING, is_share, metric_spread, metric_text, points, unit_of
-from harness.report.spread import Spread
 from harness.report.variants import Variant, by_device, dataset_name, depends_on_device, distinct_variants, linked_name
+from harness.words import NOTHING, Spread, is_share, metric_spread, metric_text, points, unit_of
 
 COLUMNS = (
     Column("claim for", numeric=False),

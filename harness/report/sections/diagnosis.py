@@ -30,12 +30,12 @@ from harness.measure.diagnosis import (
 )
 from harness.report.blocks import Column, Fact, Facts, Fold, Section, Table, Text, Tone, Value, named
 from harness.report.context import PICTURED, Context
-from harness.report.numbers import NOTHING, amount, duration, percent, points
 from harness.report.predictions import PredictionFiles
 from harness.report.sections.curves import Curves, all_curves
 from harness.report.sections.remedies import Around, remedies
 from harness.report.store import Entry
 from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, linked_name, mean_or_least
+from harness.words import NOTHING, amount, duration, percent, points
 
 COLUMNS: Final = (
     Column("experiment", numeric=False),
