@@ -10,8 +10,8 @@ from rich.text import Text
 
 from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
 from harness.cli.console import print_json, results, table
+from harness.cli.options import Audit
 from harness.cli.report import report_folder
-from harness.cli.requests import Audit
 from harness.cli.stores import store_to_read
 from harness.cli.studies import study_name
 from harness.contracts import Opening
@@ -28,7 +28,7 @@ def perform(asked: Audit) -> int:
         InputError: the matrix file names no study, or it was never run.
         StoreError: the store cannot be read.
     """
-    study = study_name(asked.path)
+    study = study_name(asked.matrix)
     store = store_to_read(asked.home)
     evidence = gather_evidence(store, study, asked.report or report_folder(store, study))
     if asked.json:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.cli.compared import Comparison, Difference, Paired, compare, folded
 from harness.cli.console import print_json, results, table, tell
-from harness.cli.run_requests import Compare
+from harness.cli.options import Compare
 from harness.cli.stores import store_to_read
 from harness.track.finding import find_run
 from harness.words import METRIC_ORDER, difference_of, value_of
@@ -35,7 +35,7 @@ def perform(asked: Compare) -> int:
         InputError: there is no such run, or several could be meant.
     """
     store = store_to_read(asked.home)
-    found = compare(store, find_run(store, asked.a), find_run(store, asked.b), asked.split)
+    found = compare(store, find_run(store, asked.run), find_run(store, asked.other), asked.split)
     if asked.json:
         print_json(_as_json(found))
         return 0

@@ -9,7 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from harness.cli.console import print_json, results, table, tell
-from harness.cli.requests import Data
+from harness.cli.options import Data
 from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
 from harness.data.leakage import Leakage, Twin, Twins
@@ -30,7 +30,7 @@ def perform(asked: Data) -> int:
         DataError: the training split cannot be had or is at fault.
     """
     catalog = Catalog(asked.plugins)
-    cache = asked.home / "cache"
+    cache = asked.cache
     found = [describe(dataset, catalog, cache) for dataset in datasets_of(asked, catalog)]
     if asked.json:
         print_json([each.model_dump(mode="json") for each in found])

@@ -18,7 +18,7 @@ import psutil
 from rich.text import Text
 
 from harness.cli.console import print_json, results, table
-from harness.cli.requests import Doctor
+from harness.cli.options import Doctor
 from harness.errors import StoreError
 from harness.track import open_store
 from harness.track.environment import processor_name, usable_cores

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.cli.console import print_json, results, say, table
+from harness.cli.options import Export
 from harness.cli.report import shown_path
-from harness.cli.run_requests import Export
 from harness.cli.stores import store_to_read
 from harness.errors import InputError
 from harness.export import Bundle, write_bundle

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
+from harness.cli.options import Gc
 from harness.cli.report import shown_path
-from harness.cli.run_requests import Gc
 from harness.cli.stores import store_to_read
 from harness.execute.leftovers import Leftover, leftovers, remove
 from harness.plugins import Catalog
@@ -31,7 +31,7 @@ def perform(asked: Gc) -> int:
         InputError: nothing was ever run in this home.
         StoreError: the store cannot be reached or read.
     """
-    found = leftovers(_stores(asked), asked.home / "cache", Catalog(asked.plugins))
+    found = leftovers(_stores(asked), asked.cache, Catalog(asked.plugins))
     outcomes = [Outcome(each, not asked.dry_run and remove(each)) for each in found]
     if asked.json:
         print_json(_as_json(outcomes, asked.dry_run))

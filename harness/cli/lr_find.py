@@ -11,8 +11,8 @@ import torch
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
+from harness.cli.options import LrFind
 from harness.cli.report import shown_path
-from harness.cli.run_requests import LrFind
 from harness.contracts import Placed
 from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest
@@ -42,8 +42,8 @@ def perform(asked: LrFind) -> int:
         InputError: the file is wrong, there is no such experiment, or its model is not trained by a recipe.
         TrainingError: the loss is not finite from the start.
     """
-    catalog = Catalog(asked.matrix.plugins)
-    study = load_study(asked.matrix.path, catalog, asked.matrix.overrides)
+    catalog = Catalog(asked.plugins)
+    study = load_study(asked.matrix, catalog, asked.override)
     placed = _chosen(study, asked.experiment)
     found = _tested(placed, asked, catalog)
     path = asked.output or asked.home / "reports" / study.name / PICTURE
@@ -79,7 +79,7 @@ def _chosen(study: Study, experiment: str) -> Placed:
 
 def _tested(placed: Placed, asked: LrFind, catalog: Catalog) -> RangeTest:
     cell = placed.cell
-    splits = load_splits(cell.dataset, catalog, asked.home / "cache")
+    splits = load_splits(cell.dataset, catalog, asked.cache)
     device = torch.device(choose_device(asked.device))
     classifier = build_classifier(cell, task_of(splits.classes, splits.train), catalog, device)
     assert isinstance(classifier, NetworkClassifier)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.models import list_models, show_models
-from harness.cli.requests import Models
+from harness.cli.options import Models
 from harness.cli.sizes import plain_task, size_of
 from harness.errors import InputError
 from harness.plugins import Catalog
@@ -11,9 +11,8 @@ from harness.plugins import Catalog
 
 def perform(asked: Models) -> int:
     """List the models with the parameters they have for images as asked for."""
-    assert asked.parameters is not None
     catalog = Catalog(asked.plugins)
-    task = plain_task(asked.parameters.shape, asked.parameters.classes)
+    task = plain_task(asked.image_shape, asked.classes)
     lines = list_models(catalog)
     counted: dict[str, int | None] = {}
     for line in lines:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from harness.cli.console import print_json, results, table
-from harness.cli.requests import Models
+from harness.cli.dispatch import work_of
+from harness.cli.options import Models
 from harness.plugins import Catalog
 from harness.words import whole
 
@@ -26,6 +27,9 @@ class ModelLine:
 
 def perform(asked: Models) -> int:
     """List the models."""
+    if asked.parameters:
+        counted: int = work_of("model_sizes").perform(asked)  # imports torch
+        return counted
     show_models(list_models(Catalog(asked.plugins)), asked.json)
     return 0
 

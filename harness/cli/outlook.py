@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.cli.cost import Bill, Crew, bill_of, cells_to_run, crew_for
+from harness.cli.options import Work
 from harness.cli.rates import Rates, rates_of
-from harness.cli.requests import Run
 from harness.contracts import CellState, PlannedCell, StudyPlan
 from harness.execute.planning import states
 from harness.execute.settings import choose_devices
@@ -38,7 +38,7 @@ def _estimated(planned: PlannedCell, outlook: Outlook, is_to_run: bool) -> Plann
     return planned.model_copy(update={"tags": {**planned.tags, "harness.estimated_seconds": f"{seconds:.3f}"}})
 
 
-def look_ahead(asked: Run, plan: StudyPlan, store: Store | None) -> Outlook:
+def look_ahead(asked: Work, plan: StudyPlan, store: Store | None, stale: bool = False) -> Outlook:
     """Return what is left to do; without a store that is everything.
 
     Raises:
@@ -47,6 +47,6 @@ def look_ahead(asked: Run, plan: StudyPlan, store: Store | None) -> Outlook:
     devices = choose_devices(asked.device)
     standing = states(plan, store) if store else tuple(CellState(each, "missing") for each in plan.cells)
     rates = rates_of(store.records(plan.study) if store else (), devices[0])
-    todo = cells_to_run(standing, asked.stale)
+    todo = cells_to_run(standing, stale)
     crew = crew_for(asked.workers, asked.executor, devices, usable_cores(), len(todo))
     return Outlook(standing, todo, crew, rates, bill_of(todo, rates, crew.sure))

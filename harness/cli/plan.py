@@ -12,10 +12,10 @@ from rich.text import Text
 from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.cost import disk_bytes
 from harness.cli.dispatch import work_of
+from harness.cli.options import Plan
 from harness.cli.outlook import Outlook, look_ahead
 from harness.cli.planned_sizes import sizes_of
 from harness.cli.presence import absent_datasets
-from harness.cli.requests import Run
 from harness.cli.sizes import Size
 from harness.cli.stores import existing_store
 from harness.contracts import CellState
@@ -44,18 +44,18 @@ class Row:
     seconds: float | None
 
 
-def perform(asked: Run) -> int:
+def perform(asked: Plan) -> int:
     """Print the plan as a table or as JSON; exit code 0 whatever is left to do.
 
     Raises:
         InputError: the matrix file has problems, or a data set cannot be used.
     """
-    catalog = Catalog(asked.matrix.plugins)
-    study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
+    catalog = Catalog(asked.plugins)
+    study = load_study(asked.matrix, catalog, asked.override, asked.only)
     absent = absent_datasets((placed.cell.dataset for placed in study.cells), catalog, asked.cache)
     here = tuple(placed for placed in study.cells if placed.cell.dataset.name not in absent)
     plan = make_plan(replace(study, cells=here), catalog, asked.cache)
-    outlook = look_ahead(asked, plan, existing_store(asked.store_home))
+    outlook = look_ahead(asked, plan, existing_store(asked.store_home), asked.stale)
     sizes = sizes_of(plan.cells, catalog, asked.cache)
     rows = [_row(state, sizes[state.planned.key], outlook) for state in outlook.states]
     parameters = {row.key: row.parameters for row in rows}
@@ -75,7 +75,7 @@ def perform(asked: Run) -> int:
     return 0
 
 
-def _studies(asked: Run, study: Study, catalog: Catalog, outlook: Outlook) -> tuple[StudyOutlook, ...]:
+def _studies(asked: Plan, study: Study, catalog: Catalog, outlook: Outlook) -> tuple[StudyOutlook, ...]:
     """Return what is left of the tuning studies; without any, Optuna is not imported."""
     if not study.tune:
         return ()

@@ -11,7 +11,7 @@ import numpy as np
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
-from harness.cli.run_requests import Predict
+from harness.cli.options import Predict
 from harness.cli.stores import store_to_read
 from harness.data.pictures import Picture, Unreadable, files_below, read_picture
 from harness.measure.scores import log_softmax

@@ -10,7 +10,7 @@ from typing import Final
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table, tell
-from harness.cli.requests import Report
+from harness.cli.options import Report
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name
 from harness.errors import InputError
@@ -27,7 +27,7 @@ def perform(asked: Report) -> int:
     Raises:
         InputError: the matrix file names no study, or nothing of it was run.
     """
-    study = study_name(asked.path)
+    study = study_name(asked.matrix)
     store = existing_store(asked.home)
     if store is None:
         raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to report")

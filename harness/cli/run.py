@@ -12,10 +12,10 @@ from harness.cli.board import Board
 from harness.cli.console import messages, print_json, say
 from harness.cli.cost import Crew, disk_bytes, refuse_disk, refuse_hours
 from harness.cli.dispatch import INTERRUPTED, work_of
+from harness.cli.options import Run
 from harness.cli.outlook import Outlook, look_ahead, with_estimates
 from harness.cli.progress import watching
 from harness.cli.report import print_results, report_folder, shown_path
-from harness.cli.requests import Run
 from harness.cli.stores import existing_store
 from harness.cli.tune import as_json as study_as_json
 from harness.cli.tune import exit_code as studies_exit_code
@@ -86,10 +86,10 @@ def worst(*codes: int) -> int:
 
 
 def _prepare(asked: Run) -> Prepared:
-    catalog = Catalog(asked.matrix.plugins)
-    study = load_study(asked.matrix.path, catalog, asked.matrix.overrides, asked.matrix.only)
+    catalog = Catalog(asked.plugins)
+    study = load_study(asked.matrix, catalog, asked.override, asked.only)
     plan = make_plan(study, catalog, asked.cache)
-    outlook = look_ahead(asked, plan, existing_store(asked.store_home))
+    outlook = look_ahead(asked, plan, existing_store(asked.store_home), asked.stale)
     studies = look_at(asked, study, catalog, outlook.rates)
     refuse_hours(outlook.bill.seconds + seconds_of(studies, outlook.crew.sure), plan.budget.hours)
     if plan.budget.disk_gb is not None:
@@ -123,7 +123,7 @@ def _settings(asked: Run, prepared: Prepared, crew: Crew) -> RunSettings:
         fail_fast=asked.fail_fast,
         smoke=asked.smoke,
         rerun_stale=asked.stale,
-        plugins=tuple(folder.absolute() for folder in asked.matrix.plugins),
+        plugins=tuple(folder.absolute() for folder in asked.plugins),
         cache=asked.cache.absolute(),
     )
 
@@ -158,11 +158,11 @@ def _incomplete(asked: Run, prepared: Prepared) -> int:
     """Return 3 if --only left cells of the file out that are not done, else 0."""
     if not prepared.plan.partial:
         return 0
-    whole = load_study(asked.matrix.path, prepared.catalog, asked.matrix.overrides)
+    whole = load_study(asked.matrix, prepared.catalog, asked.override)
     standing = states(make_plan(whole, prepared.catalog, asked.cache), prepared.store)
     left = sum(state.state not in {"done", "stale"} for state in standing)
     if left:
-        say(f"{left} of the {len(standing)} cells of {asked.matrix.path} are not done (--only)")
+        say(f"{left} of the {len(standing)} cells of {asked.matrix} are not done (--only)")
     return 3 if left else 0
 
 

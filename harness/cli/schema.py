@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.console import print_json
-from harness.cli.requests import Schema
+from harness.cli.options import Schema
 from harness.plugins import Catalog
 from harness.spec import json_schema
 

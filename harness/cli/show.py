@@ -14,7 +14,7 @@ from rich.text import Text
 from torch.nn import Module
 
 from harness.cli.console import print_json, results, table
-from harness.cli.requests import Show
+from harness.cli.options import Show
 from harness.cli.sizes import network_of, plain_task
 from harness.errors import InputError, nearest
 from harness.plugins import Catalog
@@ -32,9 +32,9 @@ def perform(asked: Show) -> int:
     """
     catalog = Catalog(asked.plugins)
     declared = catalog.declare("model", asked.model)
-    model = _checked(asked.model, declared, catalog, _options(asked.model, declared, asked.options))
-    shape = asked.images.shape
-    network = network_of(model, plain_task(shape, asked.images.classes))
+    model = _checked(asked.model, declared, catalog, _options(asked.model, declared, asked.option))
+    shape = asked.image_shape
+    network = network_of(model, plain_task(shape, asked.classes))
     if asked.json:
         print_json({"model": asked.model, "options": model.model_dump(mode="json"), **_as_json(network, shape)})
         return 0

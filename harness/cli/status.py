@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
-from harness.cli.requests import Status
+from harness.cli.options import Status
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name, study_names
 from harness.execute.locks import is_alive
@@ -49,12 +49,12 @@ def perform(asked: Status) -> int:
         StoreError: the store cannot be reached or read.
     """
     store = existing_store(asked.home)
-    names = () if store is None else (study_name(asked.path),) if asked.path else study_names(store)
+    names = () if store is None else (study_name(asked.matrix),) if asked.matrix else study_names(store)
     found = [] if store is None else [status_of(store, name) for name in names]
     if asked.json:
         print_json([asdict(each) for each in found])
     elif not any(each.cells for each in found):
-        say(f"nothing was run in {asked.home} yet" if not asked.path else f"nothing of {asked.path} was run yet")
+        say(f"nothing was run in {asked.home} yet" if not asked.matrix else f"nothing of {asked.matrix} was run yet")
     else:
         _print(found)
     return 0

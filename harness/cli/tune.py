@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from harness.cli.console import print_json, say
 from harness.cli.dispatch import INTERRUPTED
+from harness.cli.options import Tune
 from harness.cli.outlook import look_ahead
 from harness.cli.report import print_results, report_folder, shown_path
-from harness.cli.requests import Tune
 from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
@@ -28,36 +28,36 @@ def perform(asked: Tune) -> int:
         InputError: the matrix file has problems, there is no such study, or it cannot go on as asked.
         StoreError: a store cannot be reached.
     """
-    run = asked.run
-    catalog = Catalog(run.matrix.plugins)
-    study = load_study(run.matrix.path, catalog, run.matrix.overrides, run.matrix.only)
+    catalog = Catalog(asked.plugins)
+    study = load_study(asked.matrix, catalog, asked.override, asked.only)
     chosen = _chosen(study, asked.name)
-    plan = make_plan(study, catalog, run.cache)
-    store = open_store(run.store_home)
-    outlook = look_ahead(run, plan, store)
-    grounds = grounds_of(chosen, catalog, store, run.cache, run.smoke)
-    crew = studies_crew(run.workers, run.executor, outlook.crew.devices, grounds)
+    plan = make_plan(study, catalog, asked.cache)
+    store = open_store(asked.store_home)
+    outlook = look_ahead(asked, plan, store)
+    grounds = grounds_of(chosen, catalog, store, asked.cache, asked.smoke)
+    crew = studies_crew(asked.workers, asked.executor, outlook.crew.devices, grounds)
     settings = RunSettings(
         home=store.home,
-        device=run.device,
+        device=asked.device,
         workers=crew.workers,
         packed=crew.packed,
-        retry=run.retry,
-        smoke=run.smoke,
-        plugins=tuple(folder.absolute() for folder in run.matrix.plugins),
-        cache=run.cache.absolute(),
+        retry=asked.retry,
+        fail_fast=asked.fail_fast,
+        smoke=asked.smoke,
+        plugins=tuple(folder.absolute() for folder in asked.plugins),
+        cache=asked.cache.absolute(),
     )
     note_plan(plan, store, settings)
-    outcomes = list(run_studies(grounds, How(settings, crew, run.executor, run.verbosity)))
+    outcomes = list(run_studies(grounds, How(settings, crew, asked.executor, asked.verbosity)))
     code = exit_code(outcomes)
     folder = report_folder(store, study.name)
     if any(each.state != "skipped" for each in outcomes) or not (folder / "index.html").exists():
         write_report(store, study.name, folder)
-    if run.json:
+    if asked.json:
         print_json({"study": study.name, "exit_code": code, "tune": [as_json(each) for each in outcomes]})
         return code
     print_results(summary_rows(store, study.name))
-    if run.verbosity >= 0:
+    if asked.verbosity >= 0:
         say(f"report:  {shown_path(folder / 'index.html')}")
     return code
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from harness.cli.options import Work
 from harness.cli.rates import Rates
-from harness.cli.requests import Run
 from harness.cli.stores import existing_store
 from harness.cli.tune_progress import most_fits
 from harness.cli.tuning import grounds_of
@@ -45,7 +45,7 @@ class StudyOutlook:
         return f"{head}, up to {amount(self.fits, 'fit')} to go, {time}"
 
 
-def look_at(asked: Run, study: Study, catalog: Catalog, rates: Rates) -> tuple[StudyOutlook, ...]:
+def look_at(asked: Work, study: Study, catalog: Catalog, rates: Rates) -> tuple[StudyOutlook, ...]:
     """Return the outlook of each study; nothing is created.
 
     Raises:

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final
 
 from harness.cli.console import results, say
-from harness.cli.requests import Ui
+from harness.cli.options import Ui
 from harness.cli.stores import existing_store
 from harness.errors import InputError, StoreError
 from harness.execute.interrupts import Interrupts

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from harness.cli.console import results
-from harness.cli.requests import Matrix
+from harness.cli.options import Validate
 from harness.plugins import Catalog
 from harness.spec import load_study
 from harness.words import amount
 
 
-def perform(asked: Matrix) -> int:
+def perform(asked: Validate) -> int:
     """Say how many cells the file makes.
 
     Raises:
         MatrixError: the file has problems; all of them are in the message.
     """
-    study = load_study(asked.path, Catalog(asked.plugins), asked.overrides, asked.only)
+    study = load_study(asked.matrix, Catalog(asked.plugins), asked.override, asked.only)
     experiments = {place.experiment for placed in study.cells for place in placed.places}
     experiments -= {ablation.name for ablation in study.ablations}
     tuned = f", {amount(len(study.tune), 'experiment')} to tune" if study.tune else ""

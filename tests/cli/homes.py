@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
-from harness.cli.commands import app
+from harness.cli.options import app
 from harness.contracts import SilentWatcher
 from harness.data import open_test
 from harness.execute.driver import run_plan

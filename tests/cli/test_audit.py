@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness.cli.commands import app
+from harness.cli.options import app
 from harness.track import Store, open_store
 from tests.audit.studies import FINAL, STUDY, forge_opening, log_search
 

@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from harness.cli.gc import perform
-from harness.cli.run_requests import Gc
+from harness.cli.options import Gc
 from harness.execute.leftovers import leftovers, remove
 from harness.execute.locks import folder_of, take
 from harness.plugins import Catalog
@@ -193,7 +193,7 @@ def test_an_empty_home_is_told_and_not_made(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_names_the_places_below_the_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert perform(Gc(home, dry_run=True, plugins=(), json=False)) == 0
+    assert perform(Gc(home=home, dry_run=True)) == 0
     shown = capsys.readouterr()
     assert f"checkpoints/{record_of(home, 'cnn s0').key}" in shown.out
     assert "nothing was removed" in shown.err

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from harness.cli.commands import app
+from harness.cli.options import app
 
 MATRIX = """\
 version: 1

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner, Result
 
-from harness.cli.commands import app
+from harness.cli.options import app
 from harness.track import open_store
 
 MATRIX = """\
