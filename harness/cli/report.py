@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from harness.cli.studies import study_name
 from harness.errors import InputError
 from harness.report import SummaryRow, write_report
 from harness.track import Store
+from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
 
 _WIDE: Final = 110
 """From this many columns on the table has all its columns."""
@@ -49,28 +50,36 @@ def report_folder(store: Store, study: str) -> Path:
 def print_results(rows: Sequence[SummaryRow]) -> None:
     """Print the results table on stdout, with what is wrong with a row below it."""
     out = results()
-    columns = _columns(out.width)
+    columns = [*_COLUMNS, *(_MORE if out.width >= _WIDE else {})]
     shown = table("experiment", *columns, right=tuple(columns))
     for row in rows:
-        shown.add_row(Text(row.experiment), *(getattr(row, field) for field in columns.values()))
+        shown.add_row(Text(row.experiment), *({**_COLUMNS, **_MORE}[column](row) for column in columns))
     out.print(shown)
     for row in rows:
         for note in row.notes:
             tell(out, f"{row.experiment}: {note}", style="yellow")
 
 
-def _columns(width: int) -> dict[str, str]:
-    """Return the columns beside the experiment's name, title and field: those that there is room for."""
-    columns = {
-        "tier": "tier",
-        "test %": "test_accuracy",
-        "val %": "val_accuracy",
-        "parameters": "parameters",
-        "train": "train_time",
-    }
-    if width >= _WIDE:
-        columns |= {"macro F1 %": "test_macro_f1", "finished": "cells"}
-    return columns
+def _train_time(row: SummaryRow) -> str:
+    spreads = list(row.train_seconds.values())
+    return "mixed" if len(spreads) > 1 else duration_spread(spreads[0] if spreads else None)
+
+
+def _test(row: SummaryRow, spread: Spread | None) -> str:
+    return "sealed" if row.test == "sealed" else percent_spread(spread)
+
+
+_COLUMNS: Final[Mapping[str, Callable[[SummaryRow], str]]] = {
+    "tier": lambda row: NOTHING if row.tier is None else str(row.tier),
+    "test %": lambda row: _test(row, row.test_accuracy),
+    "val %": lambda row: percent_spread(row.val_accuracy),
+    "parameters": lambda row: whole(row.parameters),
+    "train": _train_time,
+}
+_MORE: Final[Mapping[str, Callable[[SummaryRow], str]]] = {
+    "macro F1 %": lambda row: _test(row, row.test_macro_f1),
+    "finished": lambda row: f"{row.cells_finished}/{row.cells_planned}",
+}
 
 
 def shown_path(path: Path) -> str:

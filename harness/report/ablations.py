@@ -12,9 +12,8 @@ import numpy as np
 from harness.contracts import Ablation
 from harness.contracts.metrics import TEST_ACCURACY_TTA
 from harness.report.blocks import Column, Table, Value
-from harness.report.comparisons import interval_points
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
-from harness.report.significance import Pair, tested, with_intervals
+from harness.report.significance import Pair, interval_points, tested, with_intervals
 from harness.report.store import Findings
 from harness.report.variants import (
     TEST,

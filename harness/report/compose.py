@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
 from harness.report.blocks import Fact, Section, Table
-from harness.report.comparisons import pairs_tables
 from harness.report.confusions import Confusions, confusions_of
 from harness.report.context import Context
 from harness.report.cost import Cost, cost_of
@@ -18,7 +17,6 @@ from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
 from harness.report.next_steps import next_steps
 from harness.report.provenance import cells_table, facts, failures, train_seconds
-from harness.report.results import results_table
 from harness.report.sections import sections_of
 from harness.report.sections.curves import Curves, all_curves
 from harness.report.sections.diagnosis import all_diagnosed
@@ -44,9 +42,7 @@ class Report:
     """What to try next, empty where nothing is known."""
     glance: tuple[Fact, ...]
     variants: tuple[Variant, ...]
-    results: Table
     verdicts: Verdicts
-    comparisons: tuple[Table, ...]
     ledger: LedgerSummary
     duplicates: tuple[Duplicates, ...]
     ablations: tuple[Table, ...]
@@ -82,9 +78,7 @@ def compose(context: Context) -> Report:
         next_steps=next_steps(variants, context.once(all_diagnosed), known),
         glance=_glance(findings),
         variants=context.variants,
-        results=results_table(variants, plan.report.baseline, known),
         verdicts=known,
-        comparisons=pairs_tables(known.sets),
         ledger=ledger,
         duplicates=duplicates,
         ablations=tuple(map(effects_table, effects)),

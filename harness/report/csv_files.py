@@ -16,7 +16,7 @@ from harness.contracts.metrics import (
     TEST_MACRO_F1,
 )
 from harness.report.ablations import Effects
-from harness.report.significance import NOTHING_KNOWN, Verdicts
+from harness.report.significance import NOTHING_KNOWN, Pair, Significance, Verdicts
 from harness.report.store import Entry, Findings
 from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants
 from harness.spec import flatten
@@ -54,6 +54,11 @@ def cells_csv(findings: Findings) -> str:
 def ablations_csv(effects: Sequence[Effects]) -> str:
     """Return one row for each comparison of two rows of an ablation, with interval and p-values; shares, not points."""
     return _text([_effect(each, *labels) for each in effects for labels in each.pairs])
+
+
+def pairs_csv(sets: Sequence[Significance]) -> str:
+    """Return all pairs of variants that have intervals; shares, not points."""
+    return _text([_pair(each, pair) for each in sets for pair in each.pairs])
 
 
 def varying_settings(findings: Findings) -> tuple[str, ...]:
@@ -101,6 +106,13 @@ def _effect(effects: Effects, metric: str, label: str, other: str) -> dict[str, 
     row: dict[str, Scalar] = {"ablation": effects.ablation.name, "metric": metric, "row": label, "compared_to": other}
     row |= {"difference": pair.difference, "low": pair.low, "high": pair.high}
     return row | {"p": pair.p, "p_holm": pair.adjusted, "differs": str(pair.differs).lower()}
+
+
+def _pair(found: Significance, pair: Pair) -> dict[str, Scalar]:
+    row: dict[str, Scalar] = {"dataset": found.dataset}
+    row |= {"better": found.variants[pair.first].name, "than": found.variants[pair.second].name}
+    row |= {"difference": pair.difference, "low": pair.low, "high": pair.high, "p": pair.p, "p_holm": pair.adjusted}
+    return row | {"differs": str(pair.differs).lower(), "comparisons": found.comparisons}
 
 
 def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:

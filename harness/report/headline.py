@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from harness.report.results import baseline_of
+from harness.report.sections.results import baseline_of
 from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
 from harness.report.store import Findings
 from harness.report.variants import TEST, VALIDATION, Variant, ranked

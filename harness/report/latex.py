@@ -14,6 +14,7 @@ from harness.words import NOTHING
 if TYPE_CHECKING:
     from harness.report.compose import Report
 
+MOST_COLUMNS: Final = 10
 HEAD: Final = r"""% Written by `harness report`. Needs booktabs, graphicx and textcomp.
 \documentclass{article}
 \usepackage[T1]{fontenc}
@@ -58,9 +59,9 @@ SPECIAL: Final = {
 
 def latex_text(report: Report) -> str:
     """Return a document with the headline table, the ablations and the claims: the figures of the CSV, rounded."""
-    tables = [(each, "results") for each in _halves(report.results, "cells")]
-    tables += [(each, "ablation") for each in report.ablations]
-    tables += [(each, each.label) for section in report.sections for each in _labeled(section.blocks)]
+    labeled = [table for section in report.sections for table in _labeled(section.blocks)]
+    tables = [(part, table.label) for table in labeled for part in _parts(table)]
+    tables[2:2] = [(each, "ablation") for each in report.ablations]
     body = "\n".join(latex_table(table, f"tab:{kind}-{number}") for number, (table, kind) in enumerate(tables, 1))
     warning = f"\\noindent\\textbf{{{safe(report.warning)}}}\n\n" if report.warning else ""
     return f"{HEAD}{warning}{body}\\end{{document}}\n"
@@ -105,13 +106,15 @@ def _labeled(blocks: Sequence[Block]) -> Iterator[Table]:
             yield from _labeled(block.blocks)
 
 
-def _halves(table: Table, title: str) -> tuple[Table, Table]:
-    """Return the columns before the one of that title, and those from it on with the rows' names; a page is narrow."""
-    place = [column.title for column in table.columns].index(title)
-    rows = table.rows
-    first = replace(table, columns=table.columns[:place], rows=tuple(row[:place] for row in rows))
-    columns, rest = (table.columns[0], *table.columns[place:]), tuple((row[0], *row[place:]) for row in rows)
-    return first, Table("What it took: mean ± standard deviation over seeds", columns, rest)
+def _parts(table: Table) -> tuple[Table, ...]:
+    """Return a table, in two where it has more columns than a page has room for; both name their rows."""
+    if len(table.columns) <= MOST_COLUMNS:
+        return (table,)
+    place = -(-len(table.columns) // 2)
+    first = replace(table, columns=table.columns[:place], rows=tuple(row[:place] for row in table.rows))
+    columns = (table.columns[0], *table.columns[place:])
+    rest = tuple((row[0], *row[place:]) for row in table.rows)
+    return first, Table(f"{table.caption} (continued)", columns, rest)
 
 
 def _rows(columns: Sequence[Column], rows: Sequence[Sequence[Value]]) -> Iterator[str]:

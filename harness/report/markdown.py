@@ -31,7 +31,9 @@ def markdown_text(report: Report, figures: Figures) -> str:
     """Return the report as GitHub Markdown; pictures are referred to by their relative paths."""
     parts = [
         *_top(report),
-        *_results(report, figures),
+        *_new(report, "results"),
+        *_strips(figures),
+        *_new(report, "comparisons"),
         *_honesty(report),
         *_new(report, "claims"),
         *_section("Ablations", report.ablations),
@@ -68,13 +70,9 @@ def _top(report: Report) -> Iterator[str]:
     yield "\n".join(f"- {_safe(fact.name)}: {_safe(fact.text)}" for fact in report.glance)
 
 
-def _results(report: Report, figures: Figures) -> Iterator[str]:
-    yield "## Results"
-    yield f"{_safe(report.results.caption)}."
-    yield markdown_table(report.results)
+def _strips(figures: Figures) -> Iterator[str]:
     if figures.results:
         yield f"![Accuracy of every seed by experiment]({figures.results})"
-    yield from map(_folded, report.comparisons)
 
 
 def _honesty(report: Report) -> Iterator[str]:

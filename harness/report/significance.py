@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -14,12 +15,12 @@ from harness.measure.bootstrap import difference_intervals, draw_shares, resampl
 from harness.measure.crossed import Components, apart, components
 from harness.measure.intervals import share_interval
 from harness.measure.paired_tests import discordant, holm, mcnemar
-from harness.measure.power import needed
+from harness.measure.power import MOST_IMAGES, MOST_SEEDS, needed
 from harness.measure.standard_errors import critical, errors_of_differences, errors_of_means, p_values, seed_spread
 from harness.measure.tiers import tiers
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
-from harness.words import amount, is_share, percent
+from harness.words import amount, is_share, percent, points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,27 @@ class Family:
     places: NDArray[np.int64]
     p: NDArray[np.float64]
     adjusted: NDArray[np.float64]
+
+
+def needs(pair: Pair) -> str:
+    """Return what would tell a pair apart, in words.
+
+    >>> needs(Pair(0, 1, 0.01, -0.01, 0.03, 0.2, 0.6, seeds=7, images=1234))
+    'about 7 seeds each or 1,200 images'
+    """
+    seeds = f"{pair.seeds} seeds each" if pair.seeds else ""
+    images = f"{round(pair.images, 1 - int(math.log10(pair.images))):,} images" if pair.images else ""
+    either = " or ".join(filter(None, (seeds, images)))
+    return f"about {either}" if either else f"more than {MOST_SEEDS} seeds or {MOST_IMAGES:,} images"
+
+
+def interval_points(low: float, high: float) -> str:
+    """Return the ends of an interval of a difference, in points.
+
+    >>> interval_points(-0.0012, 0.0123)
+    '[-0.12, +1.23]'
+    """
+    return f"[{points(low)}, {points(high)}]"
 
 
 def all_pairs(places: Sequence[int]) -> NDArray[np.int64]:

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.report.comparisons import FILE as PAIRS
-from harness.report.comparisons import pairs_csv
 from harness.report.compose import Report, compose
 from harness.report.context import context_of
-from harness.report.csv_files import ablations_csv, cells_csv, results_csv
+from harness.report.csv_files import ablations_csv, cells_csv, pairs_csv, results_csv
 from harness.report.figures import draw_figures, write_pictures_of
 from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
+from harness.report.sections.comparisons import FILE as PAIRS
+from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
-from harness.report.table import SummaryRow, rows_of
 from harness.report.tuning_files import TRIALS, trials_csv
 
 ABLATIONS: Final = "ablations.csv"
@@ -60,7 +59,7 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
         markdown=_write(folder / "results.md", markdown_text(report, figures)),
         results=_write(folder / "results.csv", results_csv(findings, report.verdicts)),
         cells=_write(folder / "cells.csv", cells_csv(findings)),
-        rows=rows_of(report.variants, report.verdicts),
+        rows=rows_of(context),
         warning=report.warning,
     )
 

@@ -10,10 +10,10 @@ from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
 from harness.errors import InputError
 from harness.report.blocks import Table
 from harness.report.csv_files import cells_csv, results_csv
-from harness.report.results import results_table
+from harness.report.sections.results import results_table, summary_rows
 from harness.report.store import gather
-from harness.report.table import summary_rows
 from harness.report.variants import experiment_variants
+from harness.words import Spread
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, Run, cell_of, plan_of
 
@@ -143,7 +143,8 @@ def test_the_terminals_rows_are_those_of_the_report(store: KeptStore) -> None:
     store.finish(cells[2], 0.6, 0.55)
     rows = summary_rows(store, STUDY)
     assert [row.experiment for row in rows] == ["hog", "mlp"]
-    assert (rows[1].test_accuracy, rows[1].val_accuracy, rows[1].cells) == ("50.00", "45.00", "1/2 (1 missing)")
+    assert (rows[1].test_accuracy, rows[1].val_accuracy) == (Spread(1, 0.5, None), Spread(1, 0.45, None))
+    assert (rows[1].cells_finished, rows[1].cells_planned) == (1, 2)
     assert rows[1].notes == ("1 cell missing (seed 1): not run yet",)
 
 
@@ -159,7 +160,7 @@ def test_the_terminal_shows_the_tiers(store: KeptStore) -> None:
     store.keep(plan_of(*cells.values()))
     for name, said in (("best", labels), ("far", wrong)):
         predict(store, cells[name], labels, said, thumbnails=False)
-    assert [(row.experiment, row.tier) for row in summary_rows(store, STUDY)] == [("best", "1"), ("far", "2")]
+    assert [(row.experiment, row.tier) for row in summary_rows(store, STUDY)] == [("best", 1), ("far", 2)]
 
 
 def test_the_csv_has_energy_and_plain_training_accuracy_and_no_mean_of_energy_over_devices(store: KeptStore) -> None:

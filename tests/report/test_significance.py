@@ -9,10 +9,11 @@ import pytest
 from harness.contracts import Dataset
 from harness.measure.intervals import wilson
 from harness.report.blocks import Table
-from harness.report.comparisons import pairs_csv, pairs_tables
+from harness.report.csv_files import pairs_csv
 from harness.report.headline import headline
 from harness.report.predictions import PredictionFiles, image_sets
-from harness.report.results import results_table
+from harness.report.sections.comparisons import pairs_tables
+from harness.report.sections.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants, ranked

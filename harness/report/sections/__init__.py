@@ -11,9 +11,11 @@ from typing import Final
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.sections import claims, diagnosis
+from harness.report.sections import claims, comparisons, diagnosis, results
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
+    results.section,
+    comparisons.section,
     claims.section,
     diagnosis.section,
 )

@@ -1,0 +1,82 @@
+"""The pairs behind the tiers: which differences are more than chance, and what it would take to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from harness.report.blocks import Block, Column, Fold, Section, Table, Text, Value, named
+from harness.report.context import Context
+from harness.report.significance import Pair, Significance, interval_points, method, needs
+from harness.words import NOTHING, p_text, points
+
+MOST_ROWS: Final = 20
+"""Variants whose pairs are shown: 190 rows. The others are in the CSV."""
+FILE: Final = "pairs.csv"
+COLUMNS: Final = (
+    Column("better", numeric=False),
+    Column("than", numeric=False),
+    Column("difference", hint="in points of test top-1"),
+    Column("95 % interval", hint="points; paired bootstrap over images, and over seeds where there are several"),
+    Column("p", hint="two-sided, not corrected"),
+    Column("p, corrected", hint="by Holm's method over all pairs"),
+    Column("verdict", numeric=False),
+    Column(
+        "would take",
+        numeric=False,
+        hint="seeds of each, or test images, at which this difference would show in four studies of five",
+    ),
+)
+NOTES: Final = (
+    "the interval is for one difference by itself; the verdict is by the corrected p, for all pairs at once",
+    "would take: an estimate from the spread seen over seeds and images, as if the difference seen were the true one",
+)
+
+
+def section(context: Context) -> Section | None:
+    """Return every pair of variants that answered the same test images; None where there is none."""
+    sets = [each for each in context.verdicts.sets if each.pairs]
+    blocks = [block for each in sets for block in _blocks(each, len(sets) > 1)]
+    return Section("comparisons", "Comparisons", tuple(blocks)) if blocks else None
+
+
+def pairs_tables(sets: Sequence[Significance]) -> tuple[Table, ...]:
+    """Return one table of all pairs for each set of test images on which there is something to compare."""
+    return tuple(_table(each, len(sets) > 1) for each in sets if each.pairs)
+
+
+def _blocks(found: Significance, is_one_of_several: bool) -> list[Block]:
+    where = f" on {found.dataset}" if is_one_of_several else ""
+    with_best = [pair for pair in found.pairs if pair.first == 0]
+    best = f"{found.variants[0].name} against each of the others{where}, paired by image"
+    blocks: list[Block] = [
+        Text(f"Tested by {method(found)}"),
+        Table(best, COLUMNS[1:], tuple(_row(found, pair)[1:] for pair in with_best), NOTES),
+    ]
+    if len(found.pairs) > len(with_best):
+        table = _table(found, is_one_of_several)
+        blocks.append(Fold(f"Every pair{where} ({len(table.rows)})", (table,)))
+    return blocks
+
+
+def _table(found: Significance, is_one_of_several: bool) -> Table:
+    shown = [pair for pair in found.pairs if max(pair.first, pair.second) < MOST_ROWS]
+    where = f" on {found.dataset}" if is_one_of_several else ""
+    notes = list(NOTES)
+    if len(found.variants) > MOST_ROWS:
+        notes.append(f"the best {MOST_ROWS} of {len(found.variants)}; more of them in {FILE}")
+    rows = tuple(_row(found, pair) for pair in shown)
+    return Table(f"Each pair{where}: difference in test top-1, paired by image", COLUMNS, rows, tuple(notes))
+
+
+def _row(found: Significance, pair: Pair) -> tuple[Value, ...]:
+    return (
+        named(found.variants[pair.first].name),
+        named(found.variants[pair.second].name),
+        Value(points(pair.difference), pair.difference),
+        Value(interval_points(pair.low, pair.high), pair.low),
+        Value(p_text(pair.p), pair.p),
+        Value(p_text(pair.adjusted), pair.adjusted),
+        Value("told apart", "0", "good") if pair.differs else Value("not told apart", "1", "muted"),
+        Value(NOTHING if pair.differs else needs(pair)),
+    )

@@ -1,0 +1,270 @@
+"""The results: one row a variant, none left out, each with what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from harness.contracts.metrics import (
+    FLOPS,
+    IMAGES_PER_SECOND,
+    PARAMETERS,
+    PEAK_BYTES,
+    TEST_ACCURACY,
+    TEST_ACCURACY_TTA,
+    TEST_ECE,
+    TEST_LOSS,
+    TEST_MACRO_F1,
+    TRAIN_SECONDS,
+    VAL_ACCURACY,
+)
+from harness.report.blocks import Column, Section, Table, Text, Value, named
+from harness.report.context import Context, context_of
+from harness.report.significance import NOTHING_KNOWN, Interval, Verdicts, interval_text
+from harness.report.store import ReportStore
+from harness.report.variants import (
+    SEALED,
+    Variant,
+    by_device,
+    cells_value,
+    count_value,
+    dataset_name,
+    device_value,
+    notes_of,
+    parameters_value,
+    ranked,
+    share_value,
+    test_value,
+    train_time,
+)
+from harness.words import NOTHING, Spread, decimals_spread, points, scaled
+
+CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
+MOST_NAMED: Final = 6
+LACKING: Final = (
+    (TEST_ECE, "test loss and ECE", "its scores are not probabilities"),
+    (FLOPS, "FLOPs", "counted for networks only"),
+    (IMAGES_PER_SECOND, "images/s", "fitted without epochs"),
+    (PEAK_BYTES, "peak memory", "run before it was measured"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """One variant as the results table has it, in numbers; shares are in [0, 1]."""
+
+    experiment: str
+    tier: int | None
+    """Variants of one tier cannot be told apart; 1 is the best; None where it was not compared."""
+    test: str
+    """sealed (for good), opened, or empty where no cell has opened it."""
+    test_accuracy: Spread | None
+    test_accuracy_interval: Interval | None
+    """95 %, for new images and, where there are several, new seeds."""
+    test_macro_f1: Spread | None
+    val_accuracy: Spread | None
+    parameters: float | None
+    """Mean over seeds, which hardly ever differ in it."""
+    train_seconds: Mapping[str, Spread]
+    """Seconds of fitting by device: times of different devices are never averaged."""
+    cells_finished: int
+    cells_planned: int
+    notes: tuple[str, ...]
+    """What is wrong or peculiar."""
+
+
+def section(context: Context) -> Section:
+    """Return the results table and what is needed to read it."""
+    baseline = context.findings.plan.report.baseline
+    table = results_table(context.variants, baseline, context.verdicts)
+    links = () if not context.findings.finished else (Text(context.links.explained, tone="muted"),)
+    return Section("results", "Results", (table, *links))
+
+
+def summary_rows(store: ReportStore, study: str) -> list[SummaryRow]:
+    """Return a row for each variant of the study's experiments, the best on the test set first.
+
+    Raises:
+        InputError: the store holds no plan of that name.
+    """
+    return list(rows_of(context_of(store, study)))
+
+
+def rows_of(context: Context) -> tuple[SummaryRow, ...]:
+    """Return the rows of a study that was read already."""
+    return tuple(_summary(variant, context.verdicts) for variant in context.variants)
+
+
+def results_table(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> Table:
+    """Return the table of all variants, the best on the test set first, with the tiers of `known`."""
+    shown = _Shown(
+        tta=any(variant.spread(TEST_ACCURACY_TTA) for variant in variants),
+        datasets=len({dataset_name(variant.cell.dataset) for variant in variants}) > 1,
+        devices=len({device for variant in variants for device in variant.devices}) > 1,
+        baseline=baseline_of(variants, baseline),
+        known=known,
+    )
+    filled = _columns(shown)
+    rows = tuple(tuple(each.value(variant) for each in filled) for variant in ranked(variants))
+    notes = tuple(f"{variant.name}: {note}" for variant in ranked(variants) for note in notes_of(variant))
+    columns = tuple(each.column for each in filled)
+    return Table(CAPTION, columns, rows, (*notes, *_explained(variants, known)), label="results")
+
+
+def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
+    """Return the first variant of the baseline experiment."""
+    return next((variant for variant in variants if variant.experiment == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Which columns a study's table has beside those that all have."""
+
+    tta: bool
+    datasets: bool
+    devices: bool
+    baseline: Variant | None
+    known: Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A column and what stands in it for a variant."""
+
+    column: Column
+    value: Callable[[Variant], Value]
+
+
+def _columns(shown: _Shown) -> list[_Filled]:
+    """Return the columns, those that decide first; the page hides the last ones until they are asked for."""
+    filled = [_Filled(Column("experiment", numeric=False), lambda variant: named(variant.name))]
+    if shown.known.sets:
+        hint = "no two experiments of a tier can be told apart"
+        filled += [_Filled(Column("tier", hint=hint), lambda variant: _tier(variant, shown.known))]
+    if shown.datasets:
+        filled += [_Filled(Column("data", numeric=False), lambda variant: named(dataset_name(variant.cell.dataset)))]
+    return [*filled, *_quality(shown), *_cost(shown), *_extra(shown)]
+
+
+def _quality(shown: _Shown) -> list[_Filled]:
+    known, baseline = shown.known, shown.baseline
+    top_1 = Column("test top-1 %", hint="share of test images classified correctly")
+    filled = [_Filled(top_1, lambda v: _test(v, TEST_ACCURACY, known))]
+    if shown.tta:
+        column = Column("with TTA %", hint="test top-1 with test-time augmentation")
+        filled += [_Filled(column, lambda v: _test(v, TEST_ACCURACY_TTA, known))]
+    if baseline is not None:
+        column = Column(f"vs {baseline.experiment}", hint="difference of mean test top-1 in points")
+        filled += [_Filled(column, lambda v: _against(v, baseline))]
+    validation = Column("val. top-1 %", hint="share of validation images classified correctly")
+    macro_f1 = Column("test macro-F1 %", hint="mean of the classes' F1")
+    return [
+        *filled,
+        _Filled(validation, lambda v: share_value(v.spread(VAL_ACCURACY))),
+        _Filled(macro_f1, lambda v: _test(v, TEST_MACRO_F1, known)),
+    ]
+
+
+def _cost(shown: _Shown) -> list[_Filled]:
+    filled = [
+        _Filled(Column("cells", hint="finished / planned, and their runs in MLflow"), cells_value),
+        _Filled(Column("parameters"), parameters_value),
+        _Filled(Column("train time", hint="time of fitting alone"), train_time),
+        _Filled(Column("peak memory"), lambda v: device_value(v, PEAK_BYTES)),
+    ]
+    device = _Filled(Column("device", numeric=False), lambda v: named(", ".join(v.devices) or NOTHING))
+    return [*filled, device] if shown.devices else filled
+
+
+def _extra(shown: _Shown) -> list[_Filled]:
+    known = shown.known
+    loss = Column("test loss", hint="mean cross-entropy in nats", extra=True)
+    ece = Column("test ECE %", hint="expected calibration error, 15 bins; mean over seeds", extra=True)
+    flops = Column("FLOPs", hint="of a forward pass over one image", extra=True)
+    return [
+        _Filled(loss, lambda v: _test(v, TEST_LOSS, known)),
+        _Filled(ece, lambda v: _test(v, TEST_ECE, known)),
+        _Filled(flops, lambda v: count_value(v, FLOPS, scaled)),
+        _Filled(
+            Column("images/s", hint="last epoch of fitting", extra=True), lambda v: device_value(v, IMAGES_PER_SECOND)
+        ),
+    ]
+
+
+def _tier(variant: Variant, known: Verdicts) -> Value:
+    tier = known.tier(variant)
+    return Value(NOTHING) if tier is None else Value(str(tier), tier)
+
+
+def _test(variant: Variant, metric: str, known: Verdicts) -> Value:
+    """Return a test metric with its interval."""
+    value, spread = test_value(variant, metric), variant.spread(metric)
+    if spread is None or value.text == SEALED:
+        return value
+    text = decimals_spread(spread) if metric == TEST_LOSS else value.text
+    return replace(value, text=text, detail=interval_text(metric, _interval(variant, metric, known)))
+
+
+def _interval(variant: Variant, metric: str, known: Verdicts) -> Interval | None:
+    found = known.of(variant)
+    return None if found is None else found[0].interval(metric, found[1])
+
+
+def _against(variant: Variant, baseline: Variant) -> Value:
+    ours, theirs = variant.spread(TEST_ACCURACY), baseline.spread(TEST_ACCURACY)
+    if ours is None or theirs is None or variant is baseline:
+        return Value(NOTHING)
+    return Value(points(ours.mean - theirs.mean), ours.mean - theirs.mean)
+
+
+def _summary(variant: Variant, known: Verdicts) -> SummaryRow:
+    parameters, is_sealed = variant.spread(PARAMETERS), variant.cell.test == "never"
+    is_opened = any(entry.tag("test") == "opened" for entry in variant.finished)
+    return SummaryRow(
+        experiment=variant.name,
+        tier=known.tier(variant),
+        test="sealed" if is_sealed else "opened" if is_opened else "",
+        test_accuracy=None if is_sealed else variant.spread(TEST_ACCURACY),
+        test_accuracy_interval=None if is_sealed else _interval(variant, TEST_ACCURACY, known),
+        test_macro_f1=None if is_sealed else variant.spread(TEST_MACRO_F1),
+        val_accuracy=variant.spread(VAL_ACCURACY),
+        parameters=None if parameters is None else parameters.mean,
+        train_seconds=by_device(variant, TRAIN_SECONDS),
+        cells_finished=len(variant.finished),
+        cells_planned=len(variant.entries),
+        notes=notes_of(variant),
+    )
+
+
+def _explained(variants: Sequence[Variant], known: Verdicts) -> Iterator[str]:
+    """Say what intervals and tiers mean, and why figures of finished variants are missing."""
+    if known.sets:
+        yield from _about_intervals(variants)
+        yield from _about_tiers(known)
+    for metric, what, reason in LACKING:
+        done = [each for each in variants if each.finished and (metric != TEST_ECE or each.values(TEST_ACCURACY))]
+        lacking = [each.name for each in done if not each.values(metric)]
+        if lacking and len(lacking) < len(variants):
+            yield f"no {what} for {_listed(lacking)}: {reason}"
+
+
+def _about_intervals(variants: Sequence[Variant]) -> Iterator[str]:
+    counts = {len(each.values(TEST_ACCURACY)) for each in variants} - {0}
+    if counts == {1}:
+        yield "intervals cover new test images only: with one seed they cannot say what another seed would give"
+        return
+    single = "; with one seed, new images only" if 1 in counts else ""
+    yield f"intervals cover new test images and new seeds{single}"
+
+
+def _about_tiers(known: Verdicts) -> Iterator[str]:
+    if any(len(each.variants) > 1 for each in known.sets):
+        yield "tiers: no two variants of a tier can be told apart; the tests are under Comparisons"
+    for reason, names in known.left_out.items():
+        yield f"no tier for {_listed(names)}: {reason}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
