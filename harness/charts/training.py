@@ -28,7 +28,8 @@ from harness.charts.style import (
     told,
     zoom,
 )
-from harness.measure.histories import History, best_epoch, mean_of, values_of
+from harness.measure.diagnosis import History, best_epoch, mean_of, values_of
+from harness.words import amount
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ def learning_curves(of: str, metric: CurveMetric, seeds: Mapping[int, History]) 
     keys = [f"{SPLITS[split]}{seed}" for split in lines for seed in ("", *_seed_names(lines[split]))]
     rule = _epoch_rule(alt.Chart().transform_calculate(key="datum.split + datum.seed"), keys, x, FORMATS[metric], unit)
     title = f"{of}: {metric} by epoch"
-    words = f"{title}, {_amount(len(seeds), 'seed')}: {_ends(lines, metric)}{_best_words(seeds)}."
+    words = f"{title}, {amount(len(seeds), 'seed')}: {_ends(lines, metric)}{_best_words(seeds)}."
     layers = alt.layer(thin, thick, ring, rule, data=alt.InlineData(values=rows))
     return finished(layers, file_stem("curves", of, metric), title, words, width=420, height=230)
 
@@ -194,7 +195,7 @@ def range_test(
     )
     layers: list[alt.Chart] = [dots.properties(name="batches").add_params(zoom()), line]
     if above:
-        text = f"▲ {_amount(len(above), 'batch', 'batches')} above, up to {max(row['loss'] for row in above):.3g}"
+        text = f"▲ {amount(len(above), 'batch', 'batches')} above, up to {max(row['loss'] for row in above):.3g}"
         arrows = alt.Chart(alt.InlineData(values=above)).mark_point(
             shape="triangle-up", filled=True, size=30, color=AMBER
         )
@@ -263,8 +264,9 @@ def _epoch_rule(base: alt.Chart, keys: Sequence[str], x: alt.X, form: str, unit:
     )
     figures = told(("epoch", "epoch"), *((field(key), key + unit, form) for key in keys))
     shown = alt.when(near).then(alt.value(0.6)).otherwise(alt.value(0))
-    rule: alt.Chart = base.transform_pivot("key", value="value", groupby=["epoch"])
-    return rule.mark_rule().encode(x=x, opacity=shown, tooltip=figures).properties(name=HOVER).add_params(near)
+    pivoted = base.transform_pivot("key", value="value", groupby=["epoch"])
+    rule: alt.Chart = pivoted.mark_rule().encode(x=x, opacity=shown, tooltip=figures).properties(name=HOVER)
+    return rule.add_params(near)
 
 
 def _marked(marks: Sequence[Mark], rates: NDArray[np.float64], x: alt.X) -> list[alt.Chart]:
@@ -332,7 +334,3 @@ def _ends(lines: Mapping[Split, Lines], metric: CurveMetric) -> str:
 def _best_words(seeds: Mapping[int, History]) -> str:
     best = [str(epoch) for epoch in map(best_epoch, seeds.values()) if epoch is not None]
     return f", best on validation in epoch {', '.join(best)}" if best else ""
-
-
-def _amount(number: int, singular: str, plural: str = "") -> str:
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
