@@ -25,10 +25,9 @@ from harness.cli.cost import Crew, crew_for
 from harness.contracts import Outcome, PlannedCell, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import make_plan
-from harness.execute.settings import RunSettings, choose_devices
+from harness.execute.plan import RunSettings, choose_devices, make_plan
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.track import Store, open_store
 from harness.track.environment import hardware, usable_cores
 

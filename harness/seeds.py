@@ -1,6 +1,19 @@
-"""Independent random streams from one seed."""
+"""Digests of files."""
 
+from __future__ import annotations
+
+import hashlib
 from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+DIGITS: Final = 16
+
+
+def file_digest(path: Path) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
 def seed_for(seed: int, purpose: str) -> int:

@@ -13,7 +13,7 @@ import torch
 from benchmarks.on_gpu.bench import CIFAR10, SPEED, Bench
 from benchmarks.on_gpu.fits import Hearing, started
 from benchmarks.on_gpu.rows import Figures, Keep, Measurement, NotMeasuredError, check
-from harness.augmentations._beta import draw_beta
+from harness.augmentations._draws import draw_beta
 from harness.contracts import Batch, Recipe
 from harness.train.batches import Normalize, as_float, as_tensor, make_pool
 

@@ -13,10 +13,10 @@ from benchmarks.on_gpu.images import dataset_of, random_splits, read_splits
 from benchmarks.on_gpu.machine import matmul_peak
 from harness.contracts import Cell, LabeledImages, Recipe, Splits, Task
 from harness.data import task_of
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.train import NetworkClassifier
-from harness.train.precision import number_format
+from harness.train.device import number_format
 
 ROOT: Final = Path(__file__).parents[2]
 SPEED: Final = "speed.yaml"

@@ -10,9 +10,9 @@ import torch
 from harness.contracts import LabeledImages
 from harness.train import NetworkClassifier
 from harness.train.batches import Pool
+from harness.train.cuda_graphs import Replay, Stepper, recorder_for
 from harness.train.fit import EpochState, Plan, Training, begin_epoch, take_steps
 from harness.train.step import Step
-from harness.train.stepper import Replay, Stepper, recorder_for
 
 Weights = dict[str, torch.Tensor]
 

@@ -15,7 +15,7 @@ from benchmarks.on_gpu.fits import StartedFit
 from benchmarks.on_gpu.machine import seconds_of
 from benchmarks.tutorial import TutorialLoop
 from harness.contracts import Cell, Choice, Recipe
-from harness.train.stepper import WARM_UP
+from harness.train.cuda_graphs import WARM_UP
 
 Runner = Callable[[], float]
 """Trains an epoch and returns images a second."""

@@ -6,18 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from harness.audit.artifacts import check_artifacts
-from harness.audit.evidence import Evidence
-from harness.audit.figures import check_figures
-from harness.audit.finding import Finding
-from harness.audit.fits import check_fits
-from harness.audit.labels import check_labels
+from harness.audit.evidence import Evidence, Finding
+from harness.audit.figures import check_artifacts, check_figures, check_fits
 from harness.audit.leakage import TOLERANCE, check_leakage
-from harness.audit.openings import check_openings
-from harness.audit.order import check_order
+from harness.audit.openings import check_labels, check_openings, check_order, check_splits
 from harness.audit.report_files import check_report
 from harness.audit.searches import check_searches
-from harness.audit.splits import check_splits
 
 __all__ = ["TOLERANCE", "Verdict", "verdicts"]
 

@@ -14,8 +14,7 @@ from typing import Final
 
 import pyarrow.parquet as pq
 
-from harness.audit.evidence import Evidence
-from harness.audit.finding import Finding, remark
+from harness.audit.evidence import Evidence, Finding, remark
 from harness.contracts import Dataset
 from harness.data.leakage import Leakage
 from harness.report.duplicates import newest_checks

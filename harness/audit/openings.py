@@ -1,15 +1,135 @@
-"""Check: each test set was opened at most once a cell, for a run that is there and says so too."""
+"""Check: every fit was over before the test set was opened.
+
+The worker writes down when a fit ended before it asks for the opening (`FitReport.ended`, the tag
+`harness.fit_ended`). Where workers run on other machines their clocks have to agree to a second.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
 
-from harness.audit.evidence import Evidence
-from harness.audit.finding import Finding
+import numpy as np
+import pyarrow.parquet as pq
+
+from harness.audit.evidence import Evidence, Finding, not_recorded
+from harness.audit.figures import UNREADABLE
 from harness.contracts import Opening
 from harness.track import Record
-from harness.words import iso_moment
+from harness.words import iso_moment, iso_second
+
+FIT_ENDED = "harness.fit_ended"
+
+
+def check_order(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return openings before the end of the fit, or outside of the time of the run that they belong to."""
+    findings = tuple(finding for opening in evidence.openings for finding in _of_opening(evidence, opening))
+    unknown = [run.name for run in evidence.runs if _is_finished_opening(run) and not run.tags.get(FIT_ENDED)]
+    return (*findings, *not_recorded(unknown, "when the fit ended"))
+
+
+def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
+    where, second, when = evidence.name(opening.key), iso_second(opening.time), iso_moment(opening.time)
+    if second is None:
+        yield Finding(where, f'the ledger has "{opening.time}" for the time of its opening', opening.run_id)
+        return
+    run = evidence.by_id.get(opening.run_id)
+    if run is not None:
+        yield from _outside(where, second, when, run)
+    for each in evidence.by_key.get(opening.key, ()):
+        ended = iso_second(each.tags.get(FIT_ENDED, ""))
+        if run is not None and _is_the_same_model_again(each, opening):
+            continue
+        if ended is not None and _is_finished_opening(each) and second < ended:
+            what = f"its test set was opened at {when}, before the fit ended at {iso_moment(each.tags[FIT_ENDED])}"
+            yield Finding(where, what, each.run_id)
+
+
+def _is_the_same_model_again(each: Record, opening: Opening) -> bool:
+    """Whether a run other than the one that opened fitted, bit by bit, what was opened: it could not learn from it."""
+    return each.run_id != opening.run_id and each.tags.get("harness.model_digest") == opening.model_digest
+
+
+def _outside(where: str, second: int, when: str, run: Record) -> Iterator[Finding]:
+    if second < int(run.start):
+        yield Finding(where, f"its test set was opened at {when}, before its run began", run.run_id)
+    if run.status == "FINISHED" and run.end is not None and second > run.end:
+        yield Finding(where, f"its test set was opened at {when}, after its run had ended", run.run_id)
+
+
+def _is_finished_opening(run: Record) -> bool:
+    return run.status == "FINISHED" and run.tags.get("harness.test") == "opened"
+
+
+DATASET = "dataset."
+FINGERPRINT = "harness.data_fingerprint"
+SPLIT = "harness.split_digest"
+
+
+def check_splits(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return runs whose training data or validation split is not that of the others with the same settings."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for run in evidence.shown:
+        groups[dataset_settings(run)].append(run)
+    return tuple(finding for runs in groups.values() for finding in _of_group(runs)) + tuple(_unplanned(evidence))
+
+
+def dataset_settings(run: Record, without: Iterable[str] = ()) -> str:
+    """Return a run's data set with all its settings as text, but for those that begin with one of `without`."""
+    left_out = tuple(f"{DATASET}{name}" for name in without)
+    settings = {path: value for path, value in run.params.items() if path.startswith(DATASET)}
+    return ", ".join(f"{path}={settings[path]}" for path in sorted(settings) if not path.startswith(left_out))
+
+
+def _of_group(runs: list[Record]) -> Iterator[Finding]:
+    first = runs[0]
+    for run in runs[1:]:
+        for tag, what in ((FINGERPRINT, "training data"), (SPLIT, "validation split")):
+            mine, others = run.tags.get(tag, ""), first.tags.get(tag, "")
+            if mine != others:
+                text = f"its {what} is {mine or 'not recorded'}, that of {first.name} is {others or 'not recorded'}"
+                yield Finding(run.name, text, run.run_id)
+
+
+def _unplanned(evidence: Evidence) -> Iterator[Finding]:
+    planned = {each.key: each.data_fingerprint for each in evidence.planned}
+    for run in evidence.shown:
+        wanted, found = planned.get(run.key, ""), run.tags.get(FINGERPRINT, "")
+        if wanted and found != wanted:
+            yield Finding(run.name, f"was fitted on data {found or 'not recorded'}, planned was {wanted}", run.run_id)
+
+
+CARVING: Final = ("validation", "limit.train")
+"""Settings of a data set on which its test images do not depend."""
+
+
+def check_labels(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return runs whose images or labels are not those of the first run with the same data set settings."""
+    first: dict[tuple[str, str], tuple[str, str]] = {}
+    found = []
+    for run in evidence.shown:
+        folder = evidence.folder(run.run_id)
+        for split, digest in _digests(folder) if folder is not None else ():
+            group = (split, dataset_settings(run, CARVING if split == "test" else ()))
+            name, wanted = first.setdefault(group, (run.name, digest))
+            if digest != wanted:
+                what = f"its {split} predictions are of other images or labels than those of {name}"
+                found.append(Finding(run.name, what, run.run_id))
+    return tuple(found)
+
+
+def _digests(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield each split with the digest of its images' positions and labels, in their order."""
+    for path in sorted((folder / "predictions").glob("*.parquet")):
+        try:
+            table = pq.read_table(path, columns=["index", "label"])
+        except UNREADABLE:
+            continue  # `check_figures` says so
+        numbers = np.stack([table.column(name).to_numpy() for name in ("index", "label")]).astype("<i8")
+        yield path.stem.removesuffix("_tta"), sha256(numbers.tobytes()).hexdigest()
 
 
 def check_openings(evidence: Evidence) -> tuple[Finding, ...]:

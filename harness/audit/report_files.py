@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from harness.audit.evidence import Evidence
+from harness.audit.evidence import Evidence, Finding, remark
 from harness.audit.figures import UNREADABLE
-from harness.audit.finding import Finding, remark
 from harness.report import write_report
 
 MOST = 60

@@ -7,8 +7,7 @@ from typing import Annotated, Final
 import torch
 from pydantic import Field
 
-from harness.augmentations._constants import constant
-from harness.augmentations._hue import shift_hue
+from harness.augmentations._draws import constant, shift_hue
 from harness.contracts import Augmentation, Batch
 
 BRIGHTNESS: Final = 0

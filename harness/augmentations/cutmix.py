@@ -7,8 +7,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from harness.augmentations._beta import draw_beta
-from harness.augmentations._boxes import inside
+from harness.augmentations._draws import draw_beta, inside
 from harness.contracts import Augmentation, Batch
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from harness.augmentations._boxes import inside
+from harness.augmentations._draws import inside
 from harness.contracts import Augmentation, Batch
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import torch
 from pydantic import Field, model_validator
 
-from harness.augmentations._boxes import inside
+from harness.augmentations._draws import inside
 from harness.contracts import Augmentation, Batch
 
 ATTEMPTS: Final = 10

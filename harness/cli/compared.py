@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from harness.measure.changes import Changes, changes, unlike
-from harness.measure.predictions import Predictions, read_predictions
+from harness.measure.predictions import Changes, Predictions, changes, read_predictions, unlike
 from harness.track import Record, Store
 
 Split = Literal["val", "test"]

@@ -9,7 +9,7 @@ from typing import Final
 from harness.cli.rates import Rates
 from harness.contracts import CellState, PlannedCell
 from harness.errors import InputError
-from harness.execute.settings import most_on_a_gpu
+from harness.execute.plan import most_on_a_gpu
 from harness.words import amount
 
 BYTES_A_PARAMETER: Final = 4

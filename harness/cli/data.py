@@ -14,8 +14,8 @@ from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
 from harness.data.leakage import Leakage, Twin, Twins
 from harness.errors import InputError
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.words import whole
 
 _EXAMPLES: Final = 5

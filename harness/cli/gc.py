@@ -10,7 +10,7 @@ from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Gc
 from harness.cli.report import shown_path
 from harness.cli.stores import store_to_read
-from harness.execute.leftovers import Leftover, leftovers, remove
+from harness.execute.cleanup import Leftover, leftovers, remove
 from harness.plugins import Catalog
 from harness.track import Store, open_store
 from harness.words import amount, size

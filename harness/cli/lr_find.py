@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from rich.text import Text
 
+from harness.cell.saved import build_classifier
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import LrFind
 from harness.cli.report import shown_path
 from harness.contracts import Placed
 from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest
-from harness.execute.settings import choose_device
+from harness.execute.plan import choose_device
+from harness.matrix import Study, load_study
 from harness.measure.lr_picture import Mark, draw_range_test
 from harness.plugins import Catalog
-from harness.saved_model import build_classifier
-from harness.spec import Study, load_study
 from harness.train import NetworkClassifier
 from harness.train.lr_range import RangeTest, Suggestion, Sweep, range_test
 from harness.words import amount

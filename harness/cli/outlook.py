@@ -8,8 +8,7 @@ from harness.cli.cost import Bill, Crew, bill_of, cells_to_run, crew_for
 from harness.cli.options import Work
 from harness.cli.rates import Rates, rates_of
 from harness.contracts import CellState, PlannedCell, StudyPlan
-from harness.execute.planning import states
-from harness.execute.settings import choose_devices
+from harness.execute.plan import choose_devices, states
 from harness.track import Store
 from harness.track.environment import usable_cores
 

@@ -20,9 +20,9 @@ from harness.cli.sizes import Size
 from harness.cli.stores import existing_store
 from harness.contracts import CellState
 from harness.errors import InputError
-from harness.execute.planning import make_plan
+from harness.execute.plan import make_plan
+from harness.matrix import Study, load_study
 from harness.plugins import Catalog
-from harness.spec import Study, load_study
 from harness.words import amount, rough, scaled, size, whole
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Final
 
 from harness.contracts import Cell
-from harness.spec import flatten
+from harness.matrix import flatten
 from harness.track import Record
 from harness.track.runs import text_of
 

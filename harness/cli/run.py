@@ -24,13 +24,12 @@ from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
 from harness.contracts import Outcome, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import make_plan, states
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan, states
+from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.report import summary_rows, write_report
-from harness.spec import load_study
 from harness.track import Store, open_store
-from harness.tune.ground import Ground
+from harness.tune.context import Ground
 from harness.tune.study import TuneOutcome
 from harness.words import amount
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.cli.console import print_json
 from harness.cli.options import Schema
+from harness.matrix import json_schema
 from harness.plugins import Catalog
-from harness.spec import json_schema
 
 
 def perform(asked: Schema) -> int:

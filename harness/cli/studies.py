@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.spec import sections
-from harness.spec.document import read_document
-from harness.spec.nodes import Problems
+from harness.matrix import document as sections
+from harness.matrix.document import read_document
+from harness.matrix.nodes import Problems
 from harness.track import LEDGER, Store
 from harness.track.experiments import names_by_id
 

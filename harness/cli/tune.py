@@ -12,11 +12,10 @@ from harness.cli.report import print_results, report_folder, shown_path
 from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
-from harness.execute.planning import make_plan
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan
+from harness.matrix import Study, load_study
 from harness.plugins import Catalog
 from harness.report import summary_rows, write_report
-from harness.spec import Study, load_study
 from harness.track import open_store
 from harness.tune.study import TuneOutcome
 

@@ -11,11 +11,11 @@ from harness.cli.stores import existing_store
 from harness.cli.tune_progress import most_fits
 from harness.cli.tuning import grounds_of
 from harness.contracts import Tune
+from harness.matrix import Study
 from harness.plugins import Catalog
-from harness.spec import Study
-from harness.tune.book import find_book
-from harness.tune.ground import Ground
+from harness.tune.context import Ground
 from harness.tune.study import is_done
+from harness.tune.trials import find_book
 from harness.words import amount, rough
 
 

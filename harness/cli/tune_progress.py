@@ -14,7 +14,7 @@ from harness.cli.cost import Crew
 from harness.cli.progress import watching
 from harness.cli.rates import Rates
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
-from harness.tune.watching import TuneWatcher
+from harness.tune.study import TuneWatcher
 from harness.words import amount
 
 

@@ -11,12 +11,12 @@ from harness.cli.cost import Crew, crew_for
 from harness.cli.tune_progress import most_fits, watching_study
 from harness.data import fingerprint
 from harness.execute.executor import open_executor
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings
+from harness.matrix import Study
 from harness.plugins import Catalog
-from harness.spec import Study
 from harness.track import Store
 from harness.track.environment import usable_cores
-from harness.tune.ground import Ground, for_smoke
+from harness.tune.context import Ground, for_smoke
 from harness.tune.study import TuneOutcome, refuse_what_cannot_go_on, run_tuning
 
 

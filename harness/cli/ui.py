@@ -16,7 +16,7 @@ from harness.cli.console import results, say
 from harness.cli.options import Ui
 from harness.cli.stores import existing_store
 from harness.errors import InputError, StoreError
-from harness.execute.interrupts import Interrupts
+from harness.execute.locks import Interrupts
 
 HOST: Final = "127.0.0.1"
 PATIENCE_SECONDS: Final = 90

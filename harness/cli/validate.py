@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from harness.cli.console import results
 from harness.cli.options import Validate
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.words import amount
 
 

@@ -1,6 +1,6 @@
 """Images in: sources, the cache of decoded images, the validation split, the seal, duplicates."""
 
-from harness.data.digest import digest_of
+from harness.data.cache import digest_of
 from harness.data.load import concatenate, fingerprint, load_splits, task_of
 from harness.data.seal import open_test
 

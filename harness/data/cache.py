@@ -1,28 +1,111 @@
-"""Decoded splits on disk: each decoded once, kept by what it was decoded from, memory-mapped.
-
-A folder `decoded/NAME-SPLIT-DIGEST` holds `images.npy`, `labels.npy` and `meta.json`. It is
-written beside and renamed, under a lock, so it is there whole or not at all whoever builds it.
-The digest covers the source's options and the stamp of its raw files, so a folder never changes.
-"""
+"""Images a few megabytes at a time."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from filelock import FileLock
 from pydantic import ValidationError
 
 from harness.contracts import Dataset, Frozen, LabeledImages, Layout, Source
-from harness.data.checks import check_decoded
-from harness.data.digest import digest_of, digest_of_text
 from harness.errors import DataError
 from harness.plugins import Catalog
+from harness.words import listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+_VALUES: Final = 1 << 23
+
+
+def blocks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield images [N, H, W, C] in order, as many at a time as make some eight million values."""
+    rows = max(1, _VALUES // max(1, images[:1].size))
+    for start in range(0, len(images), rows):
+        yield images[start : start + rows]
+
+
+DIGITS: Final = 32
+
+
+def digest_of(images: LabeledImages, classes: tuple[str, ...] = ()) -> str:
+    """Return 32 hex digits over pixels, labels, their shapes, and the class names."""
+    digest = sha256(repr((classes, images.images.shape)).encode())
+    for block in blocks(images.images):
+        digest.update(block.tobytes())
+    digest.update(images.labels.astype("<i8").tobytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def digest_of_numbers(numbers: NDArray[np.int64]) -> str:
+    """Return 32 hex digits over int64 numbers in their order."""
+    return sha256(numbers.astype("<i8").tobytes()).hexdigest()[:DIGITS]
+
+
+def digest_of_text(text: str) -> str:
+    """Return 32 hex digits over a text."""
+    return sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def check_decoded(name: str, split: str, decoded: LabeledImages, classes: tuple[str, ...], like: Layout | None) -> None:
+    """Refuse a split that nothing can be fitted or tested on.
+
+    Raises:
+        DataError: no images; images that are not uint8 [N, H, W, 1 or 3] or not like the training
+            images; labels out of range; classes without a training image; equal class names.
+    """
+    where = f"{name}: {split} split"
+    _check_images(where, decoded)
+    _check_labels(where, decoded, classes)
+    if like is None:
+        _check_classes(where, decoded, classes)
+        return
+    shape = tuple(decoded.images.shape[1:])
+    if shape != like.shape:
+        raise DataError(f"{where}: images are {_sizes(shape)}, the training images {_sizes(like.shape)}; give resize")
+
+
+def _check_images(where: str, decoded: LabeledImages) -> None:
+    images = decoded.images
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        raise DataError(f"{where}: images are {images.dtype} {images.shape}, not uint8 [N, H, W, 1 or 3]")
+    if len(images) == 0:
+        raise DataError(f"{where}: there are no images")
+    if len(images) != len(decoded.labels):
+        raise DataError(f"{where}: {len(images):,} images but {len(decoded.labels):,} labels")
+
+
+def _check_labels(where: str, decoded: LabeledImages, classes: tuple[str, ...]) -> None:
+    wrong = np.flatnonzero((decoded.labels < 0) | (decoded.labels >= len(classes)))
+    if len(wrong):
+        rows = [f"image {row}: {decoded.labels[row]}" for row in wrong]
+        raise DataError(f"{where}: labels out of range 0 to {len(classes) - 1} ({len(wrong):,}):\n{listed(rows)}")
+
+
+def _check_classes(where: str, decoded: LabeledImages, classes: tuple[str, ...]) -> None:
+    if len(classes) < 2:
+        raise DataError(f"{where}: {len(classes)} class, but telling classes apart needs at least 2")
+    repeated = sorted({name for name in classes if classes.count(name) > 1})
+    if repeated:
+        raise DataError(f"{where}: class names that are there twice:\n{listed(repeated)}")
+    counts = np.bincount(decoded.labels, minlength=len(classes))
+    empty = [classes[label] for label in np.flatnonzero(counts == 0)]
+    if empty:
+        raise DataError(f"{where}: classes without an image ({len(empty)}):\n{listed(empty)}")
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
 
 FORMAT: Final = 1
 """Raised when decoding or the folder's layout changes, so that old folders are not used."""

@@ -1,19 +1,181 @@
-"""How many images are there twice, within and across splits, as values that can be logged."""
+"""Images as short vectors whose products say how alike they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from PIL import Image
 
 from harness.contracts import Frozen, LabeledImages
-from harness.data import duplicates
-from harness.data.duplicates import Pairs
-from harness.data.likeness import Vectors, vectors_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_SIDE: Final = 16
+_FAINTEST: Final = 0.5
+"""Gray levels; a thumbnail whose edges are weaker (root mean square) is flat and like nothing."""
+_LUMA: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R 601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Float32 vectors of length 1, one row an image, or zeros for a flat image.
+
+    `edges` [N, D] are the differences of neighboring pixels of the gray thumbnail, at most 16 x 16;
+    `center` [N, P] the pixels of its middle (half its height and width) less their mean.
+    """
+
+    edges: NDArray[np.float32]
+    center: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+
+def vectors_of(images: NDArray[np.uint8]) -> Vectors:
+    """Return the vectors of images uint8 [N, H, W, C]."""
+    thumbnails = np.stack([_thumbnail(image) for image in images])
+    count = len(thumbnails)
+    across = np.diff(thumbnails, axis=2).reshape(count, -1)
+    down = np.diff(thumbnails, axis=1).reshape(count, -1)
+    edges = np.concatenate([across, down], axis=1)
+    center = _middle(thumbnails).reshape(count, -1)
+    faint = np.linalg.norm(edges, axis=1) <= _FAINTEST * np.sqrt(max(1, edges.shape[1]))
+    return Vectors(_normalized(edges, faint), _normalized(center - center.mean(axis=1, keepdims=True), faint))
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    gray = image[..., 0].astype(np.float32) if image.shape[2] == 1 else image.astype(np.float32) @ _LUMA
+    height, width = gray.shape
+    if max(height, width) <= _SIDE:
+        return gray
+    small = Image.fromarray(gray).resize((min(_SIDE, width), min(_SIDE, height)), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32)
+
+
+def _middle(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+    _, height, width = thumbnails.shape
+    return thumbnails[:, height // 4 : height - height // 4, width // 4 : width - width // 4]
+
+
+def _normalized(vectors: NDArray[np.float32], faint: NDArray[np.bool_]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[faint] = np.inf
+    normalized: NDArray[np.float32] = vectors / np.maximum(lengths, np.float32(1e-9))
+    return normalized
+
+
+LEAST_LIKENESS: Final = 0.8
+DISTANCE_SHARE: Final = 0.55
+LEAST_CENTER: Final = 0.7
+CROWD: Final = 100
+_SAMPLE: Final = 1000
+_ROWS: Final = 2048
+_COLUMNS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of positions: `first` and `second` int64 [M], `likeness` float32 [M]."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    likeness: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def where(self, kept: NDArray[np.bool_]) -> Pairs:
+        """Return the pairs for which `kept` [M] is true."""
+        return Pairs(self.first[kept], self.second[kept], self.likeness[kept])
+
+
+def digests(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return a digest of each image's pixels [N]."""
+    texts = [blake2b(image.tobytes(), digest_size=16).hexdigest() for image in images]
+    return np.array(texts, dtype="S32")
+
+
+def exact_within(digest: NDArray[np.bytes_]) -> Pairs:
+    """Return each image that equals an earlier one (second) with the first of its kind (first)."""
+    _, first, kind = np.unique(digest, return_index=True, return_inverse=True)
+    second = np.flatnonzero(first[kind] != np.arange(len(digest)))
+    return _pairs(first[kind[second]], second)
+
+
+def exact_across(one: NDArray[np.bytes_], other: NDArray[np.bytes_]) -> Pairs:
+    """Return each image of `other` that is in `one` (second) with its first place there (first)."""
+    kinds, first = np.unique(one, return_index=True)
+    place = np.minimum(np.searchsorted(kinds, other), len(kinds) - 1)
+    second = np.flatnonzero(kinds[place] == other)
+    return _pairs(first[place[second]], second)
+
+
+def least_likeness(edges: NDArray[np.float32]) -> float:
+    """Return the likeness that rules 1 and 2 ask for in a set with these edge vectors [N, D]."""
+    sample = np.random.default_rng(0).permutation(len(edges))[:_SAMPLE]
+    nearest = np.full(len(sample), -1, dtype=np.float32)
+    for start in range(0, len(edges), _COLUMNS):
+        likeness = edges[sample] @ edges[start : start + _COLUMNS].T
+        likeness[likeness > 1 - 1e-4] = -1  # itself, and copies of it
+        nearest = np.maximum(nearest, likeness.max(axis=1))
+    scale = np.median(np.sqrt(2 - 2 * nearest.astype(np.float64)))
+    return max(LEAST_LIKENESS, float(1 - (DISTANCE_SHARE * scale) ** 2 / 2))
+
+
+def near_within(vectors: Vectors, least: float) -> Pairs:
+    """Return the near duplicates within one set, each pair once, `first` before `second`."""
+    pairs = _uncrowded(_blocks(vectors.edges, vectors.edges, least, within=True), len(vectors), None)
+    return _confirmed(pairs, vectors, vectors)
+
+
+def near_across(one: Vectors, other: Vectors, least: float) -> Pairs:
+    """Return the near duplicates of an image in `one` (first) and an image in `other` (second)."""
+    pairs = _uncrowded(_blocks(one.edges, other.edges, least, within=False), len(one), len(other))
+    return _confirmed(pairs, one, other)
+
+
+def _pairs(first: NDArray[np.int64], second: NDArray[np.int64]) -> Pairs:
+    return Pairs(first.astype(np.int64), second.astype(np.int64), np.ones(len(second), dtype=np.float32))
+
+
+def _blocks(one: NDArray[np.float32], other: NDArray[np.float32], least: float, within: bool) -> Iterator[Pairs]:
+    for row in range(0, len(one), _ROWS):
+        for column in range(row if within else 0, len(other), _COLUMNS):
+            likeness = one[row : row + _ROWS] @ other[column : column + _COLUMNS].T
+            rows, columns = np.nonzero(likeness >= least)
+            pairs = Pairs(rows + row, columns + column, likeness[rows, columns])
+            yield pairs.where(pairs.first < pairs.second) if within else pairs
+
+
+def _uncrowded(blocks: Iterator[Pairs], ones: int, others: int | None) -> Pairs:
+    """Return all pairs without those of crowded images; `others` is None within one set.
+
+    Pairs of images already known to be crowded are dropped at once, so memory stays bounded by
+    CROWD pairs an image.
+    """
+    first_count = np.zeros(ones, dtype=np.int64)
+    second_count = first_count if others is None else np.zeros(others, dtype=np.int64)
+    kept: list[Pairs] = []
+    for pairs in blocks:
+        open_still = (first_count[pairs.first] <= CROWD) & (second_count[pairs.second] <= CROWD)
+        np.add.at(first_count, pairs.first, 1)
+        np.add.at(second_count, pairs.second, 1)
+        kept.append(pairs.where(open_still))
+    together = Pairs(*(np.concatenate([getattr(pairs, name) for pairs in kept]) for name in Pairs.__slots__))
+    return together.where((first_count[together.first] <= CROWD) & (second_count[together.second] <= CROWD))
+
+
+def _confirmed(pairs: Pairs, one: Vectors, other: Vectors) -> Pairs:
+    products = np.einsum("md,md->m", one.center[pairs.first], other.center[pairs.second])
+    return pairs.where(products >= LEAST_CENTER)
+
 
 MOST_IMAGES: Final = 200_000
 """With more images near duplicates are not searched: the time grows with the square."""
@@ -60,7 +222,7 @@ class Leakage(Frozen):
     test_images: int | None = None
     """How many test images were compared."""
     least_likeness: float | None = None
-    """The likeness from which pairs of this set count as near duplicates."""
+    """The likeness from which pairs of this set count as near """
 
 
 def find_leakage(classes: tuple[str, ...], train: LabeledImages, test: LabeledImages | None, reason: str) -> Leakage:
@@ -69,15 +231,18 @@ def find_leakage(classes: tuple[str, ...], train: LabeledImages, test: LabeledIm
     searches_near = count <= MOST_IMAGES
     one = _look(train, searches_near)
     other = _look(test, searches_near) if test else None
-    least = duplicates.least_likeness(one.vectors.edges) if one.vectors else None
+    least = least_likeness(one.vectors.edges) if one.vectors else None
     if not searches_near:
         reason = f"{reason}; near duplicates are searched in at most {MOST_IMAGES:,} images".removeprefix("; ")
-    found = {"exact_within_train": _exact(one, None, classes), "near_within_train": _near(one, None, classes, least)}
+    found = {
+        "exact_within_train": _exact_twins(one, None, classes),
+        "near_within_train": _near(one, None, classes, least),
+    }
     if other is not None:
         found |= {
-            "exact_within_test": _exact(other, None, classes),
+            "exact_within_test": _exact_twins(other, None, classes),
             "near_within_test": _near(other, None, classes, least),
-            "exact_across": _exact(one, other, classes),
+            "exact_across": _exact_twins(one, other, classes),
             "near_across": _near(one, other, classes, least),
         }
     test_images = len(test) if test else None
@@ -93,23 +258,20 @@ class _Looked:
 
 def _look(images: LabeledImages, with_vectors: bool) -> _Looked:
     vectors = vectors_of(images.images) if with_vectors else None
-    return _Looked(images.labels, duplicates.digests(images.images), vectors)
+    return _Looked(images.labels, digests(images.images), vectors)
 
 
-def _exact(one: _Looked, other: _Looked | None, classes: tuple[str, ...]) -> Twins:
+def _exact_twins(one: _Looked, other: _Looked | None, classes: tuple[str, ...]) -> Twins:
     if other is None:
-        return _twins(duplicates.exact_within(one.digests), one, one, classes)
-    return _twins(duplicates.exact_across(one.digests, other.digests), one, other, classes)
+        return _twins(exact_within(one.digests), one, one, classes)
+    return _twins(exact_across(one.digests, other.digests), one, other, classes)
 
 
 def _near(one: _Looked, other: _Looked | None, classes: tuple[str, ...], least: float | None) -> Twins:
     second = one if other is None else other
     if one.vectors is None or second.vectors is None or least is None:
         return Twins()
-    if other is None:
-        pairs = duplicates.near_within(one.vectors, least)
-    else:
-        pairs = duplicates.near_across(one.vectors, second.vectors, least)
+    pairs = near_within(one.vectors, least) if other is None else near_across(one.vectors, second.vectors, least)
     unequal = one.digests[pairs.first] != second.digests[pairs.second]
     return _twins(pairs.where(unequal), one, second, classes)
 

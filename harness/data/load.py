@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.contracts import Dataset, LabeledImages, Splits, Task
-from harness.data.blocks import blocks
-from harness.data.cache import Origin, origin_of, read_images, read_meta
+from harness.data.cache import Origin, blocks, digest_of_numbers, digest_of_text, origin_of, read_images, read_meta
 from harness.data.carve import held_out, stratified
-from harness.data.digest import digest_of_numbers, digest_of_text
 from harness.errors import DataError
 from harness.plugins import Catalog
 from harness.seeds import seed_for

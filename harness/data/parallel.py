@@ -1,19 +1,28 @@
-"""A function over many arguments in processes of their own.
-
-Plain subprocesses, not a pool: these work inside daemon workers, and never import the caller's
-main module.
-"""
+"""A process of `harness.data.parallel`: a function and its arguments in, its answers out."""
 
 from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
+
+
+def main() -> None:
+    """Answer one request from stdin on stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent alone answers it
+    function, arguments = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps([function(argument) for argument in arguments]))
+
+
+if __name__ == "__main__":
+    main()
+
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -55,7 +64,7 @@ def map_in_processes(
 def _start(function: Callable[[Argument], Answer], share: Sequence[Argument]) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH", "")]))
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.data.worker"],
+        [sys.executable, "-m", "harness.data.parallel"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},

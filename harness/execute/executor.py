@@ -1,17 +1,118 @@
-"""The narrow waist: an executor turns jobs into endings. Executors are found by file name."""
+"""What a worker and the driver tell each other about the job at hand."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, Protocol, Self
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, Self
 
-from harness.contracts import Listener
+from harness.contracts import Listener, Result
 from harness.contracts.job import Job
-from harness.errors import InputError, nearest
-from harness.execute.endings import Ending
+from harness.errors import (
+    DataError,
+    HarnessError,
+    InputError,
+    OutOfMemoryError,
+    PrunedError,
+    SealError,
+    StoreError,
+    TrainingError,
+    nearest,
+)
 
-RUN_CELL: Final = "harness.run_cell:run_cell"
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """From the worker, which waits for an answer before it tells anything else."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningAsked:
+    """From the worker, which waits for permission to read the test set."""
+
+    model_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """From the driver: go on, or raise this."""
+
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """From the worker, which then waits for its next job, or for its end if it is not well."""
+
+    ending: Ending
+    is_worker_well: bool = True
+
+
+Message = EpochDone | OpeningAsked | Ended
+
+
+FailureKind = Literal["died", "memory", "training", "data", "seal", "pruned", "error"]
+RunCell = Callable[[Job, Listener], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job has no result.
+
+    `died` and `memory` are the machine's fault, and the same job may yet succeed; `pruned` is nobody's.
+    """
+
+    kind: FailureKind
+    message: str
+    traceback: str
+
+    @property
+    def is_worth_retrying(self) -> bool:
+        """Whether it may go better next time."""
+        return self.kind in {"died", "memory"}
+
+
+Ending = Result | Failure
+
+
+def attempt(run_cell: RunCell, job: Job, listen: Listener) -> Ending:
+    """Run a job; what it raises is its failure. Only a store that is out of reach ends more than the job."""
+    try:
+        return run_cell(job, listen)
+    except StoreError:
+        raise
+    except Exception as error:
+        return failure_of(error)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return an exception as a failure."""
+    message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    return Failure(_kind(error), message, "".join(traceback.format_exception(error)))
+
+
+def _kind(error: Exception) -> FailureKind:
+    match error:
+        case OutOfMemoryError() | MemoryError():
+            return "memory"
+        case TrainingError():
+            return "training"
+        case DataError():
+            return "data"
+        case SealError():
+            return "seal"
+        case PrunedError():
+            return "pruned"
+        case _:
+            return "error"
+
+
+RUN_CELL: Final = "harness.cell.run:run_cell"
 """What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
 EXECUTORS: Final = ("inline", "local")
 """Each is a file of this folder."""

@@ -8,8 +8,7 @@ from typing import Self
 
 from harness.contracts import Listener
 from harness.contracts.job import Job
-from harness.execute.endings import Ending, attempt
-from harness.execute.executor import named
+from harness.execute.executor import Ending, attempt, named
 
 
 @dataclass(frozen=True, slots=True)

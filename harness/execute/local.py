@@ -15,8 +15,7 @@ from typing import IO, Any, Final, Self, cast
 from harness.contracts import Listener
 from harness.contracts.job import Job
 from harness.errors import StoreError
-from harness.execute.endings import Ending, Failure
-from harness.execute.messages import Answer, Ended, EpochDone, Message, OpeningAsked
+from harness.execute.executor import Answer, Ended, Ending, EpochDone, Failure, Message, OpeningAsked
 
 LAST_WORDS: Final = 4000
 STOP_SECONDS: Final = 5

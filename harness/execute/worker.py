@@ -20,9 +20,7 @@ from typing import Any
 
 from harness.contracts import Listener, Result
 from harness.contracts.job import Job
-from harness.execute.endings import RunCell, attempt
-from harness.execute.executor import named
-from harness.execute.messages import Ended, EpochDone, OpeningAsked
+from harness.execute.executor import Ended, EpochDone, OpeningAsked, RunCell, attempt, named
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.contracts import Opening
-from harness.measure.intervals import wilson
+from harness.matrix import cell_to_yaml
+from harness.measure.paired import wilson
 from harness.measure.predictions import read_predictions
-from harness.spec import cell_to_yaml
 from harness.track import Record, Store
 from harness.track.fitted import FittedRun
 

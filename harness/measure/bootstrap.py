@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import special
 
-from harness.measure.crossed import of_differences
-from harness.measure.standard_errors import critical
+from harness.measure.crossed import critical, of_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from harness.measure.crossed import Answers, Components
-    from harness.measure.standard_errors import Errors
+    from harness.measure.crossed import Answers, Components, Errors
 
 DRAWS: Final = 5000
 CHUNK: Final = 250

@@ -13,6 +13,7 @@ from scipy import special
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 History: TypeAlias = Sequence[Mapping[str, float]]
 """A fit: the metrics of each epoch in order, the first is epoch 1."""
 

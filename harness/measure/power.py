@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import special
 
-from harness.measure.standard_errors import Errors, critical, errors_of_differences
+from harness.measure.crossed import Errors, critical, errors_of_differences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.measure.crossed import Components
-    from harness.measure.standard_errors import SeedSpread
+    from harness.measure.crossed import Components, SeedSpread
 
 POWER: Final = 0.8
 """The chance with which a difference is to show (Cohen 1988, section 2.4)."""

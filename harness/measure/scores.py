@@ -1,4 +1,4 @@
-"""From scores and labels to the figures that a cell reports."""
+"""Whether a classifier is as often right as it says it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,78 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import TrainingError
-from harness.measure.calibration import expected_calibration_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+BINS = 15
+"""As in Guo et al. 2017, so that figures can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Images by confidence in bins of equal width over (0, 1]; each array is [bins]."""
+
+    count: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    """Mean confidence of a bin's images; 0 where it has none."""
+    accuracy: NDArray[np.float64]
+    """Share of a bin's images that are classified right; 0 where it has none."""
+
+
+def reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> Reliability:
+    """Sort images into bins ((m - 1) / bins, m / bins] by top-1 confidence [N] in [0, 1]; correct is [N]."""
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    place = np.searchsorted(edges, confidence, side="left")
+    count = np.bincount(place, minlength=bins).astype(np.int64)
+    some = np.maximum(count, 1)
+    return Reliability(
+        count=count,
+        confidence=np.bincount(place, weights=confidence, minlength=bins) / some,
+        accuracy=np.bincount(place, weights=correct.astype(np.float64), minlength=bins) / some,
+    )
+
+
+def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> float:
+    """Return the mean gap between confidence and accuracy over bins, weighted by their images.
+
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. Arguments as in `reliability`.
+    """
+    sorted_in = reliability(confidence, correct, bins)
+    gaps = np.abs(sorted_in.accuracy - sorted_in.confidence)
+    return float((sorted_in.count * gaps).sum() / sorted_in.count.sum())
+
+
+def loss_values(logs: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each image's cross-entropy in nats, [N], of log probabilities [N, K]; their mean is the loss."""
+    return -logs[np.arange(len(labels)), labels]
+
+
+def macro_f1_values(predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Return values [N] whose mean is macro-F1 and whose spread is its own, for large N.
+
+    Each is macro-F1 plus the image's influence on it (the infinitesimal jackknife, Efron and Tibshirani 1993,
+    section 11.5): F1 = 2 hits / (predicted + true), so an image changes it in its true and in its predicted class.
+    """
+    confusion = confusion_matrix(labels, predicted, classes)
+    f1 = class_scores(confusion).f1
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    occurs = total > 0
+    each = np.divide(f1, total, out=np.zeros(classes), where=occurs)
+    hit = np.divide(2.0, total, out=np.zeros(classes), where=occurs)
+    influence = np.where(labels == predicted, hit[labels], 0) - each[labels] - each[predicted]
+    return np.asarray(f1[occurs].mean() + influence * len(labels) / occurs.sum(), dtype=np.float64)
+
+
+def calibration_values(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS
+) -> NDArray[np.float64]:
+    """Return values [N] whose mean is the expected calibration error: each image's gap, signed as its bin's is."""
+    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
+    gap = confidence - right
+    sign = np.sign(np.bincount(place, weights=gap, minlength=bins))
+    return np.asarray(sign[place] * gap, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from harness.measure.agreement import Agreement, mean_agreement
 from harness.measure.drawing import INK, MUTED, RIGHT, WRONG, literal, new_figure, save, shortened
+from harness.measure.predictions import Agreement, mean_agreement
 from harness.report.predictions import Panel
 from harness.words import NOTHING
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.measure.drawing import row_shares
+from harness.measure.predictions import Confusion, read_confusion
 from harness.measure.scores import class_scores
-from harness.measure.tables import Confusion, read_confusion
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, share_value

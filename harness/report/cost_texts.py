@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.contracts.metrics import JOULES, TOTAL_SECONDS
-from harness.measure.energy import FILE, read_energy
+from harness.measure.machine import FILE, read_energy
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, device_of
 from harness.words import amount

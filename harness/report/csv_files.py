@@ -15,11 +15,11 @@ from harness.contracts.metrics import (
     TEST_LOSS,
     TEST_MACRO_F1,
 )
+from harness.matrix import flatten
 from harness.report.ablations import Effects
 from harness.report.significance import NOTHING_KNOWN, Pair, Significance, Verdicts
 from harness.report.store import Entry, Findings
 from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants
-from harness.spec import flatten
 
 Scalar: TypeAlias = str | int | float | bool | None
 FIRST: Final = ("test/accuracy", "test/macro_f1", "val/accuracy", "val/macro_f1")

@@ -11,11 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
-from harness.measure.crossed import Answers, Components, components
-from harness.measure.per_image import calibration_values, loss_values, macro_f1_values
+from harness.measure.crossed import Answers, Components, SeedSpread, components, seed_spread
 from harness.measure.predictions import SCORE, Predictions, read_predictions
-from harness.measure.scores import log_softmax
-from harness.measure.standard_errors import SeedSpread, seed_spread
+from harness.measure.scores import calibration_values, log_softmax, loss_values, macro_f1_values
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant, dataset_name
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from markupsafe import Markup
 
-from harness.measure.calibration import Reliability, expected_calibration_error, reliability
+from harness.measure.scores import Reliability, expected_calibration_error, reliability
 from harness.report.blocks import Run
 from harness.report.predictions import Member, Panel
 from harness.report.variants import runs_of

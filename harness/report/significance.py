@@ -12,12 +12,18 @@ import numpy as np
 
 from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
 from harness.measure.bootstrap import difference_intervals, draw_shares, resample
-from harness.measure.crossed import Components, apart, components
-from harness.measure.intervals import share_interval
-from harness.measure.paired_tests import discordant, holm, mcnemar
+from harness.measure.crossed import (
+    Components,
+    apart,
+    components,
+    critical,
+    errors_of_differences,
+    errors_of_means,
+    p_values,
+    seed_spread,
+)
+from harness.measure.paired import discordant, holm, mcnemar, share_interval, tiers
 from harness.measure.power import MOST_IMAGES, MOST_SEEDS, needed
-from harness.measure.standard_errors import critical, errors_of_differences, errors_of_means, p_values, seed_spread
-from harness.measure.tiers import tiers
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
 from harness.words import amount, is_share, percent, points

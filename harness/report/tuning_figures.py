@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from harness.contracts import Confirmation, Goal, TrialFound, Tuning
 from harness.contracts.metrics import PEAK_BYTES
+from harness.matrix import flatten
 from harness.measure.tuning_axes import short_titles, value_text
 from harness.measure.tuning_points import METRICS, sign_of
 from harness.report.blocks import Value
-from harness.spec import flatten
 from harness.words import NOTHING, is_share, metric_text, points
 
 MEGABYTE: Final = 1e6

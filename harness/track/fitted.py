@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
+from harness.cell.saved import CELL, load_classifier, model_digest
 from harness.contracts import Cell, Classifier, Task
 from harness.errors import InputError, StoreError
+from harness.matrix import cell_from_yaml
 from harness.plugins import Catalog
-from harness.saved_model import CELL, load_classifier, model_digest
-from harness.spec import cell_from_yaml
 from harness.track.finding import find_run, require_finished
 from harness.track.records import Record
 from harness.track.store import Store

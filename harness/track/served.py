@@ -30,8 +30,8 @@ class Served(PythonModel):  # type: ignore[misc]  # mlflow is untyped
         import torch  # noqa: PLC0415  (see above)
 
         try:
+            from harness.cell.saved import load_classifier  # noqa: PLC0415
             from harness.plugins import Catalog  # noqa: PLC0415
-            from harness.saved_model import load_classifier  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(f"{error}: {MISSING}") from error
 

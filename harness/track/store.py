@@ -1,7 +1,8 @@
-"""The store as the rest of the harness sees it: runs go in, records come out."""
+"""MLflow's client with our errors."""
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import time
@@ -11,13 +12,38 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from harness.contracts import Opening, StudyPlan
 from harness.errors import StoreError
-from harness.track import embedded, experiments, ledger, pictures, runs, views
-from harness.track.client import Client
+from harness.track import embedded, experiments, ledger, pictures, runs
+from harness.track import experiments as views
+from harness.track.embedded import check_reachable
 from harness.track.records import Record, history_of, record_of, search
-from harness.track.server import check_reachable
+
+
+class Client:
+    """All methods of MlflowClient; what they raise is a StoreError that names the store.
+
+    The address is given explicitly: MLflow's global one would leak into the environment of workers.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        with_errors = functools.partial(_call, uri)
+        self._client = with_errors(MlflowClient, tracking_uri=uri, registry_uri=uri)
+
+    def __getattr__(self, name: str) -> Any:
+        return functools.partial(_call, self.uri, getattr(self._client, name))
+
+
+def _call(uri: str, method: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return method(*args, **kwargs)
+    except MlflowException as error:
+        raise StoreError(f"tracking store {uri}: {error.message}") from error
+
 
 KEYS_ASKED_ONE_BY_ONE: Final = 5
 EndStatus = Literal["FINISHED", "FAILED", "KILLED"]

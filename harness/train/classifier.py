@@ -23,20 +23,23 @@ from harness.contracts import (
 )
 from harness.errors import TrainingError
 from harness.plugins import Catalog
-from harness.train.averaging import Average, SlowWeights
 from harness.train.batches import Normalize, as_float, as_tensor, batch_sizes, make_pool
 from harness.train.checkpoint import CheckpointFile, identity_of
+from harness.train.device import (
+    Streams,
+    global_stream,
+    indexed,
+    number_format,
+    peak_bytes,
+    repeatable,
+    reset_peak,
+    told_plainly,
+)
 from harness.train.evaluation import VIEWS, Evaluator, Views, plain
-from harness.train.fit import Plan, Training, fit
-from harness.train.freezing import Freezing
-from harness.train.history import best_epoch
-from harness.train.memory import peak_bytes, reset_peak, told_plainly
-from harness.train.precision import number_format
-from harness.train.rates import Rates
-from harness.train.repeatable import indexed, repeatable
-from harness.train.step import Follower, Step, build_optimizer
-from harness.train.streams import Streams, global_stream
+from harness.train.fit import Plan, Training, best_epoch, fit
+from harness.train.step import Follower, Rates, Step, build_optimizer
 from harness.train.trace import parameter_count
+from harness.train.weights import Average, Freezing, SlowWeights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from harness.contracts import FitReport, LabeledImages, Listener
 from harness.errors import DataError, TrainingError
-from harness.train.memory import peak_bytes, reset_peak, told_plainly
+from harness.train.device import peak_bytes, reset_peak, told_plainly
 
 _CHUNK: Final = 1024
 _LOG: Final = logging.getLogger(__name__)

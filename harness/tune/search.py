@@ -17,9 +17,9 @@ from typing import Final
 from harness.contracts import Outcome, PlannedCell, TrialFound, Watcher
 from harness.contracts.metrics import TRAIN_SECONDS
 from harness.errors import HarnessError
-from harness.tune.ground import Ground
+from harness.tune.context import Ground
+from harness.tune.optuna_space import Point
 from harness.tune.pruning import Judge
-from harness.tune.space import Point
 from harness.tune.storage import faults_told
 from harness.tune.trials import Trials
 

@@ -1,8 +1,9 @@
-"""Optuna's storage: SQLite below the home, or the database that HARNESS_OPTUNA_STORAGE names."""
+"""Which process a trial or a turn belongs to, and whether that process is gone."""
 
 from __future__ import annotations
 
 import os
+import platform
 import random
 import sqlite3
 import threading
@@ -11,17 +12,134 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import optuna
+import psutil
 from filelock import FileLock
+from sqlalchemy import Connection, column, insert, select, table, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from harness.contracts import Frozen
 from harness.errors import StoreError
-from harness.tune.owners import BEAT_SECONDS
-from harness.tune.turns import Turn
+
+BEAT_SECONDS: Final = 60
+"""How often a process says that it lives, where several machines share a study."""
+GRACE_SECONDS: Final = 240
+"""A process of another machine that has been silent for so long is taken for dead."""
+PROCESS: Final = uuid4().hex[:12]
+"""This process among all of all machines: process numbers come again, in containers at once."""
+
+
+class Owner(Frozen):
+    """A process, and when it said last that it lives."""
+
+    host: str
+    pid: int
+    time: str
+    """UTC in ISO 8601."""
+    process: str = ""
+
+    @property
+    def is_me(self) -> bool:
+        """Whether it is this process."""
+        return self.process == PROCESS
+
+
+def me() -> Owner:
+    """Return this process, alive now."""
+    return Owner(host=platform.node(), pid=os.getpid(), time=now(), process=PROCESS)
+
+
+def now() -> str:
+    """Return the time in UTC and ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def is_gone(owner: Owner, is_shared: bool) -> bool:
+    """Whether a process has died, as far as it can be known from here.
+
+    Args:
+        owner: who is asked about.
+        is_shared: whether the storage serves several machines. One that does not is a file: what another host name
+            has left there was left by a container that had this home before, or before the home was moved.
+    """
+    if owner.is_me:
+        return False
+    if is_shared and owner.host != platform.node():
+        return _silent_seconds(owner) > GRACE_SECONDS
+    try:
+        process = psutil.Process(owner.pid)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE
+        began = datetime.fromtimestamp(process.create_time(), UTC)
+    except psutil.NoSuchProcess:
+        return True
+    return is_zombie or began > datetime.fromisoformat(owner.time)  # the number has been given away since
+
+
+def _silent_seconds(owner: Owner) -> float:
+    """Return how long ago it said that it lives, by clocks that are taken to agree within seconds."""
+    return (datetime.now(UTC) - datetime.fromisoformat(owner.time)).total_seconds()
+
+
+ENTRIES: Final = table("study_user_attributes", column("study_id"), column("key"), column("value_json"))
+FREE: Final = "null"
+POLL_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The turn `name` of a study; `is_shared` says whether several machines work on it."""
+
+    database: Any
+    study_id: int
+    name: str
+    is_shared: bool
+
+    @contextmanager
+    def waited_for(self) -> Iterator[None]:
+        """Hold the turn for the length of the block, as soon as it is free."""
+        while not self.take():
+            time.sleep(random.uniform(POLL_SECONDS, 3 * POLL_SECONDS))
+        try:
+            yield
+        finally:
+            self.give_back()
+
+    def take(self) -> bool:
+        """Take the turn; False if another process has it. To take it again is to say that one lives."""
+        return self._change(me().model_dump_json())
+
+    def give_back(self) -> None:
+        """Let the next one have it; nothing happens if it has been taken away."""
+        self._change(FREE)
+
+    def _change(self, after: str) -> bool:
+        try:
+            with self.database.engine.begin() as connection:
+                return self._changed(connection, after)
+        except IntegrityError:  # another process was the first ever to take it
+            return False
+
+    def _changed(self, connection: Connection, after: str) -> bool:
+        here = (ENTRIES.c.study_id == self.study_id) & (ENTRIES.c.key == self.name)
+        before = connection.execute(select(ENTRIES.c.value_json).where(here)).scalar()
+        if before is None:
+            entry = {"study_id": self.study_id, "key": self.name, "value_json": after}
+            connection.execute(insert(ENTRIES).values(entry))
+            return True
+        if before != FREE and not self._is_free(Owner.model_validate_json(before)):
+            return False
+        same = ENTRIES.c.value_json == before
+        return connection.execute(update(ENTRIES).where(here & same).values(value_json=after)).rowcount == 1
+
+    def _is_free(self, owner: Owner) -> bool:
+        return owner.is_me or is_gone(owner, self.is_shared)
+
 
 VARIABLE: Final = "HARNESS_OPTUNA_STORAGE"
 FILE: Final = "optuna.db"

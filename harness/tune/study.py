@@ -1,37 +1,81 @@
-"""A tuning study from its first trial to the one test opening; the order of events is `Session.run`."""
+"""From trials to a winner: the best by search score, the best few again on fresh seeds, the best mean wins."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from statistics import fmean, stdev
+from typing import Literal, Protocol
 
-from harness.contracts import Confirmation, Outcome, PlannedCell, StudyPlan, TrialFound, Tuning, Watcher
+from harness.contracts import Confirmation, Outcome, PlannedCell, StudyPlan, TrialFound, Tune, Tuning, Watcher
 from harness.contracts.tuned import Stage
 from harness.errors import InputError, StoreError
-from harness.execute.cell_run import Surroundings
+from harness.execute.driver import check_leakage, machine_tags
 from harness.execute.executor import Executor
-from harness.execute.interrupts import Interrupts
-from harness.execute.leakage_check import check_leakage
-from harness.execute.matrix_run import machine_tags
+from harness.execute.locks import Interrupts
 from harness.execute.packing import Packing, open_packing
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings
+from harness.execute.recording import Surroundings
 from harness.execute.work import Work
 from harness.track import EndStatus
 from harness.track.environment import environment_text
-from harness.tune.book import Book, Choice, find_book, open_book
-from harness.tune.choosing import confirmation, ranked, winner
-from harness.tune.ground import Ground
-from harness.tune.importances import importances
-from harness.tune.samplers import seed_of
+from harness.tune.context import Ground
+from harness.tune.logging import importances, log_trial, log_tuning, start_study_run
+from harness.tune.optuna_space import seed_of
 from harness.tune.search import WINDOW, Search
 from harness.tune.storage import faults_told
-from harness.tune.study_run import log_trial, log_tuning, start_study_run
-from harness.tune.watching import TuneWatcher
+from harness.tune.trials import Book, Choice, find_book, open_book
+
+
+def ranked(trials: Sequence[TrialFound], tune: Tune) -> list[TrialFound]:
+    """Return the trials that may win, the best first: complete, within all constraints, each setting once."""
+    sign = -1 if tune.objective.first.direction == "maximize" else 1
+    able = [each for each in trials if each.state == "complete" and each.is_feasible and each.duplicate_of is None]
+    return sorted(able, key=lambda each: (sign * each.values[0], each.number))
+
+
+def confirmation(found: TrialFound, outcomes: Sequence[Outcome], metric: str) -> Confirmation:
+    """Return what a trial's runs on fresh seeds say; a run that failed has no value."""
+    values = [outcome.metrics[metric] for outcome in outcomes if metric in outcome.metrics]
+    values = [value for value in values if math.isfinite(value)]
+    return Confirmation(
+        trial=found.number,
+        values=tuple(values),
+        mean=fmean(values) if values else None,
+        standard_error=stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None,
+        run_ids=tuple(outcome.run_id for outcome in outcomes if outcome.run_id),
+    )
+
+
+def winner(confirmed: Sequence[Confirmation], tune: Tune) -> int | None:
+    """Return the number of the trial with the best mean, in case of a tie the better one in the search.
+
+    A trial that failed on one of the fresh seeds cannot win over one that did not.
+    """
+    sign = -1 if tune.objective.first.direction == "maximize" else 1
+    most = max((len(each.values) for each in confirmed), default=0)
+    whole = [each for each in confirmed if each.mean is not None and len(each.values) == most]
+    best = min(whole, key=lambda each: sign * (each.mean or 0.0), default=None)
+    return None if best is None else best.trial
+
+
+class TuneWatcher(Watcher, Protocol):
+    """Shows a tuning study as it goes, beside the cells that run."""
+
+    def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
+        """A study begins or goes on: `done` of `budget` trials were there already."""
+
+    def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
+        """A trial has ended; `best` is the best so far."""
+
+    def stage_begins(self, name: str, text: str, fits: int) -> None:
+        """The confirmation or the final fit begins; `text` says what of, `fits` how many there are still to be."""
+
 
 State = Literal["done", "failed", "interrupted", "elsewhere", "skipped"]
 _END: dict[State, EndStatus] = {"failed": "FAILED", "interrupted": "KILLED"}

@@ -5,11 +5,10 @@ import pytest
 
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import make_plan
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan
+from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.report import write_report
-from harness.spec import load_study
 from harness.track import Store, open_store
 from tests.audit.studies import MATRIX, STUDY, Quiet
 

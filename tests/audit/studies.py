@@ -29,7 +29,7 @@ from harness.contracts import (
     Validation,
 )
 from harness.contracts.tuned import TUNING_FILE
-from harness.spec import flatten
+from harness.matrix import flatten
 from harness.track import LEDGER, Record, Store
 from harness.track.ledger import append
 

@@ -5,11 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from harness.audit.artifacts import check_artifacts
-from harness.audit.figures import check_figures
-from harness.audit.fits import check_fits
-from harness.audit.labels import check_labels
-from harness.audit.splits import check_splits
+from harness.audit.figures import check_artifacts, check_figures, check_fits
+from harness.audit.openings import check_labels, check_splits
 from harness.track import Store
 from tests.audit.studies import artifact, evidence_of, faults, flip_byte, forge, remarks, run_of, set_tag
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from harness.audit.openings import check_openings
-from harness.audit.order import check_order
+from harness.audit.openings import check_openings, check_order
 from harness.track import Store
 from tests.audit.studies import evidence_of, faults, forge, forge_opening, ledger_run, remarks, run_of, set_tag
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from harness.audit.openings import check_openings
-from harness.audit.searches import check_searches
-from harness.audit.winners import not_the_best
+from harness.audit.searches import check_searches, not_the_best
 from harness.contracts import Goal, Objective, Tuning
 from harness.track import Record, Store
 from tests.audit.studies import (

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torchvision.transforms import v2
 
-from harness.augmentations._beta import draw_beta
+from harness.augmentations._draws import draw_beta
 from harness.contracts import Batch
 from tests.augmentations.conftest import Make
 

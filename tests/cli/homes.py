@@ -13,11 +13,10 @@ from harness.contracts import SilentWatcher
 from harness.data import open_test
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import make_plan
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan
+from harness.matrix import load_study
 from harness.measure.predictions import Predictions, read_predictions
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.track import Record, Store, open_store
 from harness.track.environment import usable_cores
 

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from harness.measure.changes import changes, unlike
-from harness.measure.predictions import Predictions
+from harness.measure.predictions import Predictions, changes, unlike
 from harness.track import open_store
 from tests.cli.homes import harness
 

@@ -9,7 +9,7 @@ from harness.cli.board import Board
 from harness.cli.cost import crew_for
 from harness.cli.rates import Rates
 from harness.contracts import Outcome
-from harness.execute import settings
+from harness.execute import plan as settings
 from tests.cli.conftest import Clock, planned
 
 CPU, GPU, GPUS = ("cpu",), ("cuda:0",), ("cuda:0", "cuda:1")

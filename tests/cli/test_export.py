@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.data.pictures import Picture, read_picture
+from harness.cell.saved import load_classifier, model_digest
+from harness.data.inspect import Picture, read_picture
 from harness.errors import HarnessError
-from harness.export.program import missing_for_onnx, write_program
+from harness.export.bundle import missing_for_onnx, write_program
 from harness.plugins import Catalog
-from harness.saved_model import load_classifier, model_digest
 from harness.track import open_store
 from tests.cli.homes import harness, images_of, logged_scores, record_of
 

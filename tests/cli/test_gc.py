@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from harness.cli.gc import perform
 from harness.cli.options import Gc
-from harness.execute.leftovers import leftovers, remove
+from harness.execute.cleanup import leftovers, remove
 from harness.execute.locks import folder_of, take
 from harness.plugins import Catalog
 from harness.track import open_store

@@ -11,8 +11,8 @@ import pytest
 
 from harness.contracts import Dataset
 from harness.data import load_splits
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 
 ROOT = Path(__file__).parents[2]
 NAMED_BLOCK = re.compile(r"^`([\w./]+)`.*?```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.download import Patience, RemoteFile, download
+from harness.data.sources._published import Patience, RemoteFile, download
 from harness.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)

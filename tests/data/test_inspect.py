@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.contracts import LabeledImages
-from harness.data import duplicates, fingerprint, leakage, likeness
+from harness.data import fingerprint, leakage
+from harness.data import leakage as duplicates
+from harness.data import leakage as likeness
 from harness.data.inspect import describe
 from harness.data.inspect import leakage as leakage_of
 from harness.plugins import Catalog

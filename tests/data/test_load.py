@@ -139,7 +139,7 @@ def test_statistics_equal_numpys(channels: int) -> None:
 def test_statistics_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     images = LabeledImages(pictures(50), np.zeros(50, np.int64), np.arange(50))
     whole = task_of(("a", "b"), images)
-    monkeypatch.setattr("harness.data.blocks._VALUES", 300)
+    monkeypatch.setattr("harness.data.cache._VALUES", 300)
     assert task_of(("a", "b"), images) == whole
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.execute.climbing import Climb, Kind
-from harness.execute.packing import Device, Packing
+from harness.execute.packing import Climb, Device, Kind, Packing
 
 GIB = 2**30
 SMALL: Kind = (("model.name", "small"),)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.execute import packing, settings
-from harness.track import accelerators, environment
+from harness.execute import packing
+from harness.execute import plan as settings
+from harness.track import environment
+from harness.track import environment as accelerators
 
 
 def give_it_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

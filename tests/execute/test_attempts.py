@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Recipe
-from harness.execute.attempts import Attempt
-from harness.execute.endings import Failure, FailureKind
+from harness.execute.executor import Failure, FailureKind
+from harness.execute.work import Attempt
 
 FIRST = Attempt()
 

@@ -10,8 +10,7 @@ from harness.data.leakage import Leakage
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
 from harness.execute.locks import take
-from harness.execute.planning import states
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, states
 from harness.track import Record, Store
 from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
 from tests.execute.fake_cells import calls

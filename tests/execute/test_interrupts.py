@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from harness.execute.interrupts import Interrupts
+from harness.execute.locks import Interrupts
 
 
 class Thing:

@@ -8,8 +8,7 @@ import time
 
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import states
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, states
 from harness.track import Store
 from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
 

@@ -16,9 +16,8 @@ import pytest
 from harness.contracts import Cell, Choice, Dataset, Result
 from harness.contracts.job import Job
 from harness.errors import PrunedError, SealError, StoreError
-from harness.execute.endings import Failure
+from harness.execute.executor import Answer, EpochDone, Failure
 from harness.execute.local import LocalExecutor
-from harness.execute.messages import Answer, EpochDone
 from harness.execute.worker import PipeListener, free_gpu
 from tests.execute.conftest import FAKE
 

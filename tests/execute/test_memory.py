@@ -10,10 +10,9 @@ import pytest
 from harness.contracts import Outcome, Recipe, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import RUN_CELL, open_executor
-from harness.execute.planning import make_plan
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.track import Record, Store
 from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
 from tests.execute.fake_cells import calls

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Recipe
-from harness.execute.climbing import ENOUGH_SECONDS, Climb, kind_of
-from harness.execute.packing import MARGIN_BYTES, Device, Packing, open_packing
-from harness.execute.settings import RunSettings
+from harness.execute.packing import ENOUGH_SECONDS, MARGIN_BYTES, Climb, Device, Packing, kind_of, open_packing
+from harness.execute.plan import RunSettings
 from tests.execute.fake_gpu import GIB, LARGE, SMALL, FakeCell, FakeGpus, cells, saturating_at
 
 

@@ -3,9 +3,9 @@ import sys
 import time
 from pathlib import Path
 
-from harness.execute.planning import make_plan
+from harness.execute.plan import make_plan
+from harness.matrix import Study, load_study
 from harness.plugins import Catalog
-from harness.spec import Study, load_study
 
 MATRIX = """
 version: 1
@@ -41,7 +41,7 @@ def test_the_same_study_gives_the_same_plan_and_quickly_once_cached(tmp_path: Pa
 
 
 def test_planning_imports_no_torch() -> None:
-    code = "import sys; import harness.execute.planning, harness.execute.driver; sys.exit('torch' in sys.modules)"
+    code = "import sys; import harness.execute.plan, harness.execute.driver; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

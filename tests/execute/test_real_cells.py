@@ -10,10 +10,9 @@ import pytest
 from harness.data import load_splits
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
-from harness.execute.planning import make_plan, states
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings, make_plan, states
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.track import Store
 from tests.execute.conftest import Diary
 

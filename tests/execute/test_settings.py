@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import InputError
 from harness.execute.executor import EXECUTORS, open_executor
-from harness.execute.settings import RunSettings, choose_device
+from harness.execute.plan import RunSettings, choose_device
 from harness.track.environment import usable_cores
 
 

@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from harness.measure.bootstrap import difference_intervals, draw_shares, resample
-from harness.measure.crossed import Answers, components
-from harness.measure.intervals import share_interval
-from harness.measure.standard_errors import critical, errors_of_differences, errors_of_means, p_values, seed_spread
+from harness.measure.crossed import (
+    Answers,
+    components,
+    critical,
+    errors_of_differences,
+    errors_of_means,
+    p_values,
+    seed_spread,
+)
+from harness.measure.paired import share_interval
 
 SHARED, OWN, CHANCE = 0.48, 0.12, 0.40
 """Variances of an image's difficulty: for all models, for one model, and for one fit alone; they sum to 1."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from harness.measure.agreement import agreement, mean_agreement
 from harness.measure.pareto import pareto_front
+from harness.measure.predictions import agreement, mean_agreement
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])

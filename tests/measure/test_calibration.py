@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measure.calibration import expected_calibration_error, reliability
-from harness.measure.scores import evaluate
+from harness.measure.scores import evaluate, expected_calibration_error, reliability
 
 
 def test_calibration_error_equals_the_one_computed_by_hand() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.measure.energy import Counter, Energy, gpu_counter, meter_for, read_energy
+from harness.measure.machine import Counter, Energy, gpu_counter, meter_for, read_energy
 
 
 def zone(powercap: Path, number: str, name: str, microjoules: int, largest: int = 262_143_328_850) -> Path:

@@ -5,9 +5,8 @@ import pytest
 from scipy import stats
 
 from harness.measure.bootstrap import difference_intervals, draw_shares, resample
-from harness.measure.crossed import Answers, components
-from harness.measure.intervals import share_interval, wilson
-from harness.measure.standard_errors import errors_of_differences, p_values, seed_spread
+from harness.measure.crossed import Answers, components, errors_of_differences, p_values, seed_spread
+from harness.measure.paired import share_interval, wilson
 from tests.measure.simulated import Design, answers_of, coverage_of
 
 PAIR = np.array([[0, 1]])

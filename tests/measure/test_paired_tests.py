@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.measure.paired_tests import discordant, holm, mcnemar
+from harness.measure.paired import discordant, holm, mcnemar
 
 
 def test_mcnemar_equals_the_binomial_test_on_the_approval_ratings() -> None:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.measure.per_image import calibration_values, loss_values, macro_f1_values
-from harness.measure.scores import evaluate, log_softmax
+from harness.measure.scores import calibration_values, evaluate, log_softmax, loss_values, macro_f1_values
 
 
 def scored(count: int = 800) -> tuple[np.ndarray, np.ndarray]:

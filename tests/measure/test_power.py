@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness.measure.crossed import Answers, Components, components
+from harness.measure.crossed import Answers, Components, components, errors_of_differences, p_values, seed_spread
 from harness.measure.power import POWER, needed
-from harness.measure.standard_errors import errors_of_differences, p_values, seed_spread
 
 PAIR = np.array([[0, 1]])
 LEVEL = 0.05

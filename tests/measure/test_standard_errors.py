@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.measure.crossed import Answers, apart, components
-from harness.measure.standard_errors import Errors, critical, errors_of_means, p_values, seed_spread
+from harness.measure.crossed import Answers, Errors, apart, components, critical, errors_of_means, p_values, seed_spread
 from tests.measure.simulated import Design, answers_of
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.measure.predictions import read_confusion, write_class_report, write_confusion
 from harness.measure.scores import evaluate
-from harness.measure.tables import read_confusion, write_class_report, write_confusion
 
 
 def test_a_confusion_table_reads_back_as_it_was_written(tmp_path: Path) -> None:

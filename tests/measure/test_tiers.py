@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.measure.tiers import tiers
+from harness.measure.paired import tiers
 
 
 def differing(count: int, *pairs: tuple[int, int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.contracts import Cell, Choice, Dataset, Opening, Place, PlannedCell, Recipe, StudyPlan, Validation
 from harness.data.leakage import Leakage, Twins
-from harness.measure.tables import write_confusion
+from harness.measure.predictions import write_confusion
 from harness.report.store import ReportStore
 
 STUDY = "a study"

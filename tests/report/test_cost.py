@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from harness.measure.energy import Energy
+from harness.measure.machine import Energy
 from harness.report.cost import Cost, cost_of
 from harness.report.cost_texts import energy_text, side_by_side
 from harness.report.scatter import Offer, Scatter, cost_ticks

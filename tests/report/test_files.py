@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import Ablation, Claim, Place, ReportSettings
-from harness.measure.tables import write_confusion
+from harness.measure.predictions import write_confusion
 from harness.report import write_report
 from harness.report.compose import compose
 from harness.report.context import context_of

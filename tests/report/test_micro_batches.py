@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.execute.attempts import MICRO_BATCH as WRITTEN
+from harness.execute.work import MICRO_BATCH as WRITTEN
 from harness.report import write_report
 from harness.report.store import gather
 from harness.report.variants import MICRO_BATCH, QUESTION, experiment_variants, micro_batches_answer, notes_of

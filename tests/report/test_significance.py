@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.contracts import Dataset
-from harness.measure.intervals import wilson
+from harness.measure.paired import wilson
 from harness.report.blocks import Table
 from harness.report.csv_files import pairs_csv
 from harness.report.headline import headline

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from harness.track import LEDGER, Store, open_store
+from harness.track.experiments import CELLS, EXPERIMENTS, PREFIX, link
 from harness.track.runs import note
-from harness.track.views import CELLS, EXPERIMENTS, PREFIX, link
 
 TAGS = {"harness.dataset": "digits", "harness.data_fingerprint": "0123456789abcdef", "harness.git": f"{'c' * 40}+dirty"}
 

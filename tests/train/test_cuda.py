@@ -14,7 +14,7 @@ from harness.contracts import LabeledImages, Task
 from harness.errors import OutOfMemoryError
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier, batches, fit
-from harness.train.stepper import Replay, Stepper, recorder_for
+from harness.train.cuda_graphs import Replay, Stepper, recorder_for
 from tests.train.conftest import (
     AUGMENT,
     CATALOG,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness.cell.inside import class_evidence, feature_maps
 from harness.contracts import Task
-from harness.train.evidence import class_evidence, feature_maps
 
 RANDOM = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from harness.contracts import Lookahead
-from harness.train.averaging import SlowWeights
+from harness.train.weights import SlowWeights
 from tests.train.conftest import Diary, Pruned, assert_same_bits, classifier, pictures, recipe, without_times
 
 DATA, VALIDATION = pictures(96), pictures(40, seed=1)

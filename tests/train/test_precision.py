@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.errors import TrainingError
-from harness.train.precision import number_format
+from harness.train.device import number_format
 from harness.train.step import Step
 from tests.train.conftest import CPU, classifier, pictures, recipe
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from harness.train.rates import Rates
+from harness.train.step import Rates
 from tests.train.conftest import CATALOG
 
 EPOCHS = 12

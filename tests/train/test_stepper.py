@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from harness.contracts import Recipe
-from harness.train import NetworkClassifier, stepper
+from harness.train import NetworkClassifier
+from harness.train import cuda_graphs as stepper
 from harness.train.batches import Pool
+from harness.train.cuda_graphs import WARM_UP, Replay, Stepper, Taken, recorder_for
 from harness.train.fit import begin_epoch, take_steps
 from harness.train.step import Step
-from harness.train.stepper import WARM_UP, Replay, Stepper, Taken, recorder_for
 from tests.train.conftest import AUGMENT, assert_same_bits, classifier, pictures, recipe
 
 DATA = pictures(100)  # six batches of 16 and one of 4

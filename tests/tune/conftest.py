@@ -8,11 +8,11 @@ import pytest
 
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune
 from harness.execute.executor import open_executor
-from harness.execute.settings import RunSettings
+from harness.execute.plan import RunSettings
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
 from harness.track import Store
-from harness.tune.ground import Ground
+from harness.tune.context import Ground
 from harness.tune.study import TuneOutcome, run_tuning
 from tests.execute.conftest import store, template
 

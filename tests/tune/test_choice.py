@@ -9,10 +9,10 @@ import pytest
 
 from harness.contracts import Confirmation, TrialFound, Tuning
 from harness.errors import InputError
-from harness.execute.planning import make_plan
+from harness.execute.plan import make_plan
+from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.spec import load_study
-from harness.tune.choosing import winner
+from harness.tune.study import winner
 from tests.tune.conftest import HEAD, SPACE, Diary, Lab
 from tests.tune.fake_trials import score
 

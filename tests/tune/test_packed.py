@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.execute.executor import open_executor
-from harness.execute.settings import RunSettings
-from harness.tune.ground import Ground
+from harness.execute.plan import RunSettings
+from harness.tune.context import Ground
 from harness.tune.study import TuneOutcome, run_tuning
 from tests.execute.fake_machine import give_it_two_gpus
 from tests.tune.conftest import FAKE, Diary, Lab

@@ -5,10 +5,9 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from harness.spec import varied
+from harness.matrix import varied
 from harness.tune import search
-from harness.tune.samplers import make_pruner, make_sampler
-from harness.tune.space import suggested
+from harness.tune.optuna_space import make_pruner, make_sampler, suggested
 from tests.tune.conftest import Lab
 from tests.tune.fake_trials import score
 

@@ -19,9 +19,8 @@ import pytest
 
 from harness.contracts import TrialFound
 from harness.errors import StoreError
-from harness.tune.book import open_book
-from harness.tune.owners import Owner, now
-from harness.tune.storage import open_storage
+from harness.tune.storage import Owner, now, open_storage
+from harness.tune.trials import open_book
 from tests.tune.conftest import Diary, Lab
 
 DRIVER = """

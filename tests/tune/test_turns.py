@@ -13,9 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from harness.tune.owners import Owner
-from harness.tune.storage import Storage, open_storage
-from harness.tune.turns import Turn
+from harness.tune.storage import Owner, Storage, Turn, open_storage
 
 WORKER = """
 import pathlib, sys, time

@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.decode import MANY, Item
-from harness.data.images import UnreadableImageError
+from harness.data.decode import MANY, Item, UnreadableImageError
 from harness.errors import DataError, nearest
 
 if TYPE_CHECKING:

@@ -1,18 +1,111 @@
-"""Folders of images, a folder a class."""
+"""Where a source on disk keeps each split: `path` holds both, `train` and `test` name one each."""
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
+
+import numpy as np
 
 from harness.data.decode import MANY, Item
-from harness.errors import DataError
-from harness.words import listed
+from harness.errors import DataError, nearest
+from harness.words import SHOWN, listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The three options; `train` and `test` go before `path`."""
+
+    source: str
+    path: Path | None
+    train: Path | None
+    test: Path | None
+
+    def own(self, split: str) -> Path | None:
+        """Return what the option named after the split says; raises DataError if nothing is there."""
+        given = self.train if split == "train" else self.test
+        return given and self._existing(split, given)
+
+    def shared(self, split: str) -> Path:
+        """Return `path`, for a split that has no option of its own.
+
+        Raises:
+            DataError: it is not given, or nothing is there.
+        """
+        if self.path is None:
+            raise DataError(f"{self.missing(split)}: give {split}: or path:")
+        return require_existing(self.path, f"{self.source}: path")
+
+    def missing(self, split: str) -> str:
+        """Return how the message about a missing split begins."""
+        return f"the {split} split of {self.source} is missing"
+
+    def _existing(self, split: str, given: Path) -> Path:
+        try:
+            return require_existing(given, split)
+        except DataError as error:
+            raise DataError(f"{self.missing(split)}: {error}") from error
+
+
+def require_existing(path: Path, option: str) -> Path:
+    """Return the path; raises DataError with the nearest name where nothing is there."""
+    if path.exists():
+        return path
+    parent = path.parent
+    names = [each.name for each in parent.iterdir()] if parent.is_dir() else []
+    guess = nearest(path.name, names)
+    is_short = len(names) <= SHOWN or guess.startswith("; did you mean")
+    raise DataError(f"{option} {path}: no such file or folder{guess if is_short else ''}")
+
+
+def stamp_of(files: Iterable[Path]) -> str:
+    """Return a text that changes when any of the files moves, grows or is written again."""
+    digest = sha256()
+    for path in files:
+        status = path.stat()
+        digest.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def read_group_file(file: Path, paths: Sequence[str]) -> NDArray[np.str_]:
+    """Return each image's group [N] from lines `path,group` (or tabs or semicolons for the comma).
+
+    Paths are relative to the training folder, with or without `train/` before them; a heading and
+    images that are not asked for are passed over.
+
+    Raises:
+        DataError: a line has no two fields, or an image has no group.
+    """
+    groups: dict[str, str] = {}
+    for number, line in enumerate(_lines(file), 1):
+        if len(line) < 2:
+            raise DataError(f"{file}:{number}: a line is `image path,group`")
+        groups[line[0].strip().replace("\\", "/").removeprefix("./")] = line[1].strip()
+    found = [groups.get(path, groups.get(f"train/{path}")) for path in paths]
+    without = [path for path, group in zip(paths, found, strict=True) if group is None]
+    if without:
+        raise DataError(f"{file}: images without a group ({len(without):,}):\n{listed(without)}")
+    return np.array(found, dtype=np.str_)
+
+
+def _lines(file: Path) -> list[list[str]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"validation.groups: {file} cannot be read: {error}") from error
+    first = text.partition("\n")[0]
+    delimiter = next((each for each in "\t;," if each in first), ",")
+    return [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
+
 
 _NO_IMAGES: Final = {"thumbs.db", "desktop.ini"}
 """What file browsers leave behind; names that begin with a dot are passed over too."""

@@ -13,9 +13,16 @@ from pydantic import Field, model_validator
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
 from harness.data.parallel import process_count
-from harness.data.sources._group_files import read_group_file
-from harness.data.sources._places import Places
-from harness.data.sources._trees import Tree, check_same_classes, chunks_of, divide, scan, stamp_of_tree
+from harness.data.sources._trees import (
+    Places,
+    Tree,
+    check_same_classes,
+    chunks_of,
+    divide,
+    read_group_file,
+    scan,
+    stamp_of_tree,
+)
 from harness.errors import DataError
 
 if TYPE_CHECKING:

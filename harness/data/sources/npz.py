@@ -13,9 +13,9 @@ from PIL import Image
 from pydantic import model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
-from harness.data.images import fitted
-from harness.data.labels import class_names, encode_labels
-from harness.data.sources._places import Places, stamp_of
+from harness.data.decode import fitted
+from harness.data.inspect import class_names, encode_labels
+from harness.data.sources._trees import Places, stamp_of
 from harness.errors import DataError, nearest
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from pydantic import model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
-from harness.data.labels import class_names, encode_labels
+from harness.data.inspect import class_names, encode_labels
 from harness.data.parallel import process_count
-from harness.data.sources._places import Places, stamp_of
 from harness.data.sources._tables import Columns, chunks_of, find_columns, names_in_metadata, open_file, read_column
+from harness.data.sources._trees import Places, stamp_of
 from harness.errors import DataError
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from harness.contracts import LabeledImages, Layout, Source
-from harness.data.download import RemoteFile, download
-from harness.data.sources._published import known_to_torchvision
+from harness.data.sources._published import RemoteFile, download, known_to_torchvision
 
 
 class Svhn(Source):

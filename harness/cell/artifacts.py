@@ -1,0 +1,83 @@
+"""The files that a finished cell leaves: predictions, tables, pictures, the model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.cell.evaluate import Evaluation
+from harness.cell.inside import write_inside
+from harness.contracts import Classifier, FitReport, LabeledImages, Task
+from harness.measure import machine as energy
+from harness.measure.pictures import draw_confusion, draw_curves, draw_errors
+from harness.measure.predictions import write_class_report, write_confusion
+from harness.measure.thumbnails import write_thumbnails
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def write_artifacts(
+    folder: Path,
+    task: Task,
+    classifier: Classifier,
+    report: FitReport,
+    evaluations: Sequence[Evaluation],
+    *,
+    light: bool = False,
+) -> Path:
+    """Write all artifacts into `folder`/artifacts and return it; `folder`/fitted holds the model.
+
+    Confusion, errors and report.json are of the test split where it was opened, else of validation.
+    Where it is to be `light`, as for the many trials of a search, there is no model and no picture among them.
+    """
+    artifacts = folder / "artifacts"
+    shutil.rmtree(artifacts, ignore_errors=True)
+    artifacts.mkdir()
+    if (folder / "fitted" / energy.FILE).exists():
+        shutil.copy(folder / "fitted" / energy.FILE, artifacts / energy.FILE)
+    shutil.copy(folder / "fitted" / "cell.yaml", artifacts / "cell.yaml")
+    for evaluation in evaluations:
+        predictions = artifacts / "predictions"
+        _write_predictions(predictions / f"{evaluation.split}.parquet", evaluation.images, evaluation.scores, task)
+        if evaluation.scores_tta is not None:
+            path = predictions / f"{evaluation.split}_tta.parquet"
+            _write_predictions(path, evaluation.images, evaluation.scores_tta, task)
+    if evaluations:
+        _write_evaluation(artifacts, evaluations[-1], task)
+    if light:
+        return artifacts
+    shutil.copytree(folder / "fitted", artifacts / "model", ignore=shutil.ignore_patterns(energy.FILE))
+    if report.history:
+        draw_curves(report.history, artifacts / "curves.png")
+    if evaluations:
+        _draw_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic)
+        write_inside(artifacts, task, classifier, evaluations[-1])
+    return artifacts
+
+
+def _write_predictions(path: Path, images: LabeledImages, scores: NDArray[np.float32], task: Task) -> None:
+    """One row an image: its index in the source's split, its label, one score a class."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns: dict[str, NDArray[np.generic]] = {"index": images.index, "label": images.labels}
+    columns |= {f"score_{name}": scores[:, i] for i, name in enumerate(task.classes)}
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _write_evaluation(artifacts: Path, evaluation: Evaluation, task: Task) -> None:
+    write_confusion(evaluation.figures.confusion, task.classes, artifacts / "confusion.csv")
+    write_class_report(evaluation.figures, task.classes, artifacts / "report.json")
+
+
+def _draw_evaluation(artifacts: Path, evaluation: Evaluation, task: Task, probabilistic: bool) -> None:
+    images, errors = evaluation.images, artifacts / "errors.png"
+    draw_confusion(evaluation.figures.confusion, task.classes, artifacts / "confusion.png")
+    draw_errors(images.images, images.labels, evaluation.scores, task.classes, errors, probabilistic=probabilistic)
+    sheet = artifacts / "errors"
+    write_thumbnails(sheet, evaluation.split, images, evaluation.scores, task.classes, probabilistic=probabilistic)

@@ -1,0 +1,92 @@
+"""A fitted classifier on a split: scores, figures, and the metrics that MLflow gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Task
+from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
+from harness.measure import machine as energy
+from harness.measure.scores import Scores, evaluate
+from harness.train import NetworkClassifier
+from harness.train.trace import flops
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+PLAIN_TRAINING_IMAGES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a classifier says of a split ("val" or "test"), and how good it is.
+
+    `scores` float32 [N, K]; `scores_tta` alike, where the recipe asks for test-time augmentation.
+    """
+
+    split: str
+    images: LabeledImages
+    scores: NDArray[np.float32]
+    figures: Scores
+    scores_tta: NDArray[np.float32] | None = None
+    accuracy_tta: float | None = None
+
+
+def evaluate_on(split: str, classifier: Classifier, images: LabeledImages, cell: Cell) -> Evaluation:
+    """Predict a split and measure it; the plain figure and, where asked, the one with TTA."""
+    scores = classifier.predict(images.images)
+    figures = evaluate(scores, images.labels, classifier.probabilistic)
+    scores_tta = accuracy_tta = None
+    if isinstance(classifier, NetworkClassifier) and cell.recipe is not None and cell.recipe.tta != "none":
+        scores_tta = classifier.predict_tta(images.images)
+        accuracy_tta = evaluate(scores_tta, images.labels, classifier.probabilistic).accuracy
+    return Evaluation(split, images, scores, figures, scores_tta, accuracy_tta)
+
+
+def final_metrics(
+    classifier: Classifier, task: Task, report: FitReport, evaluations: list[Evaluation], total_seconds: float
+) -> dict[str, float]:
+    """Return the final metrics by MLflow name; what does not apply is left out, never zero."""
+    metrics: dict[str, float | None] = {
+        "model/parameters": classifier.parameter_count(),
+        "time/train_seconds": report.train_seconds,
+        "time/total_seconds": total_seconds,
+        "memory/peak_bytes": report.peak_bytes,
+        "best_epoch": report.best_epoch,
+    }
+    if isinstance(classifier, NetworkClassifier):
+        metrics["model/flops"] = flops(classifier.network, task.shape)
+    for evaluation in evaluations:
+        metrics |= _split_metrics(evaluation)
+    return {name: float(value) for name, value in metrics.items() if value is not None}
+
+
+def beside_metrics(classifier: Classifier, fitted_on: LabeledImages, artifacts: Path) -> dict[str, float]:
+    """Return what tells of the fit itself: accuracy on training images as they are, energy where it was counted.
+
+    An epoch's train/accuracy is of augmented images and of weights on the move; this one is of the kept model,
+    on at most 2,000 images in even steps, so that it can be held against validation.
+    """
+    rows = np.linspace(0, len(fitted_on) - 1, min(len(fitted_on), PLAIN_TRAINING_IMAGES)).astype(np.int64)
+    scores = classifier.predict(fitted_on.images[rows])
+    metrics = {PLAIN_TRAIN_ACCURACY: float((scores.argmax(axis=1) == fitted_on.labels[rows]).mean())}
+    counted = artifacts / energy.FILE
+    joules = energy.read_energy(counted).total if counted.exists() else None
+    return metrics if joules is None else metrics | {JOULES: joules}
+
+
+def _split_metrics(evaluation: Evaluation) -> dict[str, float | None]:
+    split, figures = evaluation.split, evaluation.figures
+    return {
+        f"{split}/accuracy": figures.accuracy,
+        f"{split}/macro_f1": figures.macro_f1,
+        f"{split}/loss": figures.loss,
+        f"{split}/ece": figures.ece,
+        f"{split}/accuracy_tta": evaluation.accuracy_tta,
+    }

@@ -1,0 +1,124 @@
+"""One cell, the spine: load, fit, evaluate on validation, then open the test set once.
+
+Knows neither MLflow nor processes: what it finds goes to a listener and into a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.numpy import load_file
+
+from harness.cell.artifacts import write_artifacts
+from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
+from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
+from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
+from harness.contracts.job import Job
+from harness.data import concatenate, load_splits, open_test, task_of
+from harness.measure.machine import Energy, Meter, meter_for
+from harness.plugins import Catalog
+
+SMOKE_IMAGES: Final = 512
+SMOKE_BATCHES: Final = 3
+
+
+def run_cell(job: Job, listen: Listener) -> Result:
+    """Run a cell to its end and return its metrics and the folder of its artifacts.
+
+    A job whose folder holds a checkpoint goes on from it; one whose folder holds a fitted model
+    is not fitted again. What is saved is what is evaluated.
+
+    Raises:
+        DataError: the data set cannot be used, or its test split is missing when it is opened.
+        SealError: the listener refused the opening.
+        TrainingError: the fit could not go on.
+    """
+    begun = time.perf_counter()
+    torch.set_num_threads(job.threads)
+    catalog = Catalog(job.plugins)
+    cell = _smoke(job.cell) if job.smoke else job.cell
+    device = resolve_device(job.device)
+    splits = load_splits(cell.dataset, catalog, job.cache)
+    fit_on, validation = _fit_on(cell, splits)
+    task = task_of(splits.classes, fit_on)
+    checkpoint, most = job.folder / "checkpoint.pt", SMOKE_BATCHES if job.smoke else None
+    classifier = build_classifier(cell, task, catalog, device, checkpoint=checkpoint, max_batches=most, parts=job.parts)
+    fitted = job.folder / "fitted"
+    fitting = time.perf_counter()
+    if not fitted.exists():
+        meter = _meter_for(job, device)
+        with meter.counting():
+            fit_report = classifier.fit(fit_on, validation, listen)
+        _save_fitted(fitted, cell, task, classifier, fit_report, meter.energy)
+    begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
+    report = _load_fitted(fitted, classifier)
+    digest = model_digest(fitted)
+
+    evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell)]
+    opens = cell.test == "once" and not job.smoke
+    if opens:
+        test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
+        evaluations.append(evaluate_on("test", classifier, test, cell))
+    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light)
+    beside = beside_metrics(classifier, fit_on, artifacts)
+    total_seconds = report.train_seconds + time.perf_counter() - begun
+    metrics = final_metrics(classifier, task, report, evaluations, total_seconds) | beside
+    tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
+    return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest, report.ended)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device for `auto` (CUDA where there is one), `cpu` or `cuda:N`; a GPU becomes the process's own."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return device
+
+
+def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | None]:
+    if cell.train_on == "train+val":
+        return concatenate(splits.train, splits.validation), None
+    return splits.train, splits.validation
+
+
+def _meter_for(job: Job, device: torch.device) -> Meter:
+    """Return a meter of what the fit will use; one without counters where the fit began in another process."""
+    if (job.folder / "checkpoint.pt").exists():
+        return Meter((), {"fit": "it was interrupted and went on later, so only a part could have been counted"})
+    return meter_for(str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None)
+
+
+def _save_fitted(  # noqa: PLR0917
+    folder: Path, cell: Cell, task: Task, classifier: Classifier, report: FitReport, energy: Energy
+) -> None:
+    """Write the fitted model whole or not at all."""
+    beside = folder.with_suffix(".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    save_classifier(classifier, cell, task, beside)
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    (beside / "fit.json").write_text(json.dumps(asdict(replace(report, ended=ended))))
+    energy.write(beside)
+    beside.rename(folder)
+
+
+def _load_fitted(folder: Path, classifier: Classifier) -> FitReport:
+    """Give the classifier what was saved, and return how its fit went."""
+    classifier.load_state(load_file(folder / WEIGHTS))
+    return FitReport(**json.loads((folder / "fit.json").read_text()))
+
+
+def _smoke(cell: Cell) -> Cell:
+    """Return the cell cut to a few batches of a few images."""
+    limit = Limit(train=SMOKE_IMAGES)
+    recipe = cell.recipe and cell.recipe.model_copy(update={"epochs": 1})
+    return cell.model_copy(update={"dataset": cell.dataset.model_copy(update={"limit": limit}), "recipe": recipe})

@@ -1,0 +1,161 @@
+"""How a plan is run, as opposed to what is run: none of it changes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from harness.contracts import CellState, Dataset, Placed, PlannedCell, StudyPlan
+from harness.data import fingerprint
+from harness.errors import InputError
+from harness.execute.locks import is_alive, is_held
+from harness.matrix import Study, cell_key, sources_digest
+from harness.plugins import Catalog
+from harness.track import Record, Store
+from harness.track.environment import gpu_names, usable_cores
+
+MOST_ON_A_GPU: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """`home` is the store's; `cache` is home/cache unless named. `retry` counts further tries after the first."""
+
+    home: Path
+    device: str = "auto"
+    """auto, cpu, cuda (all GPUs) or cuda:N."""
+    workers: int = 1
+    packed: bool = False
+    """Whether measuring finds how many of the workers are busy (GPUs only, see `packing`); else all are."""
+    retry: int = 0
+    fail_fast: bool = False
+    smoke: bool = False
+    rerun_stale: bool = False
+    plugins: tuple[Path, ...] = ()
+    cache: Path | None = None
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where decoded data sets are."""
+        return self.cache or self.home / "cache"
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of each worker: two with one thread each beat one with two, and two with two are far worse."""
+        return max(1, usable_cores() // self.workers)
+
+
+def choose_devices(name: str) -> tuple[str, ...]:
+    """Return the devices that `auto`, `cpu`, `cuda` or `cuda:N` means here, without importing torch.
+
+    `auto` and `cuda` mean all GPUs that this process may use.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    gpus = () if "+cpu" in version("torch") else gpu_names()
+    every = tuple(f"cuda:{index}" for index in range(len(gpus)))
+    if name in {"auto", "cuda"} and every:
+        return every
+    if name in {"auto", "cpu"}:
+        return ("cpu",)
+    if name not in every:
+        valid = ("auto", "cpu", *(("cuda", *every) if every else ()))
+        raise InputError(f"--device {name}: there is no such device here; valid: {', '.join(valid)}")
+    return (name,)
+
+
+def choose_device(name: str) -> str:
+    """Return the first of `choose_devices`, for what needs but one.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    return choose_devices(name)[0]
+
+
+def most_on_a_gpu(gpus: int) -> int:
+    """Return how many cells packing ever runs side by side on each of so many GPUs: each needs a core to be fed by."""
+    return max(1, min(MOST_ON_A_GPU, usable_cores() // gpus))
+
+
+STALE: Final = "the source of one of its components has changed since, its revision has not"
+
+
+def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
+    """Return the plan: each cell with its key. Data sets are fetched and decoded where they are not cached.
+
+    Raises:
+        DataError: a data set cannot be used.
+    """
+    prints = _fingerprints([placed.cell.dataset for placed in study.cells], catalog, cache)
+    cells = tuple(_planned(placed, prints[_text(placed.cell.dataset)], catalog) for placed in study.cells)
+    return StudyPlan(
+        study=study.name,
+        matrix=str(study.path),
+        cells=cells,
+        ablations=study.ablations,
+        tune=study.tune,
+        claims=study.claims,
+        budget=study.budget,
+        report=study.report,
+        partial=study.partial,
+    )
+
+
+def states(plan: StudyPlan, store: Store) -> tuple[CellState, ...]:
+    """Return where each planned cell stands. A run whose process is gone is marked KILLED on the way."""
+    records = store.cell_records(planned.key for planned in plan.cells)
+    return tuple(_state(planned, records[planned.key], store) for planned in plan.cells)
+
+
+def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> CellState:
+    running = [record for record in records if record.status == "RUNNING"]
+    is_server = store.artifacts is None
+    # the lock knows best, but for processes with another home, which only a server's runs can have
+    alive = [each for each in running if is_held(store.home, planned.key) or (is_server and is_alive(each))]
+    if alive:
+        where = f"by process {alive[-1].tags.get('harness.pid')} on {alive[-1].tags.get('harness.host')}"
+        return CellState(planned, "running", alive[-1].run_id, where)
+    for record in running:
+        store.end(record.run_id, "KILLED", "the process that ran it is gone")
+    return _settled(planned, records)
+
+
+def _settled(planned: PlannedCell, records: Sequence[Record]) -> CellState:
+    """Return the state of a cell that nobody runs."""
+    finished = [record for record in records if record.status == "FINISHED"]
+    if finished:
+        fresh = [each for each in finished if each.tags.get("harness.source_digest") == planned.source_digest]
+        newest = (fresh or finished)[-1]
+        return CellState(planned, "done" if fresh else "stale", newest.run_id, "" if fresh else STALE)
+    if not records:
+        return CellState(planned, "missing")
+    last = records[-1]
+    if last.status == "FAILED":
+        return CellState(planned, "failed", last.run_id, last.tags.get("harness.error", ""))
+    return CellState(planned, "missing", last.run_id, "it was interrupted")
+
+
+def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> PlannedCell:
+    return PlannedCell(
+        name=placed.name,
+        cell=placed.cell,
+        places=placed.places,
+        key=cell_key(placed.cell, data_fingerprint, catalog),
+        source_digest=sources_digest(placed.cell, catalog),
+        data_fingerprint=data_fingerprint,
+    )
+
+
+def _fingerprints(datasets: Sequence[Dataset], catalog: Catalog, cache: Path) -> dict[str, str]:
+    """Return each distinct data set's fingerprint, by its settings as text."""
+    distinct = {_text(dataset): dataset for dataset in datasets}
+    return {text: fingerprint(dataset, catalog, cache) for text, dataset in distinct.items()}
+
+
+def _text(dataset: Dataset) -> str:
+    return dataset.model_dump_json()

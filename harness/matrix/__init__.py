@@ -1,0 +1,20 @@
+"""Matrix files: text with positions -> a study of cells, and what a cell's identity is."""
+
+from harness.matrix.cell import cell_from_yaml, cell_to_yaml, flatten
+from harness.matrix.experiments import varied
+from harness.matrix.identity import canonical, cell_key, sources_digest
+from harness.matrix.load import Study, load_study
+from harness.matrix.schema import json_schema
+
+__all__ = [
+    "Study",
+    "canonical",
+    "cell_from_yaml",
+    "cell_key",
+    "cell_to_yaml",
+    "flatten",
+    "json_schema",
+    "load_study",
+    "sources_digest",
+    "varied",
+]

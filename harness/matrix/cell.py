@@ -1,0 +1,209 @@
+"""Component choices -> complete, valid options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from typing import Any, Final, TypeAlias
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from harness.contracts import Cell, Recipe
+from harness.errors import InputError
+from harness.matrix.checking import check_value
+from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, joined, name_in, plain, shown
+from harness.matrix.yaml_text import parse
+from harness.plugins import Catalog
+
+
+def declared(kind: str, name: str | None, catalog: Catalog) -> type[BaseModel] | None:
+    """Return a component's options as a model, or None when there is no such component."""
+    if name is None or name not in catalog.names(kind):
+        return None
+    return catalog.declare(kind, name)
+
+
+def is_classical(model: Node | None, catalog: Catalog) -> bool:
+    """Whether a `model:` names one that fits itself and so takes no recipe."""
+    name = name_in(model)
+    known = name is not None and name in catalog.names("model")
+    return known and catalog.find("model", str(name)).base == "ClassicalModel"
+
+
+def completed(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any] | None:
+    """Return `{name, every option}` for a component's mapping, or None with its problems noted."""
+    component = _named(kind, node, catalog, problems)
+    if component is None or not isinstance(node, Fields):
+        return None
+    name, model = component
+    given = node.with_fields({key: value for key, value in node.fields.items() if key != "name"})
+    options = check_value(model, plain(given), given, problems, f"unknown option of {name}")
+    return None if options is None else {"name": name, **options.model_dump(mode="json")}
+
+
+def _named(kind: str, node: Node, catalog: Catalog, problems: Problems) -> tuple[str, type[BaseModel]] | None:
+    if not isinstance(node, Fields):
+        problems.at(node, f"{shown(plain(node))} is not the name of {_a(kind)}, nor a mapping with one")
+        return None
+    named = node.fields.get("name")
+    if named is None:
+        problems.add(node.mark, child(node.path, "name"), "is missing")
+        return None
+    if not isinstance(named, Scalar) or not isinstance(named.value, str):
+        problems.at(named, f"{shown(plain(named))} is not the name of {_a(kind)}")
+        return None
+    try:
+        model = catalog.declare(kind, named.value)
+    except InputError as error:
+        problems.at(named, str(error))
+        return None
+    lacking: frozenset[str] = getattr(model, "__abstractmethods__", frozenset())
+    if lacking:
+        problems.at(named, f'{kind} "{named.value}" lacks the method {joined(sorted(lacking))}')
+    return None if lacking else (named.value, model)
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+_BESIDE: Final = ("validation", "limit")
+"""Settings of a data set that are not options of its source."""
+_CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
+
+
+def resolve(tree: Fields, catalog: Catalog, problems: Problems) -> Cell | None:
+    """Return the cell that a tree describes, with seed 0, or None with every problem noted."""
+    found = Problems()
+    value: dict[str, Any] = {"seed": 0, "recipe": _recipe(tree, catalog, found)}
+    value |= {name: plain(tree.fields[name]) for name in ("train_on", "test") if name in tree.fields}
+    if (model := tree.fields.get("model")) is not None:
+        value["model"] = _part("model", model, catalog, found)
+    if (dataset := tree.fields.get("dataset")) is not None:
+        value["dataset"] = _dataset(dataset, catalog, found)
+    cell = check_value(Cell, value, tree, found)
+    if cell is not None:
+        refuse_choosing(cell, tree, found)
+    problems.take(found)
+    return None if found else cell
+
+
+def _part(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    """Return a complete component, or a stand-in so that the rest of the cell is checked too."""
+    return completed(kind, node, catalog, problems) or {"name": name_in(node) or "?"}
+
+
+def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    if not isinstance(node, Fields):
+        return _part("source", node, catalog, problems)
+    source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
+    beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
+    return _part("source", source, catalog, problems) | beside
+
+
+def _recipe(tree: Fields, catalog: Catalog, problems: Problems) -> Any:
+    node = tree.fields.get("recipe")
+    if is_classical(tree.fields.get("model"), catalog):
+        if node is not None:
+            problems.at_key(tree, "recipe", f'model "{name_in(tree.fields["model"])}" takes no recipe')
+        return None
+    return {} if node is None else recipe_value(node, catalog, problems)
+
+
+def recipe_value(node: Node, catalog: Catalog, problems: Problems) -> Any:
+    """Return a recipe's settings with every component's options complete."""
+    if not isinstance(node, Fields):
+        return plain(node) or "null"
+    value: dict[str, Any] = {name: plain(entry) for name, entry in node.fields.items()}
+    for kind in ("optimizer", "schedule"):
+        if kind in node.fields:
+            value[kind] = _part(kind, node.fields[kind], catalog, problems)
+    augment = node.fields.get("augment")
+    if isinstance(augment, Items):
+        value["augment"] = _augment(augment, catalog, problems)
+    return value
+
+
+def _augment(node: Items, catalog: Catalog, problems: Problems) -> list[dict[str, Any]]:
+    seen: set[str] = set()
+    for item in node.items:
+        name = name_in(item) or ""
+        if name in seen:
+            problems.at(item, f'"{name}" is there twice')
+        seen |= {name} - {""}
+    return [_part("augmentation", item, catalog, problems) for item in node.items]
+
+
+def refuse_choosing(cell: Cell, tree: Fields, problems: Problems) -> None:
+    """Note a recipe that chooses by validation in a cell that fits on the validation images too."""
+    if cell.train_on == "train" or cell.recipe is None:
+        return
+    recipe = tree.fields["recipe"]
+    assert isinstance(recipe, Fields)
+    if cell.recipe.early_stopping is not None:
+        problems.at_key(recipe, "early_stopping", _CHOOSING)
+    if cell.recipe.keep == "best":
+        problems.at_key(recipe, "keep", _CHOOSING)
+
+
+def check_recipe(node: Node, catalog: Catalog, problems: Problems) -> None:
+    """Note what is wrong with a recipe by itself (`defaults.recipe`, which may reach no experiment)."""
+    check_value(Recipe, recipe_value(node, catalog, problems), node, problems)
+
+
+Flat: TypeAlias = str | int | float | bool | None
+
+
+def flatten(cell: Cell) -> dict[str, Flat]:
+    """Return a cell's settings by path, in the grammar of axes, searches and `--set`.
+
+    A list of components is given by its names, `recipe.augment` = "crop, flip", and each one's
+    options below it, `recipe.augment.crop.pad`; any other list is JSON text.
+    """
+    return dict(_flat("", cell.model_dump(mode="json")))
+
+
+def _flat(path: str, value: Any) -> Iterator[tuple[str, Flat]]:
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            yield from _flat(f"{path}.{name}" if path else name, entry)
+    elif isinstance(value, list):
+        yield from _flat_list(path, value)
+    elif value is not None or path != "recipe":
+        yield path, value
+
+
+def _flat_list(path: str, items: list[Any]) -> Iterator[tuple[str, Flat]]:
+    if not all(isinstance(item, Mapping) and "name" in item for item in items):
+        yield path, json.dumps(items)
+        return
+    yield path, ", ".join(item["name"] for item in items)
+    for item in items:
+        options = {name: value for name, value in item.items() if name != "name"}
+        yield from _flat(f"{path}.{item['name']}", options)
+
+
+def cell_to_yaml(cell: Cell) -> str:
+    """Return a cell as YAML, complete with defaults."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 1_000_000
+    stream = StringIO()
+    yaml.dump(cell.model_dump(mode="json"), stream)
+    return stream.getvalue()
+
+
+def cell_from_yaml(text: str) -> Cell:
+    """Return the cell that `cell_to_yaml` wrote.
+
+    Raises:
+        MatrixError: the text is not YAML.
+        pydantic.ValidationError: it is not a cell.
+    """
+    problems = Problems()
+    node = parse(text, Mark(0, 1, 1, "cell.yaml"), problems)
+    problems.raise_any()
+    return Cell.model_validate_json(json.dumps(plain(node)), strict=True)

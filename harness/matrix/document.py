@@ -1,0 +1,230 @@
+"""Which final metrics a cell can ever leave, as far as its settings tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from harness.contracts import Budget, Cell, Claim, ReportSettings
+from harness.contracts.metrics import FINAL_METRICS, FLOPS, PEAK_BYTES, TEST_ACCURACY_TTA
+from harness.errors import MatrixError, nearest
+from harness.matrix.checking import check
+from harness.matrix.nodes import Fields, Items, Node, Problems, Scalar, child, plain, shown
+from harness.matrix.paths import long_form, merge
+from harness.matrix.yaml_text import read_file
+
+DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
+"""The paths on which it depends whether a metric can be measured."""
+
+
+def unmeasured(metric: str, cell: Cell) -> str | None:
+    """Return why a cell never leaves a final metric; None where it does, or where only its fit could tell."""
+    if metric.startswith("test/") and cell.test == "never":
+        return "test: never leaves the test set sealed"
+    if metric.startswith("val/") and cell.train_on == "train+val":
+        return "train_on: train+val leaves no validation images"
+    if metric == TEST_ACCURACY_TTA and (cell.recipe is None or cell.recipe.tta == "none"):
+        return "there is no test-time augmentation (recipe.tta)"
+    if metric == FLOPS and cell.recipe is None:
+        return f'FLOPs are counted for networks only, and model "{cell.model.name}" is none'
+    return None
+
+
+def no_cost(metric: str, cell: Cell) -> str | None:
+    """Return why a metric says nothing of what a cell costs, or None."""
+    if metric == PEAK_BYTES and cell.recipe is None:
+        return f'for model "{cell.model.name}" it is the peak of the whole process, whatever that did before'
+    return unmeasured(metric, cell)
+
+
+VERSION: Final = 1
+SECTIONS: Final = (
+    "version",
+    "study",
+    "dataset",
+    "seeds",
+    "defaults",
+    "experiments",
+    "ablations",
+    "tune",
+    "claims",
+    "budget",
+    "report",
+    "extends",
+)
+
+
+def read_document(path: Path, problems: Problems) -> Fields:
+    """Return the top level of a matrix file, merged over the files it extends.
+
+    Raises:
+        MatrixError: a file cannot be read, is no YAML, or is no mapping; or a cycle of `extends`.
+    """
+    return _read(path, (), problems)
+
+
+def _read(path: Path, above: tuple[Path, ...], problems: Problems) -> Fields:
+    root = read_file(path, len(above), problems)
+    if not isinstance(root, Fields):
+        raise MatrixError([f"{root.mark}: is not a mapping: a matrix file has version, study, dataset, experiments"])
+    refuse_unknown(root, SECTIONS, problems)
+    root = _long(root)
+    base = _base(root, path, (*above, path.resolve()), problems)
+    if base is None:
+        return root
+    merged = merge(root.with_fields({name: each for name, each in root.fields.items() if name != "extends"}), base)
+    assert isinstance(merged, Fields)
+    return merged
+
+
+def _base(root: Fields, path: Path, chain: tuple[Path, ...], problems: Problems) -> Fields | None:
+    node = root.fields.get("extends")
+    if node is None:
+        return None
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        problems.at(node, f"{shown(plain(node))} is not the path of a file")
+        return None
+    base = Path(os.path.normpath(path.parent / node.value))
+    if base.resolve() in chain:
+        raise MatrixError([f"{node.mark}: extends: {node.value} extends this file in turn"])
+    if not base.is_file():
+        raise MatrixError([f"{node.mark}: extends: there is no file {base}"])
+    return _read(base, chain, problems)
+
+
+def refuse_unknown(node: Fields, valid: tuple[str, ...], problems: Problems) -> None:
+    """Note the names of a mapping that mean nothing there."""
+    for name in node.fields:
+        if name not in valid:
+            problems.at_key(node, name, f"unknown key{nearest(name, valid)}")
+
+
+def _long(root: Fields) -> Fields:
+    """Return the document with components in their long form, so that layers merge by name."""
+    fields = dict(root.fields)
+    if "dataset" in fields:
+        fields["dataset"] = long_form(fields["dataset"], "dataset")
+    if "defaults" in fields:
+        fields["defaults"] = long_form(fields["defaults"])
+    experiments = fields.get("experiments")
+    if isinstance(experiments, Fields):
+        fields["experiments"] = experiments.with_fields(_long_entries(experiments.fields))
+    return root.with_fields(fields)
+
+
+def _long_entries(entries: Mapping[str, Node]) -> dict[str, Node]:
+    empty = {name: Fields({}, node.mark, node.path) for name, node in entries.items() if is_null(node)}
+    return {name: long_form(empty.get(name, node)) for name, node in entries.items()}
+
+
+def is_null(node: Node) -> bool:
+    """Whether nothing, or `null`, was written for a value."""
+    return isinstance(node, Scalar) and node.value is None
+
+
+def section(root: Fields, name: str, problems: Problems) -> Mapping[str, Node]:
+    """Return the entries of a section that maps names to settings; empty when it is not there."""
+    node = root.fields.get(name)
+    if node is None:
+        return {}
+    if isinstance(node, Fields):
+        return node.fields
+    problems.add(node.mark, node.path or child("", name), f"{shown(plain(node))} is not a mapping")
+    return {}
+
+
+MOST_SEEDS: Final = 10_000
+
+
+def study_name(root: Fields, problems: Problems) -> str:
+    """Return the study's name; version and name are noted where they are wrong."""
+    version = root.fields.get("version")
+    if version is None:
+        problems.add(root.mark, "version", f"is missing; write version: {VERSION}")
+    elif plain(version) != VERSION or isinstance(plain(version), bool):
+        problems.at(version, f"{shown(plain(version))} is not a version that can be read; valid: {VERSION}")
+    name = root.fields.get("study")
+    if name is None:
+        problems.add(root.mark, "study", "is missing")
+        return ""
+    if not isinstance(name, Scalar) or not isinstance(name.value, str) or not name.value.strip():
+        quotes = " (put it in quotes)" if isinstance(plain(name), int | float) else ""
+        problems.at(name, f"{shown(plain(name))} is not a name{quotes}")
+        return ""
+    return name.value
+
+
+def seeds(node: Node, problems: Problems) -> tuple[int, ...]:
+    """Return a list of seeds, `3` being short for [0, 1, 2]; empty with a problem noted."""
+    value = plain(node)
+    if _is_whole(value) and isinstance(value, int) and 0 < value <= MOST_SEEDS:
+        return tuple(range(value))
+    if not isinstance(node, Items) or not node.items:
+        problems.at(node, f"{shown(value) if value != [] else 'an empty list'} is not a list of seeds, nor how many")
+        return ()
+    found: list[int] = []
+    for item in node.items:
+        seed = plain(item)
+        if not _is_whole(seed) or not isinstance(seed, int) or seed < 0:
+            problems.at(item, f"{shown(seed)} is not a seed: a whole number of at least 0")
+        elif seed in found:
+            problems.at(item, f"seed {seed} is there twice")
+        else:
+            found.append(seed)
+    return tuple(found)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tuple[Claim, ...]:
+    """Return `claims:`; each is about an experiment and a final metric that exist."""
+    node = root.fields.get("claims")
+    if node is None:
+        return ()
+    if not isinstance(node, Items):
+        problems.at(node, f"{shown(plain(node))} is not a list of claims")
+        return ()
+    found = [check(Claim, item, problems) for item in node.items]
+    for item in node.items:
+        refuse_no_such(item, "experiment", "experiment", experiments, problems)
+        refuse_no_such(item, "metric", "metric", FINAL_METRICS, problems)
+    return tuple(claim for claim in found if claim is not None)
+
+
+def refuse_unmeasured(root: Fields, cells: Mapping[str, Sequence[Cell]], problems: Problems) -> None:
+    """Note claims on a metric that no cell of the experiment can ever leave."""
+    node = root.fields.get("claims")
+    for item in node.items if isinstance(node, Items) else ():
+        named = {name: plain(value) for name, value in item.fields.items()} if isinstance(item, Fields) else {}
+        experiment, metric = named.get("experiment"), named.get("metric")
+        if isinstance(item, Fields) and isinstance(metric, str) and isinstance(experiment, str):
+            reasons = [unmeasured(metric, cell) for cell in cells.get(experiment, ())]
+            if reasons and all(reasons):
+                text = f'"{metric}" of {experiment} can never be measured: {reasons[0]}'
+                problems.at(item.fields["metric"], text)
+
+
+def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:
+    """Note a name under `key` of a mapping that is none of the valid ones."""
+    named = node.fields.get(key) if isinstance(node, Fields) else None
+    if isinstance(named, Scalar) and isinstance(named.value, str) and named.value not in valid:
+        problems.at(named, f'there is no {what} "{named.value}"{nearest(named.value, valid)}')
+
+
+def budget(root: Fields, problems: Problems) -> Budget:
+    """Return `budget:`."""
+    node = root.fields.get("budget")
+    return Budget() if node is None else check(Budget, node, problems) or Budget()
+
+
+def report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
+    """Return `report:`; its baseline is an experiment that exists."""
+    node = root.fields.get("report")
+    if node is None:
+        return ReportSettings()
+    refuse_no_such(node, "baseline", "experiment", experiments, problems)
+    return check(ReportSettings, node, problems) or ReportSettings()

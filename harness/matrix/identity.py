@@ -1,0 +1,126 @@
+"""What a cell is: its canonical form, its key, and the digest of the source behind it.
+
+A key must stay what it is for as long as a cell's result does. So the canonical form leaves out
+every setting that equals its default, the component's own or the recipe's: an option that is
+added later, with a default that does what was done before, changes no key. The other side of it:
+who changes the default of a component's option raises that component's `revision`, and who
+changes a default of `Recipe` or `Cell` raises `REVISION` here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from harness.contracts import Cell, Choice, Recipe
+from harness.matrix.paths import PATH_OPTIONS
+from harness.plugins import Catalog, Found
+
+REVISION: Final = 1
+"""Raised when the same settings begin to mean something else; all keys change."""
+
+
+def cell_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
+    """Return the 16 hex digits by which a cell's result is found again.
+
+    Args:
+        cell: a resolved cell.
+        fingerprint: the digest of its data set's content.
+        catalog: where its components' revisions and defaults are declared.
+    """
+    return _digest({"data": fingerprint, "cell": canonical(cell, catalog)})
+
+
+def canonical(cell: Cell, catalog: Catalog) -> dict[str, Any]:
+    """Return exactly what can change a cell's result, but for the content of its data set.
+
+    File paths of the data set, checkpoints, names and everything of the machine are left out, and
+    so is every setting that equals its default.
+    """
+    form: dict[str, Any] = {
+        "revision": REVISION,
+        "dataset": _dataset(cell, catalog),
+        "model": _part("model", cell.model, catalog),
+        "seed": cell.seed,
+    }
+    if cell.recipe is not None:
+        form["recipe"] = _recipe(cell.recipe, catalog)
+    return form | _unlike_defaults(Cell, {"train_on": cell.train_on, "test": cell.test})
+
+
+def _dataset(cell: Cell, catalog: Catalog) -> dict[str, Any]:
+    source = Choice(name=cell.dataset.name, **_without(cell.dataset.options, PATH_OPTIONS))
+    validation = cell.dataset.validation.model_dump(mode="json", exclude_none=True)
+    if "groups" in validation:
+        validation["groups"] = Path(validation["groups"]).name
+    form = {**_part("source", source, catalog), "validation": validation}
+    if cell.dataset.limit is not None:
+        form["limit"] = cell.dataset.limit.model_dump(mode="json", exclude_none=True)
+    return form
+
+
+def _recipe(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
+    form = _unlike_defaults(Recipe, recipe.model_dump(mode="json", exclude={"checkpoint"}))
+    form["optimizer"] = _part("optimizer", recipe.optimizer, catalog)
+    form["schedule"] = _part("schedule", recipe.schedule, catalog)
+    if recipe.augment:
+        form["augment"] = [_part("augmentation", each, catalog) for each in recipe.augment]
+    return form
+
+
+def _part(kind: str, choice: Choice, catalog: Catalog) -> dict[str, Any]:
+    model = catalog.declare(kind, choice.name)
+    return {"name": choice.name, "revision": model.revision, **_unlike_defaults(model, choice.options)}
+
+
+def _unlike_defaults(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = _defaults(model)
+    return {name: value for name, value in values.items() if name not in defaults or defaults[name] != value}
+
+
+@lru_cache(maxsize=1024)
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the defaults of a model's fields as JSON-like data; required fields have none."""
+    optional = {name: field for name, field in model.model_fields.items() if not field.is_required()}
+    given = {name: field.get_default(call_default_factory=True) for name, field in optional.items()}
+    dumped = model.model_construct(**given).model_dump(mode="json", include=set(given))
+    return dict(dumped)
+
+
+def _without(options: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _digest(form: Any) -> str:
+    return sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def sources_digest(cell: Cell, catalog: Catalog) -> str:
+    """Return the digest of the source files of all components that a cell uses."""
+    return _digest([[each.kind, each.name, _source_digest(each)] for each in _used(cell, catalog)])
+
+
+def _used(cell: Cell, catalog: Catalog) -> Iterator[Found]:
+    yield catalog.find("source", cell.dataset.name)
+    yield catalog.find("model", cell.model.name)
+    if cell.recipe is not None:
+        yield catalog.find("optimizer", cell.recipe.optimizer.name)
+        yield catalog.find("schedule", cell.recipe.schedule.name)
+        for each in cell.recipe.augment:
+            yield catalog.find("augmentation", each.name)
+
+
+def _source_digest(found: Found) -> str:
+    stat = found.path.stat()
+    return _read_digest(found, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _read_digest(found: Found, changed_ns: int, size: int) -> str:  # noqa: ARG001
+    return found.source_digest

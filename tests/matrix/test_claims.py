@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.matrix.conftest import Complain, Load
+
+TEXT = """\
+experiments:
+  sealed: {model: net_a, test: never}
+  some: {model: {name: net_a, width: 4}, matrix: {test: [once, never]}}
+  whole: {model: net_a, recipe: {epochs: 6}, train_on: train+val}
+  classical: {model: fit_a}
+  flipped: {model: net_b, recipe: {tta: flip}}
+claims:
+"""
+
+
+def claim(experiment: str, metric: str) -> str:
+    return TEXT + f"  - {{experiment: {experiment}, metric: {metric}, value: 0.5}}\n"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metric", "reason"),
+    [
+        ("sealed", "test/accuracy", "test: never leaves the test set sealed"),
+        ("sealed", "test/ece", "test: never leaves the test set sealed"),
+        ("whole", "val/accuracy", "train_on: train+val leaves no validation images"),
+        ("whole", "test/accuracy_tta", "there is no test-time augmentation (recipe.tta)"),
+        ("classical", "model/flops", 'FLOPs are counted for networks only, and model "fit_a" is none'),
+    ],
+)
+def test_a_claim_that_can_never_be_measured_is_told(
+    complain: Complain, experiment: str, metric: str, reason: str
+) -> None:
+    column = len(f"  - {{experiment: {experiment}, metric: ") + 1
+    text = f'"{metric}" of {experiment} can never be measured: {reason}'
+    assert complain(claim(experiment, metric)) == [f"matrix.yaml:13:{column}: claims[0].metric: {text}"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metric"),
+    [
+        ("sealed", "val/accuracy"),
+        ("some", "test/accuracy"),
+        ("whole", "test/accuracy"),
+        ("classical", "test/accuracy"),
+        ("classical", "memory/peak_bytes"),
+        ("flipped", "test/accuracy_tta"),
+    ],
+)
+def test_a_claim_that_some_cell_can_measure_stands(load: Load, experiment: str, metric: str) -> None:
+    (found,) = load(claim(experiment, metric)).claims
+    assert (found.experiment, found.metric) == (experiment, metric)
+
+
+def test_a_seal_that_set_gives_does_not_make_claims_wrong(load: Load) -> None:
+    assert load(claim("classical", "test/accuracy"), ["test=never"]).claims
