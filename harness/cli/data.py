@@ -12,7 +12,7 @@ from harness.cli.console import print_json, results, table, tell
 from harness.cli.options import Data
 from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
-from harness.data.leakage import Leakage, Twin, Twins
+from harness.data.leakage import Leakage, Twins
 from harness.errors import InputError
 from harness.matrix import load_study
 from harness.plugins import Catalog
@@ -121,12 +121,7 @@ def _remarks(leakage: Leakage) -> list[str]:
     """Return why something was not searched, and the first images of test that are in train too."""
     remarks = [leakage.reason] if leakage.reason else []
     examples = [*leakage.exact_across.examples, *leakage.near_across.examples][:_EXAMPLES]
-    return remarks + [_example(twin) for twin in examples]
-
-
-def _example(twin: Twin) -> str:
-    alike = "equals" if twin.likeness == 1 else f"is nearly ({twin.likeness:.2f})"
-    return f"test image {twin.second} ({twin.second_class}) {alike} train image {twin.first} ({twin.first_class})"
+    return remarks + [twin.across for twin in examples]
 
 
 def _splits(found: Description) -> list[tuple[str, SplitDescription]]:

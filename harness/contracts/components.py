@@ -7,7 +7,7 @@ kind of component a file holds. Nothing here imports torch: declaring options mu
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 
@@ -178,6 +178,17 @@ class Source(Component):
         Raises:
             DataError: naming the files at fault.
         """
+
+    def names(self, split: str, root: Path) -> Sequence[str]:
+        """Return what people call each image of a split [N], such as its file below `path`, in the order of `read`.
+
+        Empty where images have no names of their own. The raw files may be read, but no pixels.
+
+        Raises:
+            DataError: the raw files are not there.
+        """
+        del split, root
+        return ()
 
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:  # noqa: ARG002
         """Return the group of each training image [N], in the order of `read`.

@@ -12,9 +12,9 @@ from filelock import FileLock
 from PIL import Image
 
 from harness.contracts import Dataset, Frozen, LabeledImages
-from harness.data.cache import digest_of, digest_of_text, origin_of, read_images, read_meta
+from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
 from harness.data.decode import UnreadableImageError, read_header, read_pixels
-from harness.data.leakage import Leakage, find_leakage
+from harness.data.leakage import Leakage, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
@@ -159,7 +159,7 @@ def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
         fingerprint=meta.digest,
         train=_describe(meta.classes, train),
         test=None if test is None else _describe(meta.classes, test),
-        leakage=_leakage(cache, meta.classes, train, test, reason),
+        leakage=_named(_leakage(cache, meta.classes, train, test, reason), origin),
     )
 
 
@@ -172,7 +172,7 @@ def leakage(dataset: Dataset, catalog: Catalog, cache: Path) -> Leakage:
     origin = origin_of(dataset, catalog, cache)
     classes = read_meta(origin, "train").classes
     test, reason = _test(dataset, catalog, cache)
-    return _leakage(cache, classes, read_images(origin, "train"), test, reason)
+    return _named(_leakage(cache, classes, read_images(origin, "train"), test, reason), origin)
 
 
 def _test(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[LabeledImages | None, str]:
@@ -180,6 +180,16 @@ def _test(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[LabeledImage
         return read_test_for_leakage_check(dataset, catalog, cache), ""
     except DataError as error:
         return None, str(error)
+
+
+def _named(found: Leakage, origin: Origin) -> Leakage:
+    """Return the duplicates by the names of their files, without them where the raw files are gone."""
+    try:
+        train = origin.source.names("train", origin.root)
+        test = origin.source.names("test", origin.root) if found.checked else ()
+    except DataError:
+        return found
+    return with_names(found, train, test)
 
 
 def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescription:

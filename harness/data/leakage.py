@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
@@ -183,13 +183,29 @@ EXAMPLES: Final = 20
 
 
 class Twin(Frozen):
-    """Two images that are the same: positions in their splits, class names, likeness (1 is equal)."""
+    """Two images that are the same: positions in their splits, class names, likeness (1 is equal).
+
+    Files are named where the source has any (see `Source.names`).
+    """
 
     first: int
     second: int
     first_class: str
     second_class: str
     likeness: float
+    first_file: str = ""
+    second_file: str = ""
+
+    @property
+    def across(self) -> str:
+        """It in words, where `first` is in train and `second` in test.
+
+        >>> Twin(first=3, second=5, first_class="cat", second_class="dog", likeness=1, second_file="dog/7.png").across
+        'test image dog/7.png (dog) equals train image 3 (cat)'
+        """
+        alike = "equals" if self.likeness == 1 else f"is nearly ({self.likeness:.2f})"
+        test, train = self.second_file or self.second, self.first_file or self.first
+        return f"test image {test} ({self.second_class}) {alike} train image {train} ({self.first_class})"
 
 
 class Twins(Frozen):
@@ -254,6 +270,24 @@ class _Looked:
     labels: NDArray[np.int64]
     digests: NDArray[np.bytes_]
     vectors: Vectors | None
+
+
+def with_names(found: Leakage, train: Sequence[str], test: Sequence[str]) -> Leakage:
+    """Return the same with the files of its examples named; `train` and `test` [N] are empty where there are none."""
+    of = {"train": train, "test": test}
+    sides = {"within_train": ("train", "train"), "within_test": ("test", "test"), "across": ("train", "test")}
+    changed = {}
+    for kind in ("exact", "near"):
+        for where, (first, second) in sides.items():
+            twins: Twins = getattr(found, f"{kind}_{where}")
+            named = tuple(_named(twin, of[first], of[second]) for twin in twins.examples)
+            changed[f"{kind}_{where}"] = twins.model_copy(update={"examples": named})
+    return found.model_copy(update=changed)
+
+
+def _named(twin: Twin, first: Sequence[str], second: Sequence[str]) -> Twin:
+    files = {"first_file": first[twin.first] if first else "", "second_file": second[twin.second] if second else ""}
+    return twin.model_copy(update=files)
 
 
 def _look(images: LabeledImages, with_vectors: bool) -> _Looked:

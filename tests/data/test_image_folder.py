@@ -7,6 +7,7 @@ import pytest
 
 from harness.contracts import Validation
 from harness.data import fingerprint, load_splits, open_test
+from harness.data.inspect import leakage
 from harness.errors import DataError
 from harness.plugins import Catalog
 from tests.data.conftest import dataset, encoded, pictures
@@ -148,3 +149,13 @@ def test_images_without_a_group_are_listed(tree: Path, catalog: Catalog, cache: 
 def test_a_file_of_groups_that_is_not_there_is_named(tree: Path, catalog: Catalog, cache: Path) -> None:
     with pytest.raises(DataError, match=r"validation.groups: nowhere.csv cannot be read"):
         load_splits(dataset("image_folder", Validation(groups="nowhere.csv"), path=tree), catalog, cache)
+
+
+def test_images_that_are_there_twice_are_named_by_their_files(tree: Path, catalog: Catalog, cache: Path) -> None:
+    first = sorted((tree / "train").rglob("*.png"))[3]
+    copy = tree / "test" / first.parent.name / "copy.png"
+    copy.write_bytes(first.read_bytes())
+    (twin,) = leakage(dataset("image_folder", path=str(tree)), catalog, cache).exact_across.examples
+    assert twin.first_file == str(first.relative_to(tree))
+    assert twin.second_file == str(copy.relative_to(tree))
+    assert twin.across.startswith(f"test image {twin.second_file} ({copy.parent.name}) equals train image ")

@@ -9,6 +9,7 @@ import pytest
 
 from harness.contracts import Validation
 from harness.data import fingerprint, load_splits, open_test
+from harness.data.inspect import leakage
 from harness.errors import DataError
 from harness.plugins import Catalog
 from tests.data.conftest import MakeParquet, dataset, encoded, pictures
@@ -195,3 +196,16 @@ def test_a_group_column_that_is_not_there_gets_the_nearest_name(
     path = make_parquet(session=["s"] * 60)
     with pytest.raises(DataError, match='there is no column "sesion"; did you mean "session"'):
         load_splits(dataset("parquet", Validation(groups="sesion"), path=path), catalog, cache)
+
+
+def test_images_that_are_there_twice_are_named_where_every_row_has_a_path(
+    make_parquet: MakeParquet, catalog: Catalog, cache: Path
+) -> None:
+    folder = make_parquet()
+    given = dataset("parquet", path=folder)
+    assert catalog.realize("source", "parquet", given.options).names("train", cache) == []
+    images = [encoded(image) for image in pictures(3)]
+    rows = [{"bytes": image, "path": f"{number}.png"} for number, image in enumerate(images)]
+    pq.write_table(pa.table({"img": rows, "label": pa.array([0, 1, 2])}), folder / "test.parquet")
+    twins = leakage(dataset("parquet", path=folder, channels=3), catalog, cache).exact_across.examples
+    assert [(twin.first_file, twin.second_file) for twin in twins] == [("", "0.png"), ("", "1.png"), ("", "2.png")]

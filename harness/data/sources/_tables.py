@@ -120,6 +120,18 @@ def read_column(files: Sequence[Path], name: str) -> NDArray[np.generic]:
     return np.concatenate(parts)
 
 
+def read_paths(files: Sequence[Path], columns: Columns) -> list[str]:
+    """Return the field `path` of the image column over all files; nothing where a row or a file has none."""
+    found: list[str] = []
+    for file in files:
+        kind = open_file(file).schema_arrow.field(columns.image).type
+        if not columns.is_struct or not any(each.name == "path" and pa.types.is_string(each.type) for each in kind):
+            return []
+        column = open_file(file).read(columns=[f"{columns.image}.path"]).column(0)
+        found += [(row or {}).get("path") or "" for row in column.to_pylist()]
+    return found if all(found) else []
+
+
 def _values(file: Path, name: str) -> NDArray[np.generic]:
     column = pq.read_table(file, columns=[name]).column(0).combine_chunks()
     if pa.types.is_dictionary(column.type):

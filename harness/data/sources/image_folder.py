@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -77,6 +78,15 @@ class ImageFolder(Source):
         images = decode_images(str(tree.folder), chunks, Wish(self.resize, self.channels), scratch, like)
         labels = np.array(tree.labels, dtype=np.int64)
         return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
+
+    def names(self, split: str, root: Path) -> Sequence[str]:
+        """Return the files below `path`, below the split's folder where it is given by itself."""
+        tree = self._tree(split)
+        is_below = self.path is not None and tree.folder.is_relative_to(self.path)
+        folder = (
+            f"{tree.folder.relative_to(self.path).as_posix()}/" if is_below and self.path else f"{tree.folder.name}/"
+        )
+        return [f"{folder.removeprefix('./')}{path}" for path in tree.paths]
 
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
         """Return the groups that the text file `name` gives (relative to the training folder or `path`)."""

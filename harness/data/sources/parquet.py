@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,15 @@ from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
 from harness.data.inspect import class_names, encode_labels
 from harness.data.parallel import process_count
-from harness.data.sources._tables import Columns, chunks_of, find_columns, names_in_metadata, open_file, read_column
+from harness.data.sources._tables import (
+    Columns,
+    chunks_of,
+    find_columns,
+    names_in_metadata,
+    open_file,
+    read_column,
+    read_paths,
+)
 from harness.data.sources._trees import Places, stamp_of
 from harness.errors import DataError
 
@@ -75,6 +84,11 @@ class Parquet(Source):
         wish = Wish(self.resize, self.channels)
         images = decode_images(f"parquet: {split} split", chunks, wish, scratch, like)
         return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
+
+    def names(self, split: str, root: Path) -> Sequence[str]:
+        """Return what the image column's field `path` holds, where every row has one."""
+        files = self._files(split)
+        return read_paths(files, self._columns(files))
 
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
         """Return the column `name` of the training files as text."""
