@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.tutorial import TutorialLoop
 from harness.contracts import LabeledImages, Recipe, Task
+from harness.contracts.metrics import IMAGES_PER_SECOND
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
 
@@ -78,7 +79,7 @@ def _ours(given: argparse.Namespace, data: LabeledImages, device: torch.device) 
     catalog = Catalog()
     model = catalog.realize("model", given.model, {})
     classifier = NetworkClassifier(model, Recipe.model_validate(settings), TASK, 0, device, catalog)
-    return lambda: classifier.fit(data, None, Silent()).history[0]["images_per_second"]
+    return lambda: classifier.fit(data, None, Silent()).history[0][IMAGES_PER_SECOND]
 
 
 def _plain(given: argparse.Namespace, data: LabeledImages, device: torch.device) -> Callable[[], float]:

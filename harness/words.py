@@ -14,32 +14,12 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from harness.contracts.metrics import metric_of
+
 NOTHING: Final = "-"
 """Stands where there is no value."""
 SHOWN: Final = 10
 """How many items of a list a message names."""
-SHARES: Final = ("accuracy", "accuracy_tta", "macro_f1", "ece")
-"""Last parts of the metrics that are shares in [0, 1] and shown in percent."""
-METRIC_ORDER: Final = (
-    "val/accuracy",
-    "val/macro_f1",
-    "val/loss",
-    "val/ece",
-    "test/accuracy",
-    "test/macro_f1",
-    "test/loss",
-    "test/ece",
-    "test/accuracy_tta",
-    "train/accuracy",
-    "train/loss",
-    "best_epoch",
-    "model/parameters",
-    "model/flops",
-    "time/train_seconds",
-    "images_per_second",
-    "memory/peak_bytes",
-)
-"""The metrics that say something of a finished run; the last epoch's learning rate, for one, does not."""
 _PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SIZES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((0.9995, "ms", 0.001, 0), (120, "s", 1.0, 1), (7200, "min", 60.0, 1), (math.inf, "h", 3600.0, 2))
@@ -319,70 +299,97 @@ def energy(joules: float) -> str:
 # Metrics
 
 
-def is_share(metric: str) -> bool:
-    """Whether a metric is a share in [0, 1]."""
-    return metric.rpartition("/")[2] in SHARES
+def metric_name(metric: str) -> str:
+    """Return what a metric is called in a sentence.
 
-
-def unit_of(metric: str) -> str:
-    """Return the unit a metric is shown in: "%" or nothing (a time says its units itself)."""
-    return "%" if is_share(metric) else ""
-
-
-def metric_text(metric: str, value: float) -> str:
-    """Return a metric's value as it is shown: shares in percent, times in their units.
-
-    >>> metric_text("test/accuracy", 0.5), metric_text("time/train_seconds", 61), metric_text("test/loss", 0.34567)
-    ('50.00', '1 min 01 s', '0.3457')
+    >>> metric_name("val/macro_f1"), metric_name("time/train_seconds")
+    ('validation macro-F1', 'train time')
     """
-    if is_share(metric):
-        return percent(value)
-    if metric.endswith("_seconds"):
-        return duration(value)
-    return whole(value) if metric.startswith("model/") else f"{value:.4g}"
+    return metric_of(metric).words
 
 
-def metric_spread(metric: str, spread: Spread | None) -> str:
-    """Return a metric's mean and standard deviation as they are shown."""
-    if spread is None:
-        return NOTHING
-    if metric.endswith("_seconds"):
-        return duration_spread(spread)
-    return metric_text(metric, spread.mean) + _plus_minus(spread, lambda value: metric_text(metric, value))
+def metric_heading(metric: str) -> str:
+    """Return the heading of a column whose values are written without their unit.
+
+    >>> metric_heading("val/accuracy"), metric_heading("test/loss")
+    ('val. top-1 %', 'test loss')
+    """
+    row = metric_of(metric)
+    name = row.words.replace("validation", "val.").replace("accuracy", "top-1")
+    return f"{name} %" if row.kind == "share" else name
 
 
-def value_of(name: str, value: float | None) -> str:
-    """Return a metric's value with its unit.
+def metric_text(metric: str, value: float | None, *, unit: bool = True) -> str:
+    """Return a metric's value; shares lose their percent sign without `unit`.
 
-    >>> value_of("test/accuracy", 0.9125), value_of("val/loss", 0.31234), value_of("model/parameters", 288746.0)
-    ('91.25 %', '0.3123', '289k')
+    >>> metric_text("test/accuracy", 0.9125), metric_text("test/accuracy", 0.9125, unit=False)
+    ('91.25 %', '91.25')
+    >>> [metric_text("val/loss", 0.31234), metric_text("model/parameters", 288746), metric_text("best_epoch", 3)]
+    ['0.3123', '288,746', '3']
     """
     if value is None or not math.isfinite(value):
         return NOTHING if value is None else str(value)
-    if is_share(name):
-        return f"{percent(value)} %"
-    if name.startswith("model/") or name == "images_per_second":
-        return scaled(value)
-    if name.startswith("time/"):
+    if metric_of(metric).kind == "seconds":
         return duration(value)
-    if name.startswith("memory/"):
-        return size(value)
-    return f"{value:.0f}" if name == "best_epoch" else f"{value:.4f}"
+    return metric_spread(metric, Spread(1, value, None), unit=unit)
 
 
-def difference_of(name: str, a: float | None, b: float | None) -> str:
-    """Return B less A: in points for shares, as a factor for amounts; empty where there is nothing to tell.
+def metric_spread(metric: str, spread: Spread | None, *, unit: bool = True) -> str:
+    """Return a metric's mean and standard deviation; shares lose their percent sign without `unit`.
 
-    >>> difference_of("test/accuracy", 0.91, 0.92), difference_of("model/flops", 2e6, 3e6)
+    >>> metric_spread("test/accuracy", Spread(3, 0.9, 0.0012)), metric_spread("memory/peak_bytes", Spread(1, 2e9, None))
+    ('90.00 ± 0.12 %', '2.00 GB')
+    """
+    if spread is None:
+        return NOTHING
+    row = metric_of(metric)
+    match row.kind:
+        case "share":
+            text = percent_spread(spread) + (" %" if unit else "")
+        case "seconds":
+            text = duration_spread(spread)
+        case "rate":
+            text = rate_spread(spread)
+        case "bytes":
+            text = size_spread(spread)
+        case "loss":
+            text = decimals_spread(spread, row.digits)
+        case "joules":
+            text = energy(spread.mean) + _plus_minus(spread, energy)
+        case "operations":
+            text = scaled(spread.mean) + _plus_minus(spread, scaled)
+        case "count" | "epoch":
+            text = whole(spread.mean) + _plus_minus(spread, whole)
+        case _:
+            text = f"{spread.mean:.{row.digits}g}" + _plus_minus(spread, lambda value: f"{value:.{row.digits}g}")
+    return text
+
+
+def metric_difference(metric: str, difference: float, *, unit: bool = True) -> str:
+    """Return a difference of two values of a metric, with its sign; in points for shares.
+
+    >>> metric_difference("val/accuracy", 0.0123), metric_difference("val/accuracy", 0.0123, unit=False)
+    ('+1.23 points', '+1.23')
+    >>> metric_difference("val/loss", -0.2), metric_difference("time/train_seconds", 61)
+    ('-0.2000', '+1 min 01 s')
+    """
+    if metric_of(metric).kind == "share":
+        return points(difference) + (" points" if unit else "")
+    return f"{'-' if difference < 0 else '+'}{metric_text(metric, abs(difference))}"
+
+
+def metric_change(metric: str, a: float | None, b: float | None) -> str:
+    """Return B less A of shares and losses, B as a multiple of A of amounts; empty where there is nothing to tell.
+
+    >>> metric_change("test/accuracy", 0.91, 0.92), metric_change("model/flops", 2e6, 3e6)
     ('+1.00', 'x 1.50')
     """
     if a is None or b is None or a == b or not (math.isfinite(a) and math.isfinite(b)):
         return ""
-    if is_share(name):
-        return points(b - a)
-    if name.endswith("loss"):
-        return f"{b - a:+.4f}"
-    return f"x {b / a:.2f}" if a > 0 and name != "best_epoch" else ""
+    kind = metric_of(metric).kind
+    if kind in {"share", "loss"}:
+        return metric_difference(metric, b - a, unit=False)
+    return f"x {b / a:.2f}" if a > 0 and kind not in {"epoch", "number"} else ""
 
 
 # Settings

@@ -16,6 +16,7 @@ from benchmarks.on_gpu.bench import CIFAR10, SPEED, Bench
 from benchmarks.on_gpu.fits import Hearing
 from benchmarks.on_gpu.rows import Figures, Keep, Measurement, NotMeasuredError
 from harness.contracts import Cell, Classifier, LabeledImages
+from harness.contracts.metrics import IMAGES_PER_SECOND, VAL_ACCURACY
 from harness.data import concatenate, open_test, task_of
 from harness.train import NetworkClassifier
 
@@ -100,11 +101,11 @@ def _train(bench: Bench, cell: Cell, target: Target) -> Ending:
     begun = time.perf_counter()
     report = classifier.fit(train, held_out, Hearing(lambda _, metrics: epochs.append(metrics)))
     fit_seconds = time.perf_counter() - begun
-    seconds = list(accumulate(len(train) / metrics["images_per_second"] for metrics in epochs))
+    seconds = list(accumulate(len(train) / metrics[IMAGES_PER_SECOND] for metrics in epochs))
     scores = {} if held_out is None else _scores("validation", classifier, held_out, cell)
     if bench.opens_test:
         scores |= _scores("test", classifier, _test_images(bench), cell)
-    course = [[at, each["val/accuracy"]] for at, each in zip(seconds, epochs, strict=True) if "val/accuracy" in each]
+    course = [[at, each[VAL_ACCURACY]] for at, each in zip(seconds, epochs, strict=True) if VAL_ACCURACY in each]
     reached = [at for at, accuracy in course if target.accuracy is not None and accuracy >= target.accuracy]
     training = seconds[-1] if seconds else report.train_seconds
     return Ending(training, fit_seconds, reached[0] if reached else None, course, scores)

@@ -16,6 +16,7 @@ from benchmarks.on_gpu.fits import Hearing, started
 from benchmarks.on_gpu.machine import peak_since, reset_peak
 from benchmarks.on_gpu.rows import Figures, Keep, Measurement, NotMeasuredError, check
 from harness.contracts import Cell, Recipe
+from harness.contracts.metrics import VAL_ACCURACY
 from harness.errors import OutOfMemoryError
 
 ERRORS: Final = 3.0
@@ -79,7 +80,7 @@ def _accuracy(bench: Bench, cell: Cell, precision: str, seed: int) -> float:
     recipe = cell.recipe.model_copy(update={"epochs": _epochs(bench, cell), "precision": precision})
     classifier = bench.classifier(cell.model.name, dict(cell.model.options), recipe, seed)
     report = classifier.fit(bench.splits.train, bench.splits.validation, Hearing())
-    return report.history[-1]["val/accuracy"]
+    return report.history[-1][VAL_ACCURACY]
 
 
 def _out_of_memory(bench: Bench, _: Keep) -> Figures:

@@ -175,7 +175,7 @@ def _wrong_metrics(
             yield f"{split}/accuracy is in the store, but predictions/{split}.parquet is gone"
         return
     scores = _scores(predictions, probabilistic=f"{split}/loss" in metrics)
-    wanted = {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "loss": scores.loss, "ece": scores.ece}
+    wanted = scores.metrics
     if augmented is not None:
         wanted["accuracy_tta"] = _scores(augmented, probabilistic=False).accuracy
     for name, value in wanted.items():

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Task
-from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
+from harness.contracts.metrics import (
+    BEST_EPOCH,
+    FLOPS,
+    JOULES,
+    PARAMETERS,
+    PEAK_BYTES,
+    PLAIN_TRAIN_ACCURACY,
+    TOTAL_SECONDS,
+    TRAIN_SECONDS,
+)
 from harness.measure import machine as energy
 from harness.measure.scores import Scores, evaluate
 from harness.train import NetworkClassifier
@@ -54,14 +63,14 @@ def final_metrics(
 ) -> dict[str, float]:
     """Return the final metrics by MLflow name; what does not apply is left out, never zero."""
     metrics: dict[str, float | None] = {
-        "model/parameters": classifier.parameter_count(),
-        "time/train_seconds": report.train_seconds,
-        "time/total_seconds": total_seconds,
-        "memory/peak_bytes": report.peak_bytes,
-        "best_epoch": report.best_epoch,
+        PARAMETERS: classifier.parameter_count(),
+        TRAIN_SECONDS: report.train_seconds,
+        TOTAL_SECONDS: total_seconds,
+        PEAK_BYTES: report.peak_bytes,
+        BEST_EPOCH: report.best_epoch,
     }
     if isinstance(classifier, NetworkClassifier):
-        metrics["model/flops"] = flops(classifier.network, task.shape)
+        metrics[FLOPS] = flops(classifier.network, task.shape)
     for evaluation in evaluations:
         metrics |= _split_metrics(evaluation)
     return {name: float(value) for name, value in metrics.items() if value is not None}
@@ -82,11 +91,5 @@ def beside_metrics(classifier: Classifier, fitted_on: LabeledImages, artifacts: 
 
 
 def _split_metrics(evaluation: Evaluation) -> dict[str, float | None]:
-    split, figures = evaluation.split, evaluation.figures
-    return {
-        f"{split}/accuracy": figures.accuracy,
-        f"{split}/macro_f1": figures.macro_f1,
-        f"{split}/loss": figures.loss,
-        f"{split}/ece": figures.ece,
-        f"{split}/accuracy_tta": evaluation.accuracy_tta,
-    }
+    figures = {**evaluation.figures.metrics, "accuracy_tta": evaluation.accuracy_tta}
+    return {f"{evaluation.split}/{name}": value for name, value in figures.items()}

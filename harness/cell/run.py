@@ -20,7 +20,7 @@ from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.data import concatenate, load_splits, open_test, task_of
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog

@@ -11,6 +11,7 @@ from typing import Final
 from harness.cli.cost import Crew
 from harness.cli.rates import Rates, epochs_of
 from harness.contracts import Outcome, PlannedCell
+from harness.contracts.metrics import TOTAL_SECONDS
 
 ALONE: Final = Crew(1, ("cpu",))
 
@@ -134,4 +135,4 @@ class Board:
 
 def seconds_of(outcome: Outcome) -> float:
     """Return what a finished cell took by its own account, without the start of its worker."""
-    return outcome.metrics.get("time/total_seconds", outcome.seconds)
+    return outcome.metrics.get(TOTAL_SECONDS, outcome.seconds)

@@ -12,8 +12,9 @@ from harness.cli.compared import Comparison, Difference, Paired, compare, folded
 from harness.cli.console import print_json, results, table, tell
 from harness.cli.options import Compare
 from harness.cli.stores import store_to_read
+from harness.contracts.metrics import METRICS
 from harness.track.finding import find_run
-from harness.words import METRIC_ORDER, difference_of, value_of
+from harness.words import metric_change, metric_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 CHANCE: Final = 0.05
 LONGEST_VALUE: Final = 26
-MACHINES: Final = ("time/", "images_per_second", "memory/")
-"""Figures that tell as much of the machine as of the model."""
 SPLITS: Final = {"test": "test", "val": "validation"}
 
 
@@ -86,10 +85,12 @@ def _cut(text: str) -> str:
 def _print_figures(found: Comparison) -> None:
     shown = table("figure", "A", "B", "B - A", right=("A", "B", "B - A"))
     by_name = {each.name: each for each in found.figures}
-    for name in (name for name in METRIC_ORDER if name in by_name):
+    for name in (name for name, row in METRICS.items() if name in by_name and row.is_final):
         a, b = by_name[name].a, by_name[name].b
-        is_comparable = found.is_same_machine or not name.startswith(MACHINES)
-        shown.add_row(name, value_of(name, a), value_of(name, b), difference_of(name, a, b) if is_comparable else "")
+        is_comparable = found.is_same_machine or not METRICS[name].is_of_machine
+        shown.add_row(
+            name, metric_text(name, a), metric_text(name, b), metric_change(name, a, b) if is_comparable else ""
+        )
     results().print("", shown)
 
 

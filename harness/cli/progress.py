@@ -16,6 +16,7 @@ from rich.text import Text
 from harness.cli.board import Board, Running, seconds_of
 from harness.cli.console import tell
 from harness.contracts import Outcome, PlannedCell, Watcher
+from harness.contracts.metrics import IMAGES_PER_SECOND, TEST_ACCURACY, TRAIN_LOSS, VAL_ACCURACY
 from harness.words import clock, duration, rough, scaled
 
 _WIDE = 100
@@ -143,8 +144,8 @@ class LiveWatcher:
         return (
             _bar(running.share, width),
             Text(f"{running.epoch}/{recipe.epochs}"),
-            _figure("val ", metrics.get("val/accuracy"), ".4f"),
-            _figure("loss ", metrics.get("train/loss"), ".3f"),
+            _figure("val ", metrics.get(VAL_ACCURACY), ".4f"),
+            _figure("loss ", metrics.get(TRAIN_LOSS), ".3f"),
             Text(f"{scaled(metrics.get('images_per_second'))}/s", style="dim"),
         )
 
@@ -184,10 +185,10 @@ def _figure(name: str, value: float | None, form: str) -> Text:
 def _epoch_words(planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> list[str]:
     epochs = planned.cell.recipe.epochs if planned.cell.recipe else epoch
     words = [f"{epoch}/{epochs}"]
-    for name, word, form in (("val/accuracy", "val", ".4f"), ("train/loss", "loss", ".3f")):
+    for name, word, form in ((VAL_ACCURACY, "val", ".4f"), (TRAIN_LOSS, "loss", ".3f")):
         if name in metrics:
             words.append(f"{word} {metrics[name]:{form}}")
-    speed = metrics.get("images_per_second")
+    speed = metrics.get(IMAGES_PER_SECOND)
     return words if speed is None else [*words, f"{scaled(speed)} images/s"]
 
 
@@ -197,7 +198,7 @@ def _ending(outcome: Outcome) -> str:
         return shorten(outcome.message, MOST_WORDS, placeholder=" ... (all of it: harness status)")
     figures = [
         f"{split} {outcome.metrics[name]:.4f}"
-        for split, name in (("val", "val/accuracy"), ("test", "test/accuracy"))
+        for split, name in (("val", VAL_ACCURACY), ("test", TEST_ACCURACY))
         if name in outcome.metrics
     ]
     return "  ".join([*figures, duration(seconds_of(outcome))] if outcome.state == "finished" else figures)

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Final
 
 from harness.contracts import Cell
+from harness.contracts.metrics import TOTAL_SECONDS
 from harness.matrix import flatten
 from harness.track import Record
 from harness.track.runs import text_of
@@ -30,8 +31,8 @@ class Rates:
 
     def add_record(self, record: Record) -> None:
         """Remember a finished cell of the store."""
-        if "time/total_seconds" in record.metrics:
-            self._add(record.params, record.metrics["time/total_seconds"])
+        if TOTAL_SECONDS in record.metrics:
+            self._add(record.params, record.metrics[TOTAL_SECONDS])
 
     def guess(self, cell: Cell) -> float | None:
         """Return the seconds that the whole cell will take, or None when nothing like it was seen."""

@@ -13,6 +13,7 @@ from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
 from harness.cli.stores import existing_store
 from harness.cli.studies import study_name, study_names
+from harness.contracts.metrics import VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.track import Record, Store
 from harness.words import clock
@@ -86,7 +87,7 @@ def _cell(record: Record) -> CellStatus:
         run_id=record.run_id,
         where=f"{record.tags.get('harness.host', '?')}, process {record.tags.get('harness.pid', '?')}",
         seconds=time.time() - record.start if running else None,
-        validation_accuracy=record.metrics.get("val/accuracy"),
+        validation_accuracy=record.metrics.get(VAL_ACCURACY),
         error=record.tags.get("harness.error", "") if record.status == "FAILED" else "",
     )
 

@@ -28,8 +28,17 @@ from harness.contracts.components import (
     Source,
 )
 from harness.contracts.data import LabeledImages, Layout, Splits, Task
-from harness.contracts.progress import CellState, Outcome, SilentWatcher, State, Watcher
-from harness.contracts.results import FitReport, Listener, Opening, Result
+from harness.contracts.running import (
+    CellState,
+    FitReport,
+    Listener,
+    Opening,
+    Outcome,
+    Result,
+    SilentWatcher,
+    State,
+    Watcher,
+)
 from harness.contracts.study import (
     Ablation,
     Budget,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.contracts.data import LabeledImages, Layout, Task
-from harness.contracts.results import FitReport, Listener
+from harness.contracts.running import FitReport, Listener
 from harness.errors import DataError
 
 if TYPE_CHECKING:

@@ -1,66 +1,129 @@
-"""Names of metrics as they stand in MLflow; nothing else in the code spells them out."""
+"""Every metric: a row of one table, by its name in MLflow. Nothing else spells a name out or guesses from it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
-TRAIN_LOSS: Final = "train/loss"
-TRAIN_ACCURACY: Final = "train/accuracy"
-VAL_LOSS: Final = "val/loss"
-VAL_ACCURACY: Final = "val/accuracy"
-VAL_MACRO_F1: Final = "val/macro_f1"
-LEARNING_RATE: Final = "lr"
-IMAGES_PER_SECOND: Final = "images_per_second"
-EPOCH_SECONDS: Final = "epoch_seconds"
+Kind = Literal["share", "loss", "count", "operations", "rate", "seconds", "bytes", "joules", "epoch", "number"]
+
 TEST_ACCURACY: Final = "test/accuracy"
 TEST_MACRO_F1: Final = "test/macro_f1"
 TEST_LOSS: Final = "test/loss"
 TEST_ECE: Final = "test/ece"
 TEST_ACCURACY_TTA: Final = "test/accuracy_tta"
+VAL_ACCURACY: Final = "val/accuracy"
+VAL_MACRO_F1: Final = "val/macro_f1"
+VAL_LOSS: Final = "val/loss"
+VAL_ECE: Final = "val/ece"
+VAL_ACCURACY_TTA: Final = "val/accuracy_tta"
+TRAIN_ACCURACY: Final = "train/accuracy"
+TRAIN_LOSS: Final = "train/loss"
+PLAIN_TRAIN_ACCURACY: Final = "train/accuracy_plain"
+BEST_EPOCH: Final = "best_epoch"
+LEARNING_RATE: Final = "lr"
+EPOCH_SECONDS: Final = "epoch_seconds"
+IMAGES_PER_SECOND: Final = "images_per_second"
 PARAMETERS: Final = "model/parameters"
 FLOPS: Final = "model/flops"
 TRAIN_SECONDS: Final = "time/train_seconds"
 TOTAL_SECONDS: Final = "time/total_seconds"
 PEAK_BYTES: Final = "memory/peak_bytes"
-PLAIN_TRAIN_ACCURACY: Final = "train/accuracy_plain"
-"""Of the kept model, on training images without augmentation."""
 JOULES: Final = "energy/joules"
-"""Of the fit, by the machine's own counters."""
 
-EPOCH_METRICS: Final = (
-    TRAIN_LOSS,
-    TRAIN_ACCURACY,
-    VAL_LOSS,
-    VAL_ACCURACY,
-    LEARNING_RATE,
-    IMAGES_PER_SECOND,
-    EPOCH_SECONDS,
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What there is to know of a metric; how its values are written: `harness.words`."""
+
+    key: str
+    words: str
+    """Its name in a sentence."""
+    kind: Kind
+    direction: Literal["maximize", "minimize"] | None = None
+    """Which way is better."""
+    hint: str = ""
+    """What is measured, where the name leaves that open."""
+    is_final: bool = True
+    """Whether it is a figure of the finished cell; one of epochs too counts as at the last epoch."""
+    is_per_epoch: bool = False
+    """Whether it is logged once an epoch, step = epoch, from 1."""
+    is_headline: bool = False
+    """Whether it belongs to the few figures that one looks for first."""
+    is_per_image: bool = False
+    """Whether it is a mean of a value that each image has, so that it has an interval for new images."""
+    is_claimable: bool = True
+    """Whether a claim can be about it."""
+    use: Literal["objective", "cost", ""] = ""
+    """Whether a search may go for it (validation only), or keep it low beside that and hold it below a limit."""
+
+    @property
+    def split(self) -> str:
+        """The images it is measured on: test, val or train; empty where it is of none."""
+        start, slash, _ = self.key.partition("/")
+        return start if slash and start in {"test", "val", "train"} else ""
+
+    @property
+    def is_of_machine(self) -> bool:
+        """Whether it tells as much of the machine as of the model: never averaged over several devices."""
+        return self.kind in {"rate", "seconds", "bytes", "joules"}
+
+    @property
+    def digits(self) -> int:
+        """How many decimals a share in percent, a loss and any other number is given with."""
+        return 2 if self.kind == "share" else 4
+
+
+_F1, _ECE = "mean F1 over classes", "expected calibration error, 15 bins"
+_LOSS, _TTA = "mean cross-entropy in nats", "with test-time augmentation"
+_ROWS: Final = (
+    Metric(TEST_ACCURACY, "test accuracy", "share", "maximize", is_headline=True, is_per_image=True),
+    Metric(TEST_MACRO_F1, "test macro-F1", "share", "maximize", _F1, is_headline=True, is_per_image=True),
+    Metric(TEST_LOSS, "test loss", "loss", "minimize", _LOSS, is_headline=True, is_per_image=True),
+    Metric(TEST_ECE, "test ECE", "share", "minimize", _ECE, is_headline=True, is_per_image=True),
+    Metric(TEST_ACCURACY_TTA, "test accuracy with TTA", "share", "maximize", _TTA),
+    Metric(
+        VAL_ACCURACY, "validation accuracy", "share", "maximize", use="objective", is_per_epoch=True, is_headline=True
+    ),
+    Metric(VAL_MACRO_F1, "validation macro-F1", "share", "maximize", _F1, use="objective"),
+    Metric(
+        VAL_LOSS, "validation loss", "loss", "minimize", _LOSS, use="objective", is_per_epoch=True, is_claimable=False
+    ),
+    Metric(VAL_ECE, "validation ECE", "share", "minimize", _ECE, is_claimable=False),
+    Metric(VAL_ACCURACY_TTA, "validation accuracy with TTA", "share", "maximize", _TTA, is_claimable=False),
+    Metric(PLAIN_TRAIN_ACCURACY, "training accuracy, plain", "share", "maximize", "of images without augmentation"),
+    Metric(
+        TRAIN_ACCURACY, "training accuracy", "share", "maximize", is_final=False, is_per_epoch=True, is_claimable=False
+    ),
+    Metric(TRAIN_LOSS, "training loss", "loss", "minimize", is_final=False, is_per_epoch=True, is_claimable=False),
+    Metric(BEST_EPOCH, "best epoch", "epoch", hint="of the highest validation accuracy", is_claimable=False),
+    Metric(LEARNING_RATE, "learning rate", "number", is_final=False, is_per_epoch=True, is_claimable=False),
+    Metric(EPOCH_SECONDS, "epoch time", "seconds", "minimize", is_final=False, is_per_epoch=True, is_claimable=False),
+    Metric(PARAMETERS, "parameters", "count", "minimize", use="cost", is_headline=True),
+    Metric(FLOPS, "FLOPs", "operations", "minimize", "of a forward pass over one image", use="cost"),
+    Metric(TRAIN_SECONDS, "train time", "seconds", "minimize", "time of fitting alone", use="cost", is_headline=True),
+    Metric(TOTAL_SECONDS, "total time", "seconds", "minimize", "of the whole cell"),
+    Metric(
+        IMAGES_PER_SECOND,
+        "images/s",
+        "rate",
+        "maximize",
+        "last epoch of fitting",
+        is_per_epoch=True,
+        is_claimable=False,
+    ),
+    Metric(PEAK_BYTES, "peak memory", "bytes", "minimize", use="cost"),
+    Metric(JOULES, "energy", "joules", "minimize", "of the fit, by the machine's own counters"),
 )
-"""Logged once an epoch, step = epoch, from 1."""
+METRICS: Final[Mapping[str, Metric]] = {row.key: row for row in _ROWS}
+"""All metrics by their names, in the order in which people are shown them."""
+EPOCH_METRICS: Final = tuple(row.key for row in _ROWS if row.is_per_epoch)
+CLAIMABLE: Final = tuple(row.key for row in _ROWS if row.is_claimable)
+OBJECTIVES: Final = tuple(row.key for row in _ROWS if row.use == "objective")
+COSTS: Final = tuple(row.key for row in _ROWS if row.use == "cost")
 
-FINAL_METRICS: Final = (
-    VAL_ACCURACY,
-    VAL_MACRO_F1,
-    TEST_ACCURACY,
-    TEST_MACRO_F1,
-    TEST_LOSS,
-    TEST_ECE,
-    TEST_ACCURACY_TTA,
-    PARAMETERS,
-    FLOPS,
-    TRAIN_SECONDS,
-    TOTAL_SECONDS,
-    PEAK_BYTES,
-    PLAIN_TRAIN_ACCURACY,
-    JOULES,
-)
-"""Logged once a cell; what a claim can be about."""
 
-OBJECTIVES: Final[Mapping[str, Literal["maximize", "minimize"]]] = {
-    VAL_ACCURACY: "maximize",
-    VAL_MACRO_F1: "maximize",
-    VAL_LOSS: "minimize",
-}
-"""What a tuning study may look at, validation only, and which way is better."""
-
-COSTS: Final = (PARAMETERS, FLOPS, TRAIN_SECONDS, PEAK_BYTES)
-"""What a search may keep low beside its first goal, or hold below a limit."""
+def metric_of(key: str) -> Metric:
+    """Return a metric's row; of a name that is not in the table, as other stores may hold, a plain number's."""
+    return METRICS.get(key) or Metric(key, key, "number")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, JsonValue
 
 from harness.contracts.cell import Cell, Frozen, Positive
+from harness.contracts.metrics import VAL_ACCURACY
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 Sampler: TypeAlias = Literal["random", "grid", "tpe", "gp", "cmaes", "qmc"]
@@ -17,7 +18,7 @@ Pruner: TypeAlias = Literal["none", "median", "hyperband", "successive_halving",
 class Goal(Frozen):
     """A metric and which way is better."""
 
-    metric: str = "val/accuracy"
+    metric: str = VAL_ACCURACY
     direction: Direction = "maximize"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, Self
 
 from harness.contracts import Listener, Result
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.errors import (
     DataError,
     HarnessError,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from harness.contracts import Listener
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.execute.executor import Ending, attempt, named
 
 

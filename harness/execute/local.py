@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import IO, Any, Final, Self, cast
 
 from harness.contracts import Listener
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.errors import StoreError
 from harness.execute.executor import Answer, Ended, Ending, EpochDone, Failure, Message, OpeningAsked
 

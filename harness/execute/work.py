@@ -10,8 +10,8 @@ from typing import Final
 from filelock import FileLock
 
 from harness.contracts import Cell, Outcome, PlannedCell, Result
-from harness.contracts.job import Job
 from harness.contracts.metrics import PEAK_BYTES
+from harness.contracts.running import Job
 from harness.execute.executor import Ending, Executor, Failure
 from harness.execute.locks import folder_of, take
 from harness.execute.packing import kind_of

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from harness.contracts import Listener, Result
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.execute.executor import Ended, EpochDone, OpeningAsked, RunCell, attempt, named
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from harness.measure.paired import wilson
 from harness.measure.predictions import read_predictions
 from harness.track import Record, Store
 from harness.track.fitted import FittedRun
+from harness.words import metric_text
 
 FILE: Final = "README.md"
 SPLITS: Final = {"val": "validation", "test": "test"}
@@ -88,15 +89,10 @@ def _rows(record: Record, store: Store) -> list[Row]:
             found = read_predictions(path)
             low, high = wilson(float(found.right.mean()), len(found))
             accuracy = f"{100 * found.right.mean():.2f} % ({100 * low:.2f} to {100 * high:.2f})"
-            figures = (_figure(record.metrics, f"{split}/{metric}") for metric in ("macro_f1", "loss", "ece"))
+            names = (f"{split}/{metric}" for metric in ("macro_f1", "loss", "ece"))
+            figures = (metric_text(each, record.metrics.get(each)) for each in names)
             rows.append(Row(name, f"{len(found):,}", accuracy, *figures))
     return rows
-
-
-def _figure(metrics: Mapping[str, float], name: str) -> str:
-    if name not in metrics:
-        return "-"
-    return f"{metrics[name]:.4f}" if name.endswith("loss") else f"{100 * metrics[name]:.2f} %"
 
 
 def _opening(record: Record, store: Store) -> Opening | None:

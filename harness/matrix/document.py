@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.contracts import Budget, Cell, Claim, ReportSettings
-from harness.contracts.metrics import FINAL_METRICS, FLOPS, PEAK_BYTES, TEST_ACCURACY_TTA
+from harness.contracts.metrics import CLAIMABLE, FLOPS, PEAK_BYTES, TEST_ACCURACY_TTA, metric_of
 from harness.errors import MatrixError, nearest
 from harness.matrix.checking import check
 from harness.matrix.nodes import Fields, Items, Node, Problems, Scalar, child, plain, shown
@@ -21,9 +21,10 @@ DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe"
 
 def unmeasured(metric: str, cell: Cell) -> str | None:
     """Return why a cell never leaves a final metric; None where it does, or where only its fit could tell."""
-    if metric.startswith("test/") and cell.test == "never":
+    split = metric_of(metric).split
+    if split == "test" and cell.test == "never":
         return "test: never leaves the test set sealed"
-    if metric.startswith("val/") and cell.train_on == "train+val":
+    if split == "val" and cell.train_on == "train+val":
         return "train_on: train+val leaves no validation images"
     if metric == TEST_ACCURACY_TTA and (cell.recipe is None or cell.recipe.tta == "none"):
         return "there is no test-time augmentation (recipe.tta)"
@@ -191,7 +192,7 @@ def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tu
     found = [check(Claim, item, problems) for item in node.items]
     for item in node.items:
         refuse_no_such(item, "experiment", "experiment", experiments, problems)
-        refuse_no_such(item, "metric", "metric", FINAL_METRICS, problems)
+        refuse_no_such(item, "metric", "metric", CLAIMABLE, problems)
     return tuple(claim for claim in found if claim is not None)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from harness.contracts import Budget, Cell, Claim, FinalFit, Limit, Range, Recipe, ReportSettings, Validation
-from harness.contracts.metrics import COSTS, FINAL_METRICS, OBJECTIVES, VAL_ACCURACY
+from harness.contracts.metrics import CLAIMABLE, COSTS, OBJECTIVES, VAL_ACCURACY
 from harness.contracts.tuning import Direction
 from harness.matrix.document import VERSION
 from harness.matrix.paths import CELL, Group, Level, Part, Parts
@@ -185,7 +185,7 @@ def _sections() -> dict[str, Schema]:
         "experiments": {"type": "object", "additionalProperties": experiment, "minProperties": 1},
         "ablations": {"type": "object", "additionalProperties": _ablation()},
         "tune": {"type": "object", "additionalProperties": _tune()},
-        "claims": {"type": "array", "items": settings(Claim, {"metric": {"enum": list(FINAL_METRICS)}})},
+        "claims": {"type": "array", "items": settings(Claim, {"metric": {"enum": list(CLAIMABLE)}})},
         "budget": settings(Budget),
         "report": settings(ReportSettings),
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 from pydantic import BaseModel, Field
 
 from harness.contracts import Cell, Choices, Confirm, FinalFit, Frozen, Goal, Objective, Positive, Range, Tune
-from harness.contracts.metrics import COSTS, EPOCH_METRICS, OBJECTIVES, VAL_ACCURACY
+from harness.contracts.metrics import COSTS, EPOCH_METRICS, METRICS, OBJECTIVES, VAL_ACCURACY, metric_of
 from harness.contracts.tuning import Direction, Pruner, Sampler
 from harness.errors import nearest
 from harness.matrix.checking import check, positive
@@ -22,7 +22,7 @@ from harness.matrix.space import chooses_epoch, points, space
 from harness.matrix.variants import TuneOverride
 from harness.plugins import Catalog
 
-BETTER: Final = {**OBJECTIVES, **dict.fromkeys(COSTS, "minimize")}
+BETTER: Final = {key: METRICS[key].direction or "minimize" for key in (*OBJECTIVES, *COSTS)}
 """Metric -> which way is better, of all that a search can go for."""
 _DIRECTIONS: Final[tuple[str, ...]] = get_args(Direction)
 
@@ -83,7 +83,7 @@ def _wrong_metric(metric: object, before: Sequence[str], start: Cell | None) -> 
         return " is not the name of a metric"
     if metric in before:
         return " is there twice"
-    if metric.startswith("test/"):
+    if metric_of(metric).split == "test":
         return f": a search sees validation only{nearest(metric, OBJECTIVES)}"
     if metric not in BETTER:
         return f": there is no such metric to search by{nearest(metric, BETTER if before else OBJECTIVES)}"

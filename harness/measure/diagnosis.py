@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import numpy as np
 from scipy import special
 
+from harness.contracts.metrics import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -210,10 +212,10 @@ def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
     """Return the numbers that the rule looks at."""
     histories = [fit.history for fit in fits if fit.history]
     is_plain = bool(fits) and all(fit.plain is not None for fit in fits)
-    train = _mean([fit.plain if is_plain else _ending(fit.history, "train/accuracy") for fit in fits])
+    train = _mean([fit.plain if is_plain else _ending(fit.history, TRAIN_ACCURACY) for fit in fits])
     # against the kept model's accuracy where both are of the kept model, else against the same epochs'
     validation = _mean(
-        [fit.final if is_plain or not fit.history else _ending(fit.history, "val/accuracy") for fit in fits]
+        [fit.final if is_plain or not fit.history else _ending(fit.history, VAL_ACCURACY) for fit in fits]
     )
     gap = None if train is None or validation is None else train - validation
     rises = [rise for rise in map(_loss_rise, histories) if rise is not None]
@@ -224,7 +226,7 @@ def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
         gap=gap,
         gap_half_width=None if validation is None or not known.images else _half_width(validation, known.images),
         is_plain=is_plain,
-        slope=slope_of([values_of(history, "val/accuracy") for history in histories]),
+        slope=slope_of([values_of(history, VAL_ACCURACY) for history in histories]),
         loss_rise=_mean([rise for rise, _ in rises]),
         lowest_epoch=round(float(np.mean([epoch for _, epoch in rises]))) if rises else None,
         broken=known.broken + sum(_has_come_apart(history, known.chance) for history in histories),
@@ -244,7 +246,7 @@ def mean_of(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def best_epoch(history: History) -> int | None:
     """Return the first epoch (from 1) with the highest validation accuracy; None without validation."""
-    values = values_of(history, "val/accuracy")
+    values = values_of(history, VAL_ACCURACY)
     return int(np.nanargmax(values)) + 1 if np.isfinite(values).any() else None
 
 
@@ -316,7 +318,7 @@ def _underfits(seen: Evidence, known: Known) -> bool:
 
 
 def _has_come_apart(history: History, chance: float) -> bool:
-    loss, accuracy = values_of(history, "train/loss"), values_of(history, "train/accuracy")
+    loss, accuracy = values_of(history, TRAIN_LOSS), values_of(history, TRAIN_ACCURACY)
     if any(not math.isfinite(value) for epoch in history for name, value in epoch.items() if name.endswith("loss")):
         return True
     if len(loss) < FEWEST_EPOCHS:
@@ -327,7 +329,7 @@ def _has_come_apart(history: History, chance: float) -> bool:
 
 def _loss_rise(history: History) -> tuple[float, int] | None:
     """Return how far validation loss has risen from its lowest, as a share, and the epoch of the lowest."""
-    loss = values_of(history, "val/loss")
+    loss = values_of(history, VAL_LOSS)
     if len(loss) < FEWEST_EPOCHS or not np.isfinite(loss).all():
         return None
     smooth = np.convolve(loss, np.ones(SMOOTHED) / SMOOTHED, mode="valid")

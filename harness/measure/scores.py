@@ -107,6 +107,11 @@ class Scores:
     """Counts [K, K]; row = true class, column = predicted class."""
     per_class: PerClass
 
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The figures by the last part of their metrics' names (`harness.contracts.metrics`)."""
+        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "loss": self.loss, "ece": self.ece}
+
 
 def evaluate(scores: NDArray[np.floating], labels: NDArray[np.int64], probabilistic: bool) -> Scores:
     """Measure scores [N, K] (the largest of a row wins, the first of equals) against labels [N].

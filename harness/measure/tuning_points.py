@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
@@ -11,31 +11,13 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from harness.contracts import Goal, TrialFound, Tuning
-from harness.contracts.metrics import (
-    FLOPS,
-    PARAMETERS,
-    PEAK_BYTES,
-    TRAIN_SECONDS,
-    VAL_ACCURACY,
-    VAL_LOSS,
-    VAL_MACRO_F1,
-)
+from harness.contracts.metrics import metric_of
+from harness.words import metric_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["complete", "duplicate", "infeasible", "pruned", "failed"]
-METRICS: Final[Mapping[str, str]] = {
-    VAL_ACCURACY: "validation accuracy",
-    VAL_MACRO_F1: "validation macro-F1",
-    VAL_LOSS: "validation loss",
-    PARAMETERS: "parameters",
-    FLOPS: "FLOPs",
-    TRAIN_SECONDS: "seconds of fitting",
-    PEAK_BYTES: "peak memory in bytes",
-}
-"""How a search's metrics are called."""
-SHARES: Final = ("accuracy", "macro_f1")
 MOST_LINES: Final = 150
 ROOM_BELOW: Final = 3.0
 """How many times the distance from the best to the median is shown; what is worse stands at the edge."""
@@ -131,7 +113,7 @@ def goal_text(goal: Goal) -> str:
     >>> goal_text(Goal(metric="val/loss", direction="minimize"))
     'validation loss'
     """
-    return METRICS.get(goal.metric, goal.metric)
+    return metric_name(goal.metric)
 
 
 def tick_text(metric: str, value: float) -> str:
@@ -140,9 +122,10 @@ def tick_text(metric: str, value: float) -> str:
     >>> tick_text("val/accuracy", 0.525), tick_text("model/parameters", 250000.0), tick_text("time/train_seconds", 90.0)
     ('52.5 %', '250k', '90 s')
     """
-    if metric.endswith(SHARES):
+    kind = metric_of(metric).kind
+    if kind == "share":
         return f"{value * 100:.4g} %"
-    if metric.endswith("_seconds"):
+    if kind == "seconds":
         return f"{value:,.4g} s"
     if abs(value) < 1000:
         return f"{value:.4g}"

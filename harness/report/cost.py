@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from harness.contracts.metrics import JOULES, TRAIN_SECONDS
+from harness.contracts.metrics import JOULES, PARAMETERS, TRAIN_SECONDS
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.cost_texts import energy_text, estimates, time_texts
 from harness.report.scatter import Offer, Scatter
@@ -64,7 +64,7 @@ def _time_charts(variants: Sequence[Variant], metric: str) -> list[Scatter]:
 def _parameter_charts(variants: Sequence[Variant], metric: str) -> list[Scatter]:
     offers = []
     for variant in variants:
-        parameters, accuracy = variant.spread("model/parameters"), _accuracy(variant, metric)
+        parameters, accuracy = variant.spread(PARAMETERS), _accuracy(variant, metric)
         if parameters is not None and accuracy is not None and parameters.mean >= 1:
             offers.append(Offer(variant.name, parameters.mean, accuracy))
     chart = _scatter(f"{_split(metric)} accuracy by number of parameters", offers, variants, metric, is_time=False)

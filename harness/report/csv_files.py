@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from harness.contracts.metrics import (
-    IMAGES_PER_SECOND,
-    PLAIN_TRAIN_ACCURACY,
+    METRICS,
     TEST_ACCURACY,
-    TEST_ECE,
-    TEST_LOSS,
     TEST_MACRO_F1,
+    VAL_ACCURACY,
+    VAL_MACRO_F1,
 )
 from harness.matrix import flatten
 from harness.report.ablations import Effects
@@ -22,8 +21,8 @@ from harness.report.store import Entry, Findings
 from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants
 
 Scalar: TypeAlias = str | int | float | bool | None
-FIRST: Final = ("test/accuracy", "test/macro_f1", "val/accuracy", "val/macro_f1")
-INTERVALS: Final = (TEST_ACCURACY, TEST_MACRO_F1, TEST_LOSS, TEST_ECE)
+FIRST: Final = (TEST_ACCURACY, TEST_MACRO_F1, VAL_ACCURACY, VAL_MACRO_F1)
+INTERVALS: Final = tuple(name for name, row in METRICS.items() if row.is_per_image)
 
 
 def results_csv(findings: Findings, known: Verdicts = NOTHING_KNOWN) -> str:
@@ -127,8 +126,7 @@ def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> M
 def _metrics(findings: Findings) -> tuple[str, ...]:
     """Return the final metrics that any cell has, accuracies first; what is logged by epoch alone is left out."""
     found = {name for entry in findings.finished for name in (entry.run.metrics if entry.run else ())}
-    final = {name for name in found if name.split("/")[0] in {"test", "val", "model", "time", "memory", "energy"}}
-    final |= found & {IMAGES_PER_SECOND, PLAIN_TRAIN_ACCURACY}
+    final = {name for name in found if name in METRICS and METRICS[name].is_final}
     return (*(name for name in FIRST if name in final), *sorted(final - set(FIRST)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from harness.contracts.metrics import TEST_ACCURACY
 from harness.report.blocks import Column, Run, Table, Value, named
 from harness.report.store import Findings
 from harness.words import amount
@@ -62,7 +63,7 @@ def _faults(findings: Findings, names: dict[str, str]) -> tuple[str, ...]:
     silent = [
         f"{entry.planned.name}: has test figures, but no opening is in the ledger"
         for entry in findings.finished
-        if entry.metric("test/accuracy") is not None and not counts[entry.planned.key]
+        if entry.metric(TEST_ACCURACY) is not None and not counts[entry.planned.key]
     ]
     unwanted = [
         f"{entry.planned.name}: was to keep its test set sealed, but an opening is in the ledger"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from harness.contracts import Dataset
+from harness.contracts.metrics import TRAIN_SECONDS
 from harness.report.blocks import Column, Fact, Run, Table, Value, named
 from harness.report.store import Entry, Findings, ReportStore
 from harness.report.variants import TEST, VALIDATION, dataset_name, device_of
@@ -56,11 +57,11 @@ def failures(findings: Findings) -> tuple[Fact, ...]:
 
 def train_seconds(findings: Findings) -> float:
     """Return how long fitting took in all, as if one cell had run after the other."""
-    return sum(entry.metric("time/train_seconds") or 0.0 for entry in findings.finished)
+    return sum(entry.metric(TRAIN_SECONDS) or 0.0 for entry in findings.finished)
 
 
 def _row(entry: Entry) -> tuple[Value, ...]:
-    run, seconds = entry.run, entry.metric("time/train_seconds")
+    run, seconds = entry.run, entry.metric(TRAIN_SECONDS)
     return (
         named(entry.planned.name),
         named(entry.state, "" if entry.state == "done" else "bad"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
+from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1, metric_of
 from harness.measure.bootstrap import difference_intervals, draw_shares, resample
 from harness.measure.crossed import (
     Components,
@@ -26,7 +26,7 @@ from harness.measure.paired import discordant, holm, mcnemar, share_interval, ti
 from harness.measure.power import MOST_IMAGES, MOST_SEEDS, needed
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
-from harness.words import amount, is_share, percent, points
+from harness.words import amount, percent, points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -171,7 +171,9 @@ def interval_text(metric: str, interval: Interval | None) -> str:
     """Return an interval in brackets, in the unit of its metric; empty where there is none."""
     if interval is None:
         return ""
-    ends = (percent(each) if is_share(metric) else f"{each:.3f}" for each in (interval.low, interval.high))
+    ends = (
+        percent(each) if metric_of(metric).kind == "share" else f"{each:.3f}" for each in (interval.low, interval.high)
+    )
     return f"[{', '.join(ends)}]"
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from harness.contracts.metrics import TRAIN_SECONDS
+from harness.contracts.metrics import EPOCH_SECONDS, TRAIN_SECONDS
 from harness.measure.diagnosis import History, values_of
 from harness.report.sections.curves import Curves, curves_of
 from harness.report.store import Entry, ReportStore
@@ -146,7 +146,7 @@ def _curve(variant: Variant, device: str, curves: Curves | None) -> TimeCurve:
 
 def _line(history: History) -> Line:
     """Return a seed's line; empty where seconds or accuracies of its epochs were not recorded."""
-    seconds, accuracies = values_of(history, "epoch_seconds"), values_of(history, VALIDATION)
+    seconds, accuracies = values_of(history, EPOCH_SECONDS), values_of(history, VALIDATION)
     if not np.isfinite(seconds).all() or not np.isfinite(accuracies).all():
         return ()
     return tuple(zip((max(each, SHORTEST) for each in accumulate(seconds.tolist())), accuracies.tolist(), strict=True))

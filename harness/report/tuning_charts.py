@@ -12,9 +12,9 @@ from harness.measure.drawing import shortened
 from harness.measure.tuning_axes import Axis, score_axis, short_titles
 from harness.measure.tuning_history import LEGEND, MARKS
 from harness.measure.tuning_points import Kind, front, goal_text, points_of, ranking, running_best, winner_of
-from harness.report.tuning_figures import confirmation_of, figure_text
+from harness.report.tuning_figures import confirmation_of
 from harness.report.tuning_svg import Frame, legend, marks, scrolled, steps
-from harness.words import amount
+from harness.words import amount, metric_text
 
 WIDE: Final = Frame(640, 250)
 SQUARE: Final = Frame(360, 260, left=48)
@@ -94,7 +94,7 @@ def _history_words(tuning: Tuning) -> str:
     text = f"{goal_text(goal)} of {amount(len(tuning.trials), 'trial')}: {kinds}"
     if not best:
         return text
-    ends = [f"{figure_text(goal.metric, score)} in trial {number}" for number, score in (best[0], best[-1])]
+    ends = [f"{metric_text(goal.metric, score)} in trial {number}" for number, score in (best[0], best[-1])]
     return f"{text}; the best so far goes from {ends[0]} to {ends[1]}"
 
 
@@ -126,7 +126,7 @@ def _goal_axis(goal: Goal, values: list[float]) -> Axis:
 def _front_words(best: list[TrialFound], goals: tuple[Goal, ...], place: int) -> str:
     first, other = goals[0], goals[place]
     ends = [
-        f"{figure_text(first.metric, trial.values[0])} at {figure_text(other.metric, trial.values[place])}"
+        f"{metric_text(first.metric, trial.values[0])} at {metric_text(other.metric, trial.values[place])}"
         for trial in (best[0], best[-1])
     ]
     return (

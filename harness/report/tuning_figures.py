@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from pydantic import JsonValue
 
 from harness.contracts import Confirmation, Goal, TrialFound, Tuning
-from harness.contracts.metrics import PEAK_BYTES
 from harness.matrix import flatten
 from harness.measure.tuning_axes import short_titles, value_text
-from harness.measure.tuning_points import METRICS, sign_of
+from harness.measure.tuning_points import sign_of
 from harness.report.blocks import Value
-from harness.words import NOTHING, is_share, metric_text, points
-
-MEGABYTE: Final = 1e6
-
-
-def figure_text(metric: str, value: float) -> str:
-    """Return a metric's value with its unit.
-
-    >>> figure_text("val/accuracy", 0.512), figure_text("memory/peak_bytes", 2.5e8), figure_text("val/loss", 1.2)
-    ('51.20 %', '250 MB', '1.2')
-    """
-    if metric == PEAK_BYTES:
-        return f"{value / MEGABYTE:,.0f} MB"
-    return f"{metric_text(metric, value)} %" if is_share(metric) else metric_text(metric, value)
+from harness.words import NOTHING, metric_text
 
 
 def figure_value(metric: str, value: float | None) -> Value:
     """Return a metric's value as it stands in a column that names the unit."""
     if value is None:
         return Value(NOTHING)
-    return Value(figure_text(metric, value).removesuffix(" %"), value)
-
-
-def figure_title(metric: str) -> str:
-    """Return a column's heading.
-
-    >>> figure_title("val/accuracy"), figure_title("model/parameters")
-    ('val. accuracy %', 'parameters')
-    """
-    name = METRICS.get(metric, metric).replace("validation", "val.").replace("peak memory in bytes", "peak memory")
-    return f"{name}{' %' if is_share(metric) else ''}"
-
-
-def difference_text(metric: str, value: float) -> str:
-    """Return a difference of two values of a metric, with its sign.
-
-    >>> difference_text("val/accuracy", 0.0123), difference_text("val/loss", -0.2)
-    ('+1.23 points', '-0.2')
-    """
-    if is_share(metric):
-        return f"{points(value)} points"
-    return f"{'-' if value < 0 else '+'}{figure_text(metric, abs(value))}"
+    return Value(metric_text(metric, value, unit=False), value)
 
 
 def mean_text(metric: str, found: Confirmation) -> str:
@@ -62,9 +26,9 @@ def mean_text(metric: str, found: Confirmation) -> str:
     if found.mean is None:
         return NOTHING
     if found.standard_error is None:
-        return f"{figure_text(metric, found.mean)} (one seed)"
-    mean = figure_text(metric, found.mean).removesuffix(" %")
-    return f"{mean} ± {figure_text(metric, found.standard_error)} (mean ± standard error)"
+        return f"{metric_text(metric, found.mean)} (one seed)"
+    mean = metric_text(metric, found.mean, unit=False)
+    return f"{mean} ± {metric_text(metric, found.standard_error)} (mean ± standard error)"
 
 
 def gain(goal: Goal, ours: float, theirs: float) -> float:

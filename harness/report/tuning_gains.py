@@ -11,10 +11,10 @@ from harness.contracts import Tuning
 from harness.measure.tuning_points import winner_of
 from harness.report.blocks import Column, Table, Value, named
 from harness.report.store import Entry
-from harness.report.tuning_figures import confirmation_of, difference_text, figure_text
+from harness.report.tuning_figures import confirmation_of
 from harness.report.tuning_words import SAMPLERS
 from harness.report.variants import TEST
-from harness.words import NOTHING, amount, metric_spread, spread_of, unit_of
+from harness.words import NOTHING, amount, metric_difference, metric_spread, metric_text, spread_of
 
 COLUMNS: Final = (
     Column("experiment", numeric=False),
@@ -59,10 +59,9 @@ def _searched(tuning: Tuning) -> str:
 
 
 def _compared(metric: str, by_sampler: Mapping[str, Sequence[float]]) -> str:
-    unit = f" {unit_of(metric)}".rstrip()
     spreads = {SAMPLERS[sampler]: spread_of(means) for sampler, means in by_sampler.items()}
     texts = [
-        f"{name} {metric_spread(metric, spread)}{unit} over {amount(spread.count, 'study', 'studies')}"
+        f"{name} {metric_spread(metric, spread)} over {amount(spread.count, 'study', 'studies')}"
         for name, spread in spreads.items()
         if spread is not None
     ]
@@ -81,7 +80,7 @@ def _row(tuning: Tuning, entries: Sequence[Entry]) -> tuple[Value, ...]:
         _figure(metric, start.values[0] if start is not None and start.values else None),
         _figure(metric, winner.values[0] if winner is not None and winner.values else None),
         _figure(metric, found.mean if found is not None else None),
-        Value(NOTHING) if optimism is None else Value(difference_text(metric, optimism), optimism),
+        Value(NOTHING) if optimism is None else Value(metric_difference(metric, optimism), optimism),
         _figure(TEST, fmean(known) if known else None),
         _figure(TEST, final.metric(TEST) if final is not None else None),
     )
@@ -95,5 +94,5 @@ def _is_of(entry: Entry, experiment: str) -> bool:
 def _figure(metric: str, value: float | None) -> Value:
     if value is None:
         return Value(NOTHING)
-    text = figure_text(metric, value)
+    text = metric_text(metric, value)
     return Value(text.removesuffix(" %") if metric == TEST else text, value)

@@ -11,9 +11,8 @@ from harness.measure.drawing import shortened
 from harness.measure.tuning_axes import ABSENT, Axis, axes_of, score_axis, value_text
 from harness.measure.tuning_parallel import jittered, line_of
 from harness.measure.tuning_points import goal_text, ranking, strong_and_weak, winner_of
-from harness.report.tuning_figures import figure_text
 from harness.report.tuning_svg import Frame, legend, lines, marks, scrolled
-from harness.words import amount
+from harness.words import amount, metric_text
 
 STEP: Final = 112
 TOP, DEEP, BOTTOM = 34, 210, 18
@@ -95,7 +94,7 @@ def _parallel_words(
     at = ", ".join(
         f"{ruler.title} {value_text(best.params[ruler.path])}" for ruler in rulers if ruler.path in best.params
     )
-    return f"{count}; the best, trial {best.number}: {at}, {figure_text(goal.metric, best.values[0])}"
+    return f"{count}; the best, trial {best.number}: {at}, {metric_text(goal.metric, best.values[0])}"
 
 
 def _slice_words(tuning: Tuning, axis: Axis) -> str:
@@ -104,4 +103,4 @@ def _slice_words(tuning: Tuning, axis: Axis) -> str:
     if not there:
         return text
     best = there[0]
-    return f"{text}; the best, {figure_text(goal.metric, best.values[0])}, at {value_text(best.params[axis.path])}"
+    return f"{text}; the best, {metric_text(goal.metric, best.values[0])}, at {value_text(best.params[axis.path])}"

@@ -11,8 +11,8 @@ from harness.contracts import Confirmation, TrialFound, Tuning
 from harness.measure.tuning_axes import short_titles, value_text
 from harness.measure.tuning_points import front, ranking, sign_of, winner_of
 from harness.report.blocks import Column, Run, Table, Value, named
-from harness.report.tuning_figures import difference_text, figure_title, figure_value, own_settings
-from harness.words import NOTHING, amount, duration
+from harness.report.tuning_figures import figure_value, own_settings
+from harness.words import NOTHING, amount, duration, metric_difference, metric_heading
 
 BEST: Final = 10
 MOST_OF_FRONT: Final = 50
@@ -51,7 +51,7 @@ def confirmation_table(tuning: Tuning) -> Table | None:
     columns += [Column("search score"), Column("optimism", hint="search score minus the mean on fresh seeds")]
     rows = tuple(_confirmed_row(tuning, each, len(places)) for each in ordered)
     notes = ("Fewer values than seeds: a run failed.",) if not whole else ()
-    return Table(f"The best again on fresh seeds: {figure_title(goal.metric)}", tuple(columns), rows, notes)
+    return Table(f"The best again on fresh seeds: {metric_heading(goal.metric)}", tuple(columns), rows, notes)
 
 
 def settings_table(tuning: Tuning) -> Table | None:
@@ -105,8 +105,8 @@ def _setting_columns(tuning: Tuning) -> list[Column]:
 
 
 def _figure_columns(tuning: Tuning) -> list[Column]:
-    goals = [Column(figure_title(goal.metric), hint=goal.metric) for goal in tuning.tune.objective.goals]
-    return [*goals, *(Column(figure_title(metric), hint=metric) for metric in _costs(tuning))]
+    goals = [Column(metric_heading(goal.metric), hint=goal.metric) for goal in tuning.tune.objective.goals]
+    return [*goals, *(Column(metric_heading(metric), hint=metric) for metric in _costs(tuning))]
 
 
 def _costs(tuning: Tuning) -> Sequence[str]:
@@ -126,5 +126,5 @@ def _confirmed_row(tuning: Tuning, found: Confirmation, places: int) -> tuple[Va
         Value(f"{found.trial}{_mark(tuning, found.trial)}", str(found.trial)),
         *(replace(figure_value(metric, value), runs=runs[place]) for place, value in enumerate(values)),
         *(figure_value(metric, value) for value in (found.mean, found.standard_error, score)),
-        Value(NOTHING) if optimism is None else Value(difference_text(metric, optimism), optimism),
+        Value(NOTHING) if optimism is None else Value(metric_difference(metric, optimism), optimism),
     )

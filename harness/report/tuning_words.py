@@ -7,12 +7,12 @@ from typing import Final
 
 from harness.contracts import TrialFound, Tuning
 from harness.measure.tuning_axes import short_titles
-from harness.measure.tuning_points import METRICS, front, goal_text, ranking, winner_of
+from harness.measure.tuning_points import front, goal_text, ranking, winner_of
 from harness.report.blocks import Fact
 from harness.report.store import Entry
-from harness.report.tuning_figures import confirmation_of, difference_text, figure_text, gain, mean_text, settings_text
+from harness.report.tuning_figures import confirmation_of, gain, mean_text, settings_text
 from harness.report.variants import TEST
-from harness.words import amount, duration, percent
+from harness.words import amount, duration, metric_difference, metric_name, metric_text, percent
 
 SAMPLERS: Final = {
     "random": "random search",
@@ -85,7 +85,7 @@ def _aims(tuning: Tuning) -> str:
 
 def _constraints(tuning: Tuning) -> str:
     limits = tuning.tune.constraints.items()
-    texts = [f"{METRICS.get(metric, metric)} at most {figure_text(metric, limit)}" for metric, limit in limits]
+    texts = [f"{metric_name(metric)} at most {metric_text(metric, limit)}" for metric, limit in limits]
     return ", ".join(texts) or "none is set now"
 
 
@@ -113,7 +113,7 @@ def _confirmed(tuning: Tuning) -> str:
     verdict = "the search flattered it by no more than that error" if 0 < flattered <= error + 1e-9 else verdict
     text = (
         f"On {amount(len(found.values), 'fresh seed')} it reaches {mean_text(goal.metric, found)}: {verdict} "
-        f"(optimism of the search {difference_text(goal.metric, tuning.optimism)})."
+        f"(optimism of the search {metric_difference(goal.metric, tuning.optimism)})."
     )
     first = ranking(tuning)[0]
     other = f" By the search alone trial {first.number} would have won ({_score(tuning, first)})."
@@ -141,7 +141,7 @@ def _default(tuning: Tuning) -> str:
 
 def _better(tuning: Tuning, ours: float, theirs: float) -> str:
     goal, difference = tuning.tune.objective.first, ours - theirs
-    size = difference_text(goal.metric, abs(difference)).lstrip("+")
+    size = metric_difference(goal.metric, abs(difference)).lstrip("+")
     if difference == 0:
         return "level with them"
     return f"{size} better" if gain(goal, ours, theirs) > 0 else f"{size} worse"
@@ -166,4 +166,4 @@ def _named(tuning: Tuning, trial: TrialFound, word: str = "trial") -> str:
 
 
 def _score(tuning: Tuning, trial: TrialFound) -> str:
-    return figure_text(tuning.tune.objective.first.metric, trial.values[0])
+    return metric_text(tuning.tune.objective.first.metric, trial.values[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
@@ -19,6 +19,7 @@ from harness.contracts.metrics import (
     TEST_ACCURACY,
     TRAIN_SECONDS,
     VAL_ACCURACY,
+    metric_of,
 )
 from harness.report.blocks import Run, Value, named
 from harness.report.store import Entry, Findings, ReportStore
@@ -26,10 +27,9 @@ from harness.words import (
     NOTHING,
     Spread,
     amount,
-    duration_spread,
+    metric_name,
+    metric_spread,
     percent_spread,
-    rate_spread,
-    size_spread,
     spread_of,
     whole,
 )
@@ -227,18 +227,13 @@ def mean_or_least(variant: Variant, metric: str) -> float:
     return -1.0 if spread is None or math.isnan(spread.mean) else spread.mean
 
 
-TEXTS: Final[Mapping[str, Callable[[Spread | None], str]]] = {
-    TRAIN_SECONDS: duration_spread,
-    IMAGES_PER_SECOND: rate_spread,
-    PEAK_BYTES: size_spread,
-}
-"""The metrics of hardware that are shown, and how."""
-NAMES: Final = {TRAIN_SECONDS: "train time", IMAGES_PER_SECOND: "images/s", PEAK_BYTES: "peak memory"}
+OF_MACHINE: Final = (TRAIN_SECONDS, IMAGES_PER_SECOND, PEAK_BYTES)
+"""The metrics of hardware that are shown of each variant."""
 
 
 def depends_on_device(metric: str) -> bool:
     """Whether a metric's values on different devices must not be averaged."""
-    return metric in TEXTS or metric.startswith(("time/", "energy/"))
+    return metric_of(metric).is_of_machine
 
 
 def by_device(variant: Variant, metric: str) -> dict[str, Spread]:
@@ -258,16 +253,17 @@ def device_value(variant: Variant, metric: str) -> Value:
     if len(spreads) > 1:
         return Value("mixed", None, "muted")
     only = next(iter(spreads.values()), None)
-    return Value(TEXTS[metric](only), None if only is None else only.mean)
+    return Value(metric_spread(metric, only), None if only is None else only.mean)
 
 
 def device_notes(variant: Variant) -> list[str]:
     """Return the figures on each device, of a variant that ran on several."""
     notes = []
-    for metric, name in NAMES.items():
+    for metric in OF_MACHINE:
         spreads = by_device(variant, metric)
         if len(spreads) > 1:
-            notes.append(f"{name} {', '.join(f'{TEXTS[metric](each)} on {where}' for where, each in spreads.items())}")
+            each = ", ".join(f"{metric_spread(metric, spread)} on {where}" for where, spread in spreads.items())
+            notes.append(f"{metric_name(metric)} {each}")
     return notes
 
 

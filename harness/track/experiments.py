@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from harness.contracts.metrics import METRICS, TEST_ACCURACY, VAL_ACCURACY
 from harness.errors import StoreError
 from harness.track.ledger import LEDGER
 
@@ -20,12 +21,7 @@ PREFIX: Final = "mlflow.sharedViewState."
 CELLS: Final = "cells"
 EXPERIMENTS: Final = "experiments"
 COLUMNS: Final = (
-    "metrics.`test/accuracy`",
-    "metrics.`val/accuracy`",
-    "metrics.`test/macro_f1`",
-    "metrics.`test/loss`",
-    "metrics.`model/parameters`",
-    "metrics.`time/train_seconds`",
+    *(f"metrics.`{name}`" for name, row in METRICS.items() if row.is_headline),
     "tags.`harness.experiment`",
     "tags.`harness.seed`",
 )
@@ -59,7 +55,7 @@ def link(base: str, experiment_id: str, view: str = CELLS) -> str:
 def _envelope(name: str, grouping: dict[str, Any] | None) -> str:
     state = {
         "searchFilter": "tags.`harness.kind` = 'cell'",
-        "orderByKey": "metrics.`val/accuracy`",
+        "orderByKey": f"metrics.`{VAL_ACCURACY}`",
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -83,13 +79,13 @@ _OWN: Final = {"deleted": False, "isGenerated": False}
 def _charts() -> list[dict[str, Any]]:
     """Return bars of test accuracy, and parallel coordinates from parameters to the accuracy on validation."""
     shared = {**_OWN, "metricSectionId": OVERVIEW, "runsCountToCompare": 20}
-    bars = {"type": "BAR", "uuid": "bars", "metricKey": "test/accuracy", "displayName": "test/accuracy"}
+    bars = {"type": "BAR", "uuid": "bars", "metricKey": TEST_ACCURACY, "displayName": TEST_ACCURACY}
     coordinates = {
         "type": "PARALLEL",
         "uuid": "coordinates",
         "displayName": "settings and accuracy",
         "selectedParams": ALONG,
-        "selectedMetrics": ["val/accuracy"],
+        "selectedMetrics": [VAL_ACCURACY],
         "showAllRuns": False,
     }
     return [{**shared, **bars}, {**shared, **coordinates}]
@@ -102,7 +98,7 @@ STUDY_NOTE: Final = """A study of `harness`: one run a cell, below the matrix ru
 show all cells, the best on validation first, and the means of each experiment. Metrics with the same names are
 comparable: `val/...` chooses, `test/...` is measured once. The report says how sure the differences are."""
 STUDY: Final = {
-    "mlflow.experiment.primaryMetric.name": "val/accuracy",
+    "mlflow.experiment.primaryMetric.name": VAL_ACCURACY,
     "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
     "mlflow.note.content": STUDY_NOTE.replace("\n", " "),
     **view_tags(),

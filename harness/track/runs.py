@@ -5,13 +5,14 @@ from __future__ import annotations
 import getpass
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
-from harness.contracts.metrics import EPOCH_METRICS
+from harness.contracts.metrics import EPOCH_METRICS, METRICS
+from harness.words import metric_heading, metric_text
 
 PARAMS_A_BATCH: Final = 100
 LONGEST_PARAM: Final = 6000
@@ -88,32 +89,13 @@ def note(metrics: Mapping[str, float]) -> str:
     MLflow leaves no room between columns.
 
     >>> print(note({"test/accuracy": 0.9123, "model/parameters": 288746, "best_epoch": 3}))
-    | &emsp;test accuracy | &emsp;parameters |
+    | &emsp;test top-1 % | &emsp;parameters |
     |---:|---:|
-    | 91.23 % | 288,746 |
+    | 91.23 | 288,746 |
     """
-    shown = [(f"&emsp;{title}", text(metrics[name])) for name, (title, text) in NOTED.items() if name in metrics]
+    names = [name for name, row in METRICS.items() if row.is_headline and name in metrics]
+    shown = [(f"&emsp;{metric_heading(name)}", metric_text(name, metrics[name], unit=False)) for name in names]
     if not shown:
         return ""
     titles, texts = (f"| {' | '.join(cells)} |" for cells in zip(*shown, strict=True))
     return "\n".join([titles, f"|{'---:|' * len(shown)}", texts])
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.2f} %"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-
-
-NOTED: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
-    "test/accuracy": ("test accuracy", _percent),
-    "test/macro_f1": ("test macro F1", _percent),
-    "test/loss": ("test loss", "{:.4f}".format),
-    "test/ece": ("test ECE", _percent),
-    "val/accuracy": ("val. accuracy", _percent),
-    "model/parameters": ("parameters", "{:,.0f}".format),
-    "time/train_seconds": ("train time", _seconds),
-}
-"""Final metrics in a run's note -> heading, how the value is written."""

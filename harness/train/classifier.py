@@ -21,6 +21,7 @@ from harness.contracts import (
     Schedule,
     Task,
 )
+from harness.contracts.metrics import EPOCH_SECONDS
 from harness.errors import TrainingError
 from harness.plugins import Catalog
 from harness.train.batches import Normalize, as_float, as_tensor, batch_sizes, make_pool
@@ -124,7 +125,7 @@ class NetworkClassifier:
                 training.restore(saved)
                 _tell_again(training, listen)
             fit(training, plan, listen)
-        seconds = sum(metrics["epoch_seconds"] for metrics in training.history)
+        seconds = sum(metrics[EPOCH_SECONDS] for metrics in training.history)
         return FitReport(tuple(training.history), best_epoch(training.history), seconds, peak_bytes(self._device))
 
     @contextmanager

@@ -12,6 +12,16 @@ import torch
 from torch import nn
 
 from harness.contracts import EarlyStopping, Listener, Recipe
+from harness.contracts.metrics import (
+    EPOCH_SECONDS,
+    IMAGES_PER_SECOND,
+    LEARNING_RATE,
+    METRICS,
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VAL_ACCURACY,
+    VAL_LOSS,
+)
 from harness.errors import TrainingError
 from harness.train.batches import Pool, to_device
 from harness.train.checkpoint import CheckpointFile
@@ -30,7 +40,7 @@ def best_epoch(history: Sequence[Metrics]) -> int | None:
     >>> best_epoch([{"val/accuracy": 0.5}, {"val/accuracy": 0.7}, {"val/accuracy": 0.7}])
     2
     """
-    return _first_best(history, EarlyStopping(metric="val/accuracy"))
+    return _first_best(history, EarlyStopping(metric=VAL_ACCURACY))
 
 
 def is_over(history: Sequence[Metrics], recipe: Recipe) -> bool:
@@ -45,7 +55,7 @@ def is_over(history: Sequence[Metrics], recipe: Recipe) -> bool:
 def _first_best(history: Sequence[Metrics], by: EarlyStopping) -> int | None:
     if not history or by.metric not in history[0]:
         return None
-    sign = -1 if by.metric == "val/loss" else 1
+    sign = -1 if METRICS[by.metric].direction == "minimize" else 1
     values = [sign * metrics[by.metric] for metrics in history]
     return values.index(max(values)) + 1
 
@@ -165,9 +175,9 @@ def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]
     images = sum(plan.sizes)
     return {
         **metrics,
-        "lr": training.step.base_rates[0] * plan.rates.factor((number - 1) * len(plan.sizes)),
-        "images_per_second": images / training_seconds,
-        "epoch_seconds": before + time.perf_counter() - begun,
+        LEARNING_RATE: training.step.base_rates[0] * plan.rates.factor((number - 1) * len(plan.sizes)),
+        IMAGES_PER_SECOND: images / training_seconds,
+        EPOCH_SECONDS: before + time.perf_counter() - begun,
     }
 
 
@@ -207,7 +217,7 @@ def _train_metrics(state: EpochState, plan: Plan, epoch: int) -> dict[str, float
         )
     sizes = torch.tensor(plan.sizes, dtype=torch.float64)
     images = sum(plan.sizes)
-    return {"train/loss": float(losses @ sizes) / images, "train/accuracy": int(state.hits) / images}
+    return {TRAIN_LOSS: float(losses @ sizes) / images, TRAIN_ACCURACY: int(state.hits) / images}
 
 
 def _validation_metrics(training: Training, plan: Plan, epoch: int) -> dict[str, float]:
@@ -216,7 +226,7 @@ def _validation_metrics(training: Training, plan: Plan, epoch: int) -> dict[str,
     loss, accuracy = plan.evaluator.loss_and_accuracy(training.evaluated, plan.validation, plan.max_batches)
     if not math.isfinite(loss):
         raise TrainingError(f"validation loss is {loss} after epoch {epoch}, step {len(plan.sizes)} of it")
-    return {"val/loss": loss, "val/accuracy": accuracy}
+    return {VAL_LOSS: loss, VAL_ACCURACY: accuracy}
 
 
 def _require_finite_weights(network: nn.Module, epoch: int) -> None:

@@ -14,12 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 from ruamel.yaml import YAML
 
 from harness.contracts import Choices, Importances, PlannedCell, Range, TrialFound, Tuning
-from harness.contracts.metrics import VAL_ACCURACY
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.execute.locks import is_alive
 from harness.measure.tuning_pictures import draw_tuning
 from harness.track import Record
 from harness.tune.context import Ground
+from harness.words import metric_text
 
 HEADER = """\
 # The winner of the tuning study {title}, written by the harness.
@@ -173,14 +173,10 @@ def _note(tuning: Tuning) -> str:
     }
     metric = tuning.tune.objective.first.metric
     best = next((each.values[0] for each in tuning.trials if each.number == tuning.winner and each.values), None)
-    rows |= {} if best is None else {f"search {metric}": _shown(metric, best)}
+    rows |= {} if best is None else {f"search {metric}": metric_text(metric, best)}
     rows |= {
-        f"confirmed {metric}, trial {each.trial}": _shown(metric, each.mean)
+        f"confirmed {metric}, trial {each.trial}": metric_text(metric, each.mean)
         for each in tuning.confirmed
         if each.mean is not None
     }
     return "\n".join(["| tuning | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
-
-
-def _shown(metric: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if metric in {VAL_ACCURACY, "val/macro_f1"} else f"{value:.4g}"

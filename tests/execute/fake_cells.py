@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from harness.contracts import Listener, Result
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.errors import DataError, OutOfMemoryError, TrainingError
 
 TASK = {"classes": ["a", "b"], "shape": [2, 2, 1], "mean": [0.5], "std": [0.5]}

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Result
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.errors import PrunedError, SealError, StoreError
 from harness.execute.executor import Answer, EpochDone, Failure
 from harness.execute.local import LocalExecutor

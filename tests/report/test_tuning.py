@@ -161,7 +161,7 @@ def test_a_loss_flatters_where_the_search_saw_less_of_it(planned: KeptStore, sco
         planned, tuning_of(trial_of(0, score), tune=tune_of(goals=(LOSS,)), confirmed=again, winner=0, stage="done")
     )
     text = told(planned)["on fresh seeds"]
-    assert f"reaches 0.5 (one seed): the search {verdict} (optimism of the search {score - 0.5:+.1g})" in text
+    assert f"reaches 0.5000 (one seed): the search {verdict} (optimism of the search {score - 0.5:+.4f})" in text
 
 
 def test_a_study_that_is_not_over_says_so_first(planned: KeptStore) -> None:
@@ -204,9 +204,9 @@ def test_several_goals_are_a_pareto_front_with_each_goal_and_cost() -> None:
     trials = [trial_of(number, 0.0, values=each, costs={"time/train_seconds": 61.0}) for number, each in values.items()]
     table = trials_table(tuning_of(*trials, tune=tune_of(goals=(ACCURACY, PARAMETERS))))
     assert column(table, "trial") == ["1", "0 (own settings)"]
-    assert column(table, "val. accuracy %") == ["70.00", "50.00"]
+    assert column(table, "val. top-1 %") == ["70.00", "50.00"]
     assert column(table, "parameters") == ["900", "100"]
-    assert column(table, "seconds of fitting") == ["1 min 01 s", "1 min 01 s"]
+    assert column(table, "train time") == ["1 min 01 s", "1 min 01 s"]
 
 
 def test_the_confirmation_has_each_seed_and_a_run_that_failed_leaves_a_gap() -> None:

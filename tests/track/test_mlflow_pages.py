@@ -65,7 +65,7 @@ def test_final_metrics_stand_at_step_0_but_for_those_that_epochs_have(store: Sto
 
 def test_the_note_is_one_row_of_what_one_looks_for_first() -> None:
     text = note({"memory/peak_bytes": 1e9, "time/train_seconds": 300.0, "test/accuracy": 0.5})
-    assert text.splitlines() == ["| &emsp;test accuracy | &emsp;train time |", "|---:|---:|", "| 50.00 % | 5.0 min |"]
+    assert text.splitlines() == ["| &emsp;test top-1 % | &emsp;train time |", "|---:|---:|", "| 50.00 | 5 min 00 s |"]
     assert note({"memory/peak_bytes": 1e9}) == ""
 
 

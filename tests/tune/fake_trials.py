@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from harness.contracts import Cell, Listener, Result
-from harness.contracts.job import Job
+from harness.contracts.running import Job
 from harness.errors import DataError, OutOfMemoryError, TrainingError
 
 

@@ -8,7 +8,7 @@ from harness.contracts import Claim
 from harness.report.blocks import Column, Section, Table, Value, named
 from harness.report.context import Context
 from harness.report.variants import Variant, by_device, dataset_name, depends_on_device, distinct_variants, linked_name
-from harness.words import NOTHING, Spread, is_share, metric_spread, metric_text, points, unit_of
+from harness.words import NOTHING, Spread, metric_difference, metric_spread, metric_text
 
 COLUMNS = (
     Column("claim for", numeric=False),
@@ -38,7 +38,7 @@ def verdict(claim: Claim, measured: Spread | None) -> Value:
     """Return whether the measured mean is within the claim's tolerance, or on which side it is out."""
     if measured is None:
         return Value("not measured", tone="muted")
-    within = f"within {_difference(claim, claim.tolerance).lstrip('+')}{' points' if is_share(claim.metric) else ''}"
+    within = f"within {metric_difference(claim.metric, claim.tolerance).lstrip('+')}"
     off = measured.mean - claim.value
     if abs(off) <= claim.tolerance + 1e-12:
         return Value(f"holds ({within})", "0", "good")
@@ -76,21 +76,13 @@ def _not_comparable(variant: Variant) -> Value | None:
 
 def _row(claim: Claim, name: Value, where: str, measured: Spread | None, judged: Value) -> tuple[Value, ...]:
     off = None if measured is None else measured.mean - claim.value
-    unit = f" {unit_of(claim.metric)}".rstrip()
     return (
         name,
         named(claim.metric),
-        Value(metric_text(claim.metric, claim.value) + unit, claim.value),
-        Value(
-            metric_spread(claim.metric, measured) + (unit if measured else ""),
-            None if measured is None else measured.mean,
-        ),
-        Value(NOTHING if off is None else _difference(claim, off), off),
+        Value(metric_text(claim.metric, claim.value), claim.value),
+        Value(metric_spread(claim.metric, measured), None if measured is None else measured.mean),
+        Value(NOTHING if off is None else metric_difference(claim.metric, off, unit=False), off),
         judged,
         named(where),
         named(claim.source or NOTHING),
     )
-
-
-def _difference(claim: Claim, value: float) -> str:
-    return points(value) if is_share(claim.metric) else f"{value:+.4g}"

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.contracts.metrics import EPOCH_SECONDS, TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
 from harness.measure.diagnosis import History
 from harness.report.context import Context
 from harness.report.store import ReportStore
 from harness.report.variants import Variant
 
-METRICS: Final = ("train/loss", "val/loss", "train/accuracy", "val/accuracy", "epoch_seconds")
+METRICS: Final = (TRAIN_LOSS, VAL_LOSS, TRAIN_ACCURACY, VAL_ACCURACY, EPOCH_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from harness.contracts.metrics import PLAIN_TRAIN_ACCURACY
+from harness.contracts.metrics import EPOCH_SECONDS, PLAIN_TRAIN_ACCURACY, VAL_ACCURACY
 from harness.measure.diagnosis import (
     PREMISE,
     RULE,
@@ -134,7 +134,7 @@ def reach_tables(curves: Sequence[Curves]) -> tuple[Table, ...]:
     """Return one table for each data set: how soon each variant reached what all, half and the best of them reach."""
     by_images: dict[str, list[Curves]] = defaultdict(list)
     for each in curves:
-        if any(np.isfinite(values_of(history, "val/accuracy")).any() for history in each.histories):
+        if any(np.isfinite(values_of(history, VAL_ACCURACY)).any() for history in each.histories):
             by_images[each.variant.cell.dataset.images].append(each)
     return tuple(_reach_table(group, is_only=len(by_images) == 1) for group in by_images.values())
 
@@ -153,10 +153,10 @@ def thresholds(tops: Sequence[float]) -> tuple[float, ...]:
 
 def reached(history: History, threshold: float) -> Reached | None:
     """Return when validation accuracy was first at or above the threshold, None if it never was."""
-    places = np.flatnonzero(values_of(history, "val/accuracy") >= threshold)
+    places = np.flatnonzero(values_of(history, VAL_ACCURACY) >= threshold)
     if not len(places):
         return None
-    seconds = values_of(history, "epoch_seconds")[: int(places[0]) + 1].sum()
+    seconds = values_of(history, EPOCH_SECONDS)[: int(places[0]) + 1].sum()
     return Reached(int(places[0]) + 1, float(seconds))
 
 
@@ -290,7 +290,7 @@ def _slope(seen: Evidence) -> str:
 
 
 def _reach_table(group: Sequence[Curves], is_only: bool) -> Table:
-    tops = [median(float(np.nanmax(values_of(each, "val/accuracy"))) for each in curves.histories) for curves in group]
+    tops = [median(float(np.nanmax(values_of(each, VAL_ACCURACY))) for each in curves.histories) for curves in group]
     wanted = thresholds(tops)
     columns = [Column("experiment", numeric=False)]
     for threshold in wanted:

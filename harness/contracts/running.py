@@ -1,0 +1,141 @@
+"""A cell that runs: what is asked of a worker, what is heard meanwhile, how it ends, and who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from harness.contracts.cell import Cell
+from harness.contracts.study import PlannedCell
+
+State = Literal["done", "missing", "failed", "running", "stale"]
+"""What the store says of a planned cell before a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cell and where it runs. `folder` is the cell's own: checkpoint, fitted model, artifacts."""
+
+    key: str
+    cell: Cell
+    folder: Path
+    cache: Path
+    device: str
+    """auto, cpu or cuda:N."""
+    threads: int
+    plugins: tuple[Path, ...] = ()
+    smoke: bool = False
+    light: bool = False
+    """Whether it leaves figures and predictions only, as a search's trials do: neither model nor pictures."""
+    parts: int = 1
+    """In how many micro-batches a network takes each batch: more after memory ran out."""
+
+
+class Listener(Protocol):
+    """Hears a cell while it runs. Raising from `epoch` ends the fit (pruning)."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Hear the metrics of a finished epoch (from 1), named as in MLflow (`train/loss` ...).
+
+        A fit that is resumed tells its last two saved epochs again, and those after them.
+        """
+
+    def opening(self, model_digest: str) -> None:
+        """Record the opening of the test set; returns once it is in the ledger.
+
+        Raises:
+            SealError: the cell's test set was opened before with another model digest.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """How a fit went. `history[i]` holds the metrics of epoch i + 1; empty for classical models."""
+
+    history: tuple[Mapping[str, float], ...]
+    best_epoch: int | None
+    train_seconds: float
+    peak_bytes: int | None
+    ended: str = ""
+    """When the fit was over, before any test image was read; UTC in ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One line of the ledger of test openings; `time` is UTC in ISO 8601."""
+
+    key: str
+    model_digest: str
+    time: str
+    host: str
+    run_id: str
+    study: str = ""
+    """The study that opened it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished cell: final metrics by MLflow name, and the folder whose files become artifacts."""
+
+    key: str
+    model_digest: str
+    metrics: Mapping[str, float]
+    test: str
+    """The value of the tag harness.test: sealed, opened or never."""
+    artifacts: Path
+    split_digest: str = ""
+    """Which images were held out for validation."""
+    fit_ended: str = ""
+    """`FitReport.ended`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """A planned cell and where it stands; `reason` says why it failed or counts as stale."""
+
+    planned: PlannedCell
+    state: State
+    run_id: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one cell ended in this run; a failed one is a value, not an exception."""
+
+    planned: PlannedCell
+    state: Literal["finished", "skipped", "failed", "pruned", "interrupted"]
+    run_id: str | None = None
+    seconds: float = 0.0
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    is_worth_retrying: bool = False
+    """Whether it failed by the machine's fault, such as a worker that died."""
+
+
+class Watcher(Protocol):
+    """Shows a run as it goes. Called from the driver process only."""
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """A cell begins to run."""
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """An epoch (from 1) of a running cell is over. Raising PrunedError ends the fit: the cell is pruned."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """A cell is finished, skipped, failed, pruned or interrupted."""
+
+
+class SilentWatcher:
+    """Watches and says nothing."""
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        """Say nothing."""
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Say nothing."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say nothing."""
