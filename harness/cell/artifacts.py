@@ -14,10 +14,12 @@ import pyarrow.parquet as pq
 from harness.cell.evaluate import Evaluation
 from harness.cell.inside import write_inside
 from harness.contracts import Classifier, FitReport, LabeledImages, Task
+from harness.contracts.running import LAYERS, LAYERS_FILE
 from harness.measure import machine as energy
 from harness.measure.pictures import draw_confusion, draw_curves, draw_errors
 from harness.measure.predictions import write_class_report, write_confusion
 from harness.measure.thumbnails import write_thumbnails
+from harness.train import NetworkClassifier, trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +55,8 @@ def write_artifacts(
         _write_evaluation(artifacts, evaluations[-1], task)
     if light:
         return artifacts
+    if isinstance(classifier, NetworkClassifier):
+        (artifacts / LAYERS_FILE).write_bytes(LAYERS.dump_json(trace(classifier.network, task.shape), indent=1))
     shutil.copytree(folder / "fitted", artifacts / "model", ignore=shutil.ignore_patterns(energy.FILE))
     if report.history:
         draw_curves(report.history, artifacts / "curves.png")

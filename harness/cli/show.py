@@ -16,9 +16,10 @@ from torch.nn import Module
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Show
 from harness.cli.sizes import network_of, plain_task
+from harness.contracts import Layer
 from harness.errors import InputError, nearest
 from harness.plugins import Catalog
-from harness.train.trace import Layer, flops, parameter_count, trace
+from harness.train.trace import flops, parameter_count, trace
 from harness.words import scaled, whole
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.+)$")

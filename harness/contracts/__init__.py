@@ -31,6 +31,7 @@ from harness.contracts.data import LabeledImages, Layout, Splits, Task
 from harness.contracts.running import (
     CellState,
     FitReport,
+    Layer,
     Listener,
     Opening,
     Outcome,
@@ -78,6 +79,7 @@ __all__ = [
     "Goal",
     "Importances",
     "LabeledImages",
+    "Layer",
     "Layout",
     "Limit",
     "Listener",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+
+from pydantic import TypeAdapter
 
 from harness.contracts.cell import Cell
 from harness.contracts.study import PlannedCell
@@ -48,6 +50,27 @@ class Listener(Protocol):
         Raises:
             SealError: the cell's test set was opened before with another model digest.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One call of a module without children, for one image.
+
+    `output_shape` leaves the batch out; `parameters` are the trainable ones; `flops` counts a
+    multiply-add as two and knows matrix products and convolutions, as torch's counter does.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    flops: int
+
+
+LAYERS: Final = TypeAdapter(tuple[Layer, ...])
+"""A network's layers from and to JSON."""
+LAYERS_FILE: Final = "layers.json"
+"""The artifact of a cell's run that holds its network's layers, in the order of a forward pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One call of a module without children, for one image.
-
-    `output_shape` leaves the batch out; `parameters` are the trainable ones; `flops` counts a
-    multiply-add as two and knows matrix products and convolutions, as torch's counter does.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    flops: int
+from harness.contracts import Layer
 
 
 def trace(network: nn.Module, shape: tuple[int, int, int]) -> tuple[Layer, ...]:

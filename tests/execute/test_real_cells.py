@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.contracts.running import LAYERS, LAYERS_FILE
 from harness.data import load_splits
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
@@ -48,6 +49,9 @@ def test_a_study_runs_from_file_to_records(store: Store, tmp_path: Path, executo
     assert [step for step, _ in store.history(deep.run_id)["train/loss"]] == [1]
     expected = ("cell.yaml", "predictions/val.parquet", "predictions/test.parquet", "confusion.csv", "confusion.png")
     assert all(store.artifact(deep.run_id, name) for name in (*expected, "curves.png", "model/model.safetensors"))
+    layers = LAYERS.validate_json((store.artifact(deep.run_id, LAYERS_FILE) or tmp_path).read_bytes())
+    assert sum(each.parameters for each in layers) == deep.metrics["model/parameters"]
+    assert store.artifact(floor.run_id, LAYERS_FILE) is None
     assert all(store.artifact(floor.run_id, name) for name in ("errors/thumbnails.png", "energy.json"))
     assert pixels.metrics["train/accuracy_plain"] > pixels.metrics["val/accuracy"]
     assert store.artifact(pixels.run_id, "predictions/test.parquet") is None

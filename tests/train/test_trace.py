@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.train import Layer, flops, parameter_count, trace
+from harness.contracts import Layer
+from harness.train import flops, parameter_count, trace
 
 
 @pytest.fixture
