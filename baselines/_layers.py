@@ -1,4 +1,4 @@
-"""Building blocks that several networks share."""
+"""Building blocks that several networks share, and torchvision's ResNets with a stem for small images."""
 
 from __future__ import annotations
 

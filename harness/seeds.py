@@ -1,4 +1,4 @@
-"""Digests of files."""
+"""Independent random streams from one seed, and digests of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check of the audit finds."""
+"""What the audit looks at, read once from the store and the report's folder, and what a check finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check: every fit was over before the test set was opened.
+"""Checks of test openings: one a cell, after the fit, on the same images and labels as every other cell.
 
 The worker writes down when a fit ended before it asks for the opening (`FitReport.ended`, the tag
 `harness.fit_ended`). Where workers run on other machines their clocks have to agree to a second.

@@ -1,4 +1,4 @@
-"""The winner of a search: the best by what was logged, and the final cell has its settings."""
+"""Checks of searches: validation alone was looked at, and the winner, the best by what was logged, was fixed first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small constant tensors on a device."""
+"""What several augmentations share: constants on a device, beta draws, boxes as masks, hue."""
 
 import math
 from functools import cache

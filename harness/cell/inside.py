@@ -1,4 +1,4 @@
-"""Where in an image a network sees a class, and what its convolutions make of the image."""
+"""What a fitted classifier looks at: where it sees a class, what its convolutions make of an image, as artifacts."""
 
 from __future__ import annotations
 

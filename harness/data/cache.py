@@ -1,4 +1,9 @@
-"""Images a few megabytes at a time."""
+"""Decoded splits on disk: each decoded once, checked, kept by what it was decoded from, memory-mapped.
+
+A folder `decoded/NAME-SPLIT-DIGEST` holds `images.npy`, `labels.npy` and `meta.json`. It is
+written beside and renamed, under a lock, so it is there whole or not at all whoever builds it.
+The digest covers the source's options and the stamp of its raw files, so a folder never changes.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,14 @@
-"""One encoded image -> one array of uint8, whatever its kind.
+"""Encoded images -> uint8: one image of whatever kind, and all of a split as one memory-mapped array.
 
 What is done to which kind: gray of 1 or 8 bits as it is; gray of 16 bits divided by 257; palette,
 CMYK and other color spaces to RGB; transparent pixels laid over white; the orientation that a
 camera noted is applied; of an animation the first frame. Color to gray is ITU-R 601 luma, gray to
 color is three equal channels. Resizing is bilinear with anti-aliasing and does not keep the aspect.
+
+A split is decoded in two passes. The first reads headers: it finds the common size and whether there
+is color, and lists what is no image. The second decodes into the array. Large sets are decoded by
+several processes, which write the pixels into the same file: decoding is bound by the interpreter, so
+threads would gain nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -274,3 +279,54 @@ def _common_size(where: str, seen: Sequence[_Seen], count: int, like: Layout | N
         f"{where}: {count:,} images of {len(sizes)} sizes (height x width){expected}\n{listed(lines)}\n"
         f"give resize: {most[0][0][0]} or resize: [{most[0][0][0]}, {most[0][0][1]}]"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file as uint8 [H, W, C] of the asked shape, and the height and width that it had."""
+
+    path: Path
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that is no usable image, and why."""
+
+    path: Path
+    reason: str
+
+
+def read_picture(path: Path, shape: tuple[int, int, int]) -> Picture | Unreadable:
+    """Return an image file decoded and resized as images of a data set are; see `harness.data.decode`."""
+    try:
+        with path.open("rb") as file:
+            header = read_header(file)
+            file.seek(0)
+            return Picture(path, read_pixels(file, shape), (header.height, header.width))
+    except UnreadableImageError as error:
+        return Unreadable(path, str(error))
+    except OSError as error:
+        return Unreadable(path, error.strerror or str(error))
+
+
+def files_below(paths: Iterable[Path]) -> Iterator[Path | Unreadable]:
+    """Yield the given files, and in place of a folder the image files at any depth below it, sorted.
+
+    In a folder a file counts as an image by its name's ending; a file that is named is taken at its word.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+        found = sorted(each for each in path.rglob("*") if each.suffix.lower() in endings and _is_shown(each, path))
+        if not found:
+            yield Unreadable(path, "there is no image file in this folder")
+        yield from found
+
+
+def _is_shown(path: Path, below: Path) -> bool:
+    """Whether it is a file, not hidden and in no hidden folder."""
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(below).parts)

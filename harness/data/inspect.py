@@ -1,120 +1,26 @@
-"""Label values as they stand in a file -> class names and labels from 0."""
+"""What is in a data set: counts, statistics, duplicates within and across splits.
+
+This looks at the test images, through the seal's one function for that, and shows them to no model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from filelock import FileLock
-from PIL import Image
 
 from harness.contracts import Dataset, Frozen, LabeledImages
 from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
-from harness.data.decode import UnreadableImageError, read_header, read_pixels
 from harness.data.leakage import Leakage, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
 from harness.plugins import Catalog
-from harness.words import listed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-def class_names(values: NDArray[np.generic]) -> tuple[str, ...]:
-    """Return the distinct label values, sorted as numbers or as text, as class names."""
-    return tuple(str(value) for value in np.unique(values).tolist())
-
-
-def encode_labels(
-    where: str, values: NDArray[np.generic], classes: Sequence[str], are_positions: bool
-) -> NDArray[np.int64]:
-    """Return labels int64 [N] for label values.
-
-    Args:
-        where: the file, for messages.
-        values: whole numbers or text [N].
-        classes: the names of all classes.
-        are_positions: whether whole numbers are positions in `classes`; otherwise, and for text,
-            they are looked up by name.
-
-    Raises:
-        DataError: naming the rows whose value is no class.
-    """
-    if are_positions and np.issubdtype(values.dtype, np.integer):
-        labels = values.astype(np.int64)
-        unknown = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-    else:
-        distinct, positions = np.unique(values, return_inverse=True)
-        known = {name: label for label, name in enumerate(classes)}
-        labels = np.array([known.get(str(value), -1) for value in distinct.tolist()], dtype=np.int64)[positions]
-        unknown = np.flatnonzero(labels < 0)
-    if len(unknown):
-        rows = [f"row {row}: {values[row]}" for row in unknown]
-        raise DataError(
-            f"{where}: labels that are no class ({len(unknown):,}); there are {len(classes)} classes, "
-            f"{_shown(classes)}\n{listed(rows)}"
-        )
-    return labels
-
-
-def _shown(classes: Sequence[str]) -> str:
-    return ", ".join(classes) if len(classes) <= 10 else f"{classes[0]} to {classes[-1]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An image file as uint8 [H, W, C] of the asked shape, and the height and width that it had."""
-
-    path: Path
-    pixels: NDArray[np.uint8]
-    size: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A file that is no usable image, and why."""
-
-    path: Path
-    reason: str
-
-
-def read_picture(path: Path, shape: tuple[int, int, int]) -> Picture | Unreadable:
-    """Return an image file decoded and resized as images of a data set are; see `harness.data.decode`."""
-    try:
-        with path.open("rb") as file:
-            header = read_header(file)
-            file.seek(0)
-            return Picture(path, read_pixels(file, shape), (header.height, header.width))
-    except UnreadableImageError as error:
-        return Unreadable(path, str(error))
-    except OSError as error:
-        return Unreadable(path, error.strerror or str(error))
-
-
-def files_below(paths: Iterable[Path]) -> Iterator[Path | Unreadable]:
-    """Yield the given files, and in place of a folder the image files at any depth below it, sorted.
-
-    In a folder a file counts as an image by its name's ending; a file that is named is taken at its word.
-    """
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-        found = sorted(each for each in path.rglob("*") if each.suffix.lower() in endings and _is_shown(each, path))
-        if not found:
-            yield Unreadable(path, "there is no image file in this folder")
-        yield from found
-
-
-def _is_shown(path: Path, below: Path) -> bool:
-    """Whether it is a file, not hidden and in no hidden folder."""
-    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(below).parts)
+    pass
 
 
 _REVISION: Final = 1

@@ -1,4 +1,21 @@
-"""Images as short vectors whose products say how alike they are."""
+"""Images that are there twice, within and across splits: the same pixels, or nearly the same picture.
+
+The likeness of two images is the product of their edge vectors (`vectors_of`). Edges, because
+scenes of sea and sky agree in brightness without being one picture; among pairs of CIFAR-10 looked
+at by eye, edges told copies (recolored, rescaled, compressed again) from chance.
+
+How alike unrelated images are depends on the set: two handwritten ones are nearly equal. So a pair
+is a near duplicate where all of these hold:
+
+1. its likeness is at least `LEAST_LIKENESS`;
+2. its distance, sqrt(2 - 2 likeness), is at most `DISTANCE_SHARE` of the set's own scale, which is
+   the median distance from a training image to its nearest neighbor;
+3. the brightness of the middles agrees too, with a product of at least `LEAST_CENTER`: frames
+   around different pictures have the same edges;
+4. neither image has more than `CROWD` partners by 1 and 2: in a crowd likeness says nothing.
+
+Copies that are shifted, mirrored or strongly cropped are not found, nor those with a plain middle.
+"""
 
 from __future__ import annotations
 

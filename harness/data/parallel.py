@@ -1,4 +1,9 @@
-"""A process of `harness.data.parallel`: a function and its arguments in, its answers out."""
+"""A function over many arguments in processes of their own.
+
+Plain subprocesses, not a pool: these work inside daemon workers, and never import the caller's
+main module. Run as a module this file is such a process: a function and its arguments come in on
+stdin, the answers go out on stdout.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +16,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
-
-
-def main() -> None:
-    """Answer one request from stdin on stdout."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent alone answers it
-    function, arguments = pickle.load(sys.stdin.buffer)
-    sys.stdout.buffer.write(pickle.dumps([function(argument) for argument in arguments]))
-
-
-if __name__ == "__main__":
-    main()
-
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")
@@ -79,3 +72,14 @@ def _start(function: Callable[[Argument], Answer], share: Sequence[Argument]) ->
 def _collect(process: subprocess.Popen[bytes]) -> list[Answer] | None:
     output, _ = process.communicate()
     return pickle.loads(output) if process.returncode == 0 else None
+
+
+def main() -> None:
+    """Answer one request from stdin on stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent alone answers it
+    function, arguments = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps([function(argument) for argument in arguments]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""What the cells of a store still need of the disk."""
+"""What a home keeps that nothing needs any more: found first, removed on request, never while it is in use."""
 
 from __future__ import annotations
 

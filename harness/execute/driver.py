@@ -1,4 +1,4 @@
-"""After the cells: duplicates across the splits of each data set whose test split was opened."""
+"""Cells to outcomes: skips what is done, runs the rest, leaves every run in a true state, then looks for leaks."""
 
 from __future__ import annotations
 

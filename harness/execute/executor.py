@@ -1,4 +1,4 @@
-"""What a worker and the driver tell each other about the job at hand."""
+"""The narrow waist: an executor turns jobs into results or failures, both values. Executors are found by file name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard at a moment when nothing is half done."""
+"""Who runs a cell right now, a file lock a cell; and Ctrl-C and SIGTERM, heard when nothing is half done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""How many cells run side by side on one GPU: one more for as long as that is measured to pay."""
+"""Which device each cell runs on, and when there is room for another: on GPUs by measured memory and gain.
+
+Unless the number of workers is given, each GPU begins with one cell, and
+1. gets one more while the work done per second is measured to grow by a tenth each time;
+2. gets it only if what a cell like it has used (an unknown one: the most that any has) is free, by NVML's count;
+3. gets the next one when all that run there have told an epoch, so that what is measured is one thing at a time.
+Where memory runs out beside others, so many of these kinds of cells do not run side by side there again.
+
+Nothing here looks at a clock or knows a process: the same events give the same places.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a plan is run, as opposed to what is run: none of it changes a result."""
+"""From a study to its plan, where each of its cells stands, and how it is to be run. No torch."""
 
 from __future__ import annotations
 

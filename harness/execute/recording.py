@@ -1,4 +1,4 @@
-"""What a finished cell left, written down with it, so that `harness audit` notices whatever is changed later."""
+"""A cell's run in the store, while the cell runs: it hears the cell and writes down what it hears, and what it left."""
 
 from __future__ import annotations
 

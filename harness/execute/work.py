@@ -1,4 +1,4 @@
-"""How a cell is tried, and how it is tried next when the machine was at fault."""
+"""The cells that run now: begun as there is room, ended as they end, tried again when the machine was at fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be done to an image before the model sees it, as JSON that says all of it."""
+"""What `harness export` writes: weights, preprocessing as JSON, programs that run without the harness."""
 
 from __future__ import annotations
 

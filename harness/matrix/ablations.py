@@ -1,4 +1,4 @@
-"""Drafts of experiments and ablations -> each cell once, with its name and all its places."""
+"""Ablations -> rows, one switch applied or all but the first few; each cell once, with all its places."""
 
 from __future__ import annotations
 

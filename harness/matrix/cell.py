@@ -1,4 +1,4 @@
-"""Component choices -> complete, valid options."""
+"""A cell's tree of settings -> a frozen, complete, valid cell; a cell -> flat parameters and YAML, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which final metrics a cell can ever leave, as far as its settings tell."""
+"""A matrix file and the files it extends -> one mapping of sections, and what the small ones say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiments: the layers under each one's settings, and the tree of one cell."""
+"""Experiments: the layers under each one's settings, the tree of one cell, and that tree with some paths set anew."""
 
 from __future__ import annotations
 

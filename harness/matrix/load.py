@@ -1,4 +1,4 @@
-"""`--only GLOB`: a study -> the part of it that is meant."""
+"""A matrix file -> a study. The order of events is `load_study`, top to bottom."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The path grammar: which dotted paths a cell has, e.g. `recipe.augment.crop.pad`."""
+"""The path grammar, `recipe.augment.crop.pad`: which paths a cell has, short forms, setting and merging by path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""JSON Schemas of a cell's settings, of components, and of every path of a cell."""
+"""A JSON Schema (draft 2020-12) of matrix files, for editors: completion and early warnings.
+
+It accepts every matrix file that `load_study` accepts. It knows the options of each component; it
+does not know which of them a merged experiment ends up with, so what depends on merging is left
+to `harness validate`.
+"""
 
 from __future__ import annotations
 

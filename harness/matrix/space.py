@@ -1,4 +1,4 @@
-"""One dimension of a search by itself: a range or choices, as written."""
+"""The dimensions of a search: ranges, choices and conditions, each held against the cell that it varies."""
 
 from __future__ import annotations
 

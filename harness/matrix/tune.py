@@ -1,4 +1,4 @@
-"""What a search goes for: `objective:` and `constraints:` of a `tune:` entry."""
+"""The `tune:` section -> validated tuning studies; running them is another part's work."""
 
 from __future__ import annotations
 

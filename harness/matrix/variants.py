@@ -1,4 +1,4 @@
-"""Whether a cell has the values that an `exclude` names."""
+"""One experiment -> its variants: axes, coupled axes, exclude, add, and what `--set` changes."""
 
 from __future__ import annotations
 

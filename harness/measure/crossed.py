@@ -1,4 +1,4 @@
-"""Standard errors for new seeds and new images, where few seeds tell little about their own spread."""
+"""How sure a mean over seeds and images is: variance components of models that answered the same images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of single figures."""
+"""Whether models differ on the same test images: paired tests, many of them, intervals, tiers."""
 
 from __future__ import annotations
 

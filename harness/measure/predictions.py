@@ -1,4 +1,4 @@
-"""What a run predicted of a split, read from its `predictions/SPLIT.parquet`."""
+"""What runs predicted: read from their artifacts, how much they agree, which answers changed from one to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a classifier is as often right as it says it is."""
+"""From scores and labels to the figures that a cell reports, and what each image adds to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tracking server, asked for a sign of life before anything is sent to it."""
+"""The store's database: an SQLite file and a folder of artifacts, created once, found again when moved; or a server."""
 
 from __future__ import annotations
 

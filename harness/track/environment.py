@@ -1,4 +1,4 @@
-"""Which CUDA devices there are, asked from the driver library: importing torch would take seconds."""
+"""What the machine was when a run was made: code, packages, processor, GPUs, load."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Views of a study that MLflow's UI offers under "Views": its own table hides all cells below their matrix run.
+"""MLflow experiments: one for each study with the views that its UI offers, and the ledger's.
 
-They are what the UI itself saves (MLflow 3.17): a tag of the experiment whose value holds a state as JSON.
-A version that does not know them shows the experiment as it always did.
+Views are what the UI itself saves (MLflow 3.17): a tag of the experiment whose value holds a state as JSON. They
+are needed because its own table hides all cells below their matrix run. A version that does not know them shows
+the experiment as it always did.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""One run copied from a store to another: settings, figures by epoch, artifacts, model, tags."""
+"""Runs of other homes brought into a store, with all that belongs to them; doing it again adds nothing.
+
+A run cannot keep its id: MLflow gives a new one. So each copy has the tag `harness.origin`, the id of the run
+that it was copied from, or of the first of them.
+"""
 
 from __future__ import annotations
 

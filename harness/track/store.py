@@ -1,4 +1,4 @@
-"""MLflow's client with our errors."""
+"""The store as the rest of the harness sees it: runs go in, records come out, MLflow's errors become ours."""
 
 from __future__ import annotations
 

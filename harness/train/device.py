@@ -1,4 +1,4 @@
-"""The random streams of a fit: weights, order of the data, augmentation, dropout.
+"""How torch is set up for a fit: random streams, number formats, memory, the same bits each time.
 
 Networks draw weights and dropout from torch's global generators and nothing else can be told
 to; so a fit lends them its own state and puts the process's state back.

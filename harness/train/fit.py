@@ -1,4 +1,4 @@
-"""Decisions that follow from the epochs so far, so that a resumed fit takes them alike."""
+"""The loop over epochs, from whatever state a training is in to its end; what is decided between two of them."""
 
 from __future__ import annotations
 

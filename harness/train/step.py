@@ -1,4 +1,4 @@
-"""The learning rate of a step."""
+"""One step of training: gather, augment, normalize, forward, backward, update at the step's learning rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second network that follows the trained one: its exponential moving average, or its slow weights."""
+"""Weights beside the trained ones (a moving average, slow weights), and parameters that stop to be trained."""
 
 from __future__ import annotations
 

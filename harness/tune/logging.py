@@ -1,4 +1,4 @@
-"""The winner as a matrix file of its own."""
+"""What a tuning study leaves in the tracking store: its run, what each dimension matters, the winner's matrix file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samplers and pruners by their names in a matrix file, made so that the same study draws the same points."""
+"""A search in Optuna's terms: distributions, points, samplers and pruners, drawn alike by the same study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Which process a trial or a turn belongs to, and whether that process is gone."""
+"""Optuna's storage, and who of all processes that work on a study may do what.
+
+It is SQLite below the home, or the database that HARNESS_OPTUNA_STORAGE names. One process at a time draws trials,
+and one chooses the winner: a lease is an entry of the study's attributes that is only changed if it is as it was
+read, so of two processes that want it one gets it. The lease of a process that is gone is free.
+"""
 
 from __future__ import annotations
 

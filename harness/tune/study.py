@@ -1,4 +1,4 @@
-"""From trials to a winner: the best by search score, the best few again on fresh seeds, the best mean wins."""
+"""A tuning study from its first trial to the one test opening; the order of events is `Session.run`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""A tuning study in Optuna's storage: found or created, and what is known of it as a whole."""
+"""A study and its trials in Optuna's storage: found or created, asked, noted, told.
+
+What the harness knows of a trial stands beside it as the attribute `harness` (a `TrialFound`), written as soon as
+it is known. Optuna is told later, in the order of the trials' numbers (see `search`); a trial that had ended when
+its driver was killed is then told by the next one, without running again.
+"""
 
 from __future__ import annotations
 

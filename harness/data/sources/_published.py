@@ -1,4 +1,8 @@
-"""Files from the network: resumed where a transfer broke off, used only if the checksum is right."""
+"""Published sets whose addresses and checksums torchvision knows, fetched and read.
+
+A transfer that broke off is taken up where it stopped, which torchvision's own helper does not do:
+that is why downloading is ours. A file is used only if its checksum is right.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet files of images: which column is which, and their rows as images to decode."""
+"""Tables of images: which Parquet column is which, their rows as images to decode, label values -> labels from 0."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from harness.data.decode import MANY, Item, UnreadableImageError
 from harness.errors import DataError, nearest
+from harness.words import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -193,3 +194,44 @@ def _holds_labels(kind: Any) -> bool:
 
 _IMAGES: Final = _Role("image_column", ("image", "img", "picture"), _holds_images)
 _LABELS: Final = _Role("label_column", ("label", "labels", "fine_label", "class", "target", "category"), _holds_labels)
+
+
+def class_names(values: NDArray[np.generic]) -> tuple[str, ...]:
+    """Return the distinct label values, sorted as numbers or as text, as class names."""
+    return tuple(str(value) for value in np.unique(values).tolist())
+
+
+def encode_labels(
+    where: str, values: NDArray[np.generic], classes: Sequence[str], are_positions: bool
+) -> NDArray[np.int64]:
+    """Return labels int64 [N] for label values.
+
+    Args:
+        where: the file, for messages.
+        values: whole numbers or text [N].
+        classes: the names of all classes.
+        are_positions: whether whole numbers are positions in `classes`; otherwise, and for text,
+            they are looked up by name.
+
+    Raises:
+        DataError: naming the rows whose value is no class.
+    """
+    if are_positions and np.issubdtype(values.dtype, np.integer):
+        labels = values.astype(np.int64)
+        unknown = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    else:
+        distinct, positions = np.unique(values, return_inverse=True)
+        known = {name: label for label, name in enumerate(classes)}
+        labels = np.array([known.get(str(value), -1) for value in distinct.tolist()], dtype=np.int64)[positions]
+        unknown = np.flatnonzero(labels < 0)
+    if len(unknown):
+        rows = [f"row {row}: {values[row]}" for row in unknown]
+        raise DataError(
+            f"{where}: labels that are no class ({len(unknown):,}); there are {len(classes)} classes, "
+            f"{_shown(classes)}\n{listed(rows)}"
+        )
+    return labels
+
+
+def _shown(classes: Sequence[str]) -> str:
+    return ", ".join(classes) if len(classes) <= 10 else f"{classes[0]} to {classes[-1]}"

@@ -1,4 +1,4 @@
-"""Where a source on disk keeps each split: `path` holds both, `train` and `test` name one each."""
+"""Folders of images, a folder a class; where each split lies (`path`, `train`, `test`); files that name groups."""
 
 from __future__ import annotations
 

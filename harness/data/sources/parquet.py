@@ -14,11 +14,12 @@ from pydantic import model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
-from harness.data.inspect import class_names, encode_labels
 from harness.data.parallel import process_count
 from harness.data.sources._tables import (
     Columns,
     chunks_of,
+    class_names,
+    encode_labels,
     find_columns,
     names_in_metadata,
     open_file,
