@@ -13,16 +13,15 @@ from harness.report.duplicates import Duplicates, duplicates_of
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.headline import gaps, headline, warning
 from harness.report.honesty import Honesty, honesty_of
-from harness.report.inside import Inside, insides_of
 from harness.report.ledger import LedgerSummary, ledger_summary
 from harness.report.next_steps import next_steps
 from harness.report.provenance import cells_table, facts, failures, train_seconds
 from harness.report.sections import sections_of
-from harness.report.sections.curves import Curves, all_curves
+from harness.report.sections.curves import all_curves
 from harness.report.sections.diagnosis import all_diagnosed
+from harness.report.sections.tuning import TuningSection, tuning_section
 from harness.report.significance import Verdicts
 from harness.report.store import Findings
-from harness.report.tuning_section import TuningSection, tuning_section
 from harness.report.variants import Links, Variant, dataset_name, experiment_variants
 from harness.words import duration
 
@@ -48,10 +47,8 @@ class Report:
     ablations: tuple[Table, ...]
     effects: tuple[Effects, ...]
     tuning: TuningSection | None
-    curves: tuple[Curves, ...]
     confusions: tuple[Confusions, ...]
     errors: tuple[ErrorSection, ...]
-    insides: tuple[Inside, ...]
     cost: Cost | None
     honesty: Honesty
     facts: tuple[Fact, ...]
@@ -84,10 +81,8 @@ def compose(context: Context) -> Report:
         ablations=tuple(map(effects_table, effects)),
         effects=effects,
         tuning=tuning_section(findings),
-        curves=curves,
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
-        insides=insides_of(pictured, store),
         cost=cost_of(context.variants, store, curves, plan.report.baseline or ""),
         honesty=honesty_of(findings, variants, ledger, duplicates, cut),
         facts=facts(findings, store),

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from markupsafe import Markup
-
 from harness.measure.confusion import COUNTS_UP_TO
 from harness.measure.drawing import (
     AMBER,
@@ -25,14 +23,11 @@ from harness.measure.drawing import (
     save,
     shortened,
 )
-from harness.report.blocks import Block, Fold, Group, Images
+from harness.report.blocks import Block, Charts, Fold, Group, Images
 from harness.report.chart_files import Panel, write_charts
-from harness.report.charts import curve_chart
 from harness.report.compose import Report
 from harness.report.confusion_chart import confusion_chart
-from harness.report.inside import Inside
 from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of, draw_time_curves
-from harness.report.sections.curves import Curves
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures
 from harness.report.variants import TEST, Variant
@@ -44,26 +39,19 @@ if TYPE_CHECKING:
 
 OURS: Final = ("results.png", "curves-*", "confusion-*", "inside-*", "ablation-*", *INSIGHT)
 """Names of all that is drawn, by this version and by earlier ones."""
-KEY: Final = Markup(
-    '<tspan class="train" dx="10">training</tspan> <tspan class="val" dx="6">validation</tspan> '
-    '<tspan dx="6" font-weight="normal">thin: one seed, ring: its best epoch</tspan>'
-)
-
 MOST_ROWS: Final = 60
 """A higher picture nobody can take in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Paths relative to the report's folder; curves, confusions and tuning studies in the order of the report's."""
+    """Paths relative to the report's folder; confusions and tuning studies in the order of the report's."""
 
     results: str | None
-    curves: tuple[str, ...]
     confusions: tuple[str, ...]
     tuning: tuple[tuple[str, ...], ...] = ()
     errors: tuple[tuple[Drawn, ...], ...] = ()
     cost: tuple[Drawn, ...] = ()
-    insides: tuple[tuple[Drawn, ...], ...] = ()
     waterfalls: tuple[str, ...] = ()
     over_time: tuple[Drawn, ...] = ()
 
@@ -73,9 +61,6 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     figures = folder / "figures"
     for path in [path for pattern in OURS for path in figures.glob(pattern)]:
         path.unlink()
-    curves = _file_names("curves", [each.variant.name for each in report.curves])
-    for name, each in zip(curves, report.curves, strict=True):
-        _write_curves(each, folder / name)
     confusions = _file_names("confusion", [each.variant.name for each in report.confusions])
     for name, matrix in zip(confusions, report.confusions, strict=True):
         counts = ", count below" if len(matrix.classes) <= COUNTS_UP_TO else ""
@@ -85,16 +70,19 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     insight = (
         draw_errors_of(report.errors, folder),
         draw_cost(report.cost, folder),
-        _write_insides(report.insides, folder),
     )
     steps, over_time = _draw_waterfalls(report, folder), draw_time_curves(report.cost, folder)
-    return Figures(_draw_results(report.variants, folder), curves, confusions, tuning, *insight, steps, over_time)
+    return Figures(_draw_results(report.variants, folder), confusions, tuning, *insight, steps, over_time)
 
 
 def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
-    """Write the pictures of blocks into `folder`/figures, as Markdown refers to them."""
+    """Write the pictures and charts of blocks into `folder`/figures, as Markdown refers to them."""
     for block in blocks:
-        if isinstance(block, Images):
+        if isinstance(block, Charts):
+            for chart in block.charts:
+                (folder / "figures").mkdir(parents=True, exist_ok=True)
+                (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg(), encoding="utf-8", newline="\n")
+        elif isinstance(block, Images):
             for each in (block.sheet,) if block.sheet is not None else block.pictures:
                 (folder / "figures").mkdir(parents=True, exist_ok=True)
                 (folder / "figures" / each.name).write_bytes(each.file)
@@ -108,26 +96,6 @@ def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:
     for name, chart in zip(names, charts, strict=True):
         write_charts(chart.title, [Panel(waterfall_svg(chart))], folder / name)
     return names
-
-
-def _write_curves(curves: Curves, path: Path) -> None:
-    charts = {f"{metric} by epoch": curve_chart(curves, metric) for metric in ("loss", "accuracy")}
-    panels = [Panel(chart, caption) for caption, chart in charts.items() if chart]
-    if panels:
-        write_charts(curves.variant.name, panels, path, columns=2, key=KEY)
-
-
-def _write_insides(insides: Sequence[Inside], folder: Path) -> tuple[tuple[Drawn, ...], ...]:
-    """Write the pictures of models' insides as they are."""
-    names = _file_names("inside", [each.variant.name for each in insides])
-    written = []
-    for name, each in zip(names, insides, strict=True):
-        paths = [f"{name.removesuffix('.svg')}-{glimpse.kind}.webp" for glimpse in each.glimpses]
-        for path, glimpse in zip(paths, each.glimpses, strict=True):
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(glimpse.file)
-        written.append(tuple(Drawn(each.words, path) for path, each in zip(paths, each.glimpses, strict=True)))
-    return tuple(written)
 
 
 def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -40,9 +40,10 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *(f"![Ablation: what each switch changes]({path})" for path in figures.waterfalls),
         *_tuning(report, figures),
         *_new(report, "diagnosis"),
+        *_new(report, "curves"),
         *_pictures(report, figures),
         *_errors(report, figures),
-        *_insides(report, figures),
+        *_new(report, "inside"),
         *_cost(report, figures),
         *_how(report),
     ]
@@ -141,11 +142,6 @@ def _cost(report: Report, figures: Figures) -> Iterator[str]:
 
 
 def _pictures(report: Report, figures: Figures) -> Iterator[str]:
-    if report.curves:
-        yield "## Curves"
-    for curves, path in zip(report.curves, figures.curves, strict=True):
-        yield f"### {_safe(curves.variant.name)}: {amount(len(curves.histories), 'seed')}"
-        yield f"![Loss and accuracy by epoch of {_safe(curves.variant.name)}]({path})"
     if report.confusions:
         yield "## Confusions"
     for confusions, path in zip(report.confusions, figures.confusions, strict=True):
@@ -162,15 +158,6 @@ def _mistakes(confusions: Confusions) -> str:
         for each in confusions.worst
     ]
     return "\n".join(lines) or "No mistakes."
-
-
-def _insides(report: Report, figures: Figures) -> Iterator[str]:
-    if report.insides:
-        yield "## Inside"
-    for inside, drawn in zip(report.insides, figures.insides, strict=True):
-        pictures = "\n\n".join(f"![{_safe(each.words)}]({each.path})" for each in drawn)
-        title = f"{_safe(inside.variant.name)}, seed {inside.seed}"
-        yield f"<details><summary>{title}</summary>\n\n{pictures}\n\n</details>"
 
 
 def _how(report: Report) -> Iterator[str]:

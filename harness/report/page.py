@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
 
 from harness.report import agreement, reliability
-from harness.report.charts import curve_chart
 from harness.report.compose import Report
 from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
 from harness.report.html import pages
-from harness.report.inside import Glimpse
 from harness.report.scatter_charts import scatter_chart
 from harness.report.strips import strips_of
 from harness.report.time_curve_charts import time_curve_chart
@@ -55,21 +52,14 @@ def page_text(report: Report) -> str:
         amount=amount,
         waterfalls=waterfalls(report.effects),
         waterfall_svg=waterfall_svg,
-        curve_chart=curve_chart,
         class_table=class_table,
         draw=DRAW,
         tuning_charts=TUNING,
         heat_rows=heat_rows,
         heat_picture=heat_picture,
         short_names=short_names,
-        data_uri=data_uri,
     )
     return page.rstrip() + "\n"
-
-
-def data_uri(glimpse: Glimpse) -> str:
-    """Return a picture as an address that holds it."""
-    return f"data:image/webp;base64,{base64.b64encode(glimpse.file).decode()}"
 
 
 def _included(name: str) -> Markup:

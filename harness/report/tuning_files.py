@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from harness.contracts import Tuning
 from harness.measure.tuning_axes import value_text
 from harness.measure.tuning_pictures import PICTURES, draw_tuning
-from harness.report.tuning_figures import confirmation_of
-from harness.report.tuning_section import TuningSection, file_stems
+from harness.report.sections.tuning import TuningSection, file_stems
+from harness.report.sections.tuning_story import confirmation_of
 
 Scalar: TypeAlias = str | int | float | bool | None
 TRIALS: Final = "trials.csv"

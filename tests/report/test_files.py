@@ -88,8 +88,11 @@ def test_all_files_are_written_and_written_again_the_same(study: KeptStore, tmp_
     assert {path.name for path in (folder / "figures").iterdir()} == {
         "results.png",
         "ablation-parts.svg",
-        "curves-mlp.svg",
-        "curves-parts-crop.svg",
+        "curves-validation-accuracy.svg",
+        "curves-mlp-loss.svg",
+        "curves-mlp-accuracy.svg",
+        "curves-parts-crop-loss.svg",
+        "curves-parts-crop-accuracy.svg",
         "confusion-mlp.svg",
         "confusion-parts-crop.svg",
         "confusion-hog.svg",
@@ -111,8 +114,8 @@ def test_pictures_of_experiments_that_are_gone_are_taken_away(study: KeptStore, 
 
 def test_every_picture_that_markdown_refers_to_exists(study: KeptStore, tmp_path: Path) -> None:
     written = write_report(study, STUDY, tmp_path)
-    paths = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", written.markdown.read_text())
-    assert len(paths) == 9
+    paths = re.findall(r"!\[[^\]]+\]\(<?([^)>]+)>?\)", written.markdown.read_text())
+    assert len(paths) == 12
     assert all((tmp_path / path).is_file() for path in paths)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -12,13 +14,13 @@ import pytest
 from PIL import Image
 
 from harness.report import write_report
-from harness.report.blocks import Table
+from harness.report.blocks import Fold, Table
 from harness.report.compose import Report, compose
 from harness.report.context import context_of
 from harness.report.honesty import honesty_of
-from harness.report.inside import SHOWN
 from harness.report.ledger import ledger_summary
 from harness.report.page import page_text
+from harness.report.sections.inside import SHOWN, WIDEST
 from harness.report.store import gather
 from harness.report.variants import LOCAL, experiment_variants, links_of
 from tests.cli.browser import dumped_dom
@@ -145,12 +147,13 @@ def test_pictures_of_the_inside_are_embedded_small_and_lie_beside_the_markdown(
 ) -> None:
     written = write_report(small, STUDY, tmp_path)
     page = Page(written.html.read_text())
-    pictures = [each for each in page.named("img") if "glimpse" in (each.get("class") or "")]
-    assert [each["width"] for each in pictures] == ["840", "840"]
+    pictures = [each for each in page.named("img") if "image/webp" in (each.get("src") or "")]
+    files = [base64.b64decode((each["src"] or "").partition(",")[2]) for each in pictures]
+    assert [Image.open(io.BytesIO(file)).width for file in files] == [WIDEST, WIDEST]
     assert all((each["alt"] or "").strip() for each in pictures)
     names = {path.name for path in (tmp_path / "figures").glob("inside-*")}
     assert names == {"inside-cnn-evidence.webp", "inside-cnn-filters.webp"}
-    assert all(f"(figures/{name})" in written.markdown.read_text() for name in names)
+    assert all(f"(<figures/{name}>)" in written.markdown.read_text() for name in names)
 
 
 def test_twenty_cells_with_all_their_pictures_stay_below_five_megabytes(store: KeptStore) -> None:
@@ -160,7 +163,8 @@ def test_twenty_cells_with_all_their_pictures_stay_below_five_megabytes(store: K
         run = store.finish(planned, 0.5, 0.5)
         with_pictures(store, run.run_id, "evidence", "filters", "feature_maps")
     report = report_of(store)
-    assert len(report.insides) == SHOWN
+    (inside,) = (each for each in report.sections if each.anchor == "inside")
+    assert sum(isinstance(block, Fold) for block in inside.blocks) == SHOWN
     assert len(page_text(report).encode()) < 5_000_000
 
 

@@ -7,11 +7,18 @@ from harness.report.blocks import Table
 from harness.report.compose import compose
 from harness.report.context import context_of
 from harness.report.ledger import ledger_summary
+from harness.report.sections.curves import all_curves
+from harness.report.sections.tuning import (
+    TunedStudy,
+    budgets_table,
+    importance_text,
+    sampler_notes,
+    tuning_section,
+    untuned_text,
+    verdict,
+)
+from harness.report.sections.tuning_story import confirmation_table, settings_table, trials_table
 from harness.report.store import gather
-from harness.report.tuning_budgets import budgets_table, untuned_text, verdict
-from harness.report.tuning_gains import sampler_notes
-from harness.report.tuning_section import TunedStudy, importance_text, tuning_section
-from harness.report.tuning_tables import confirmation_table, settings_table, trials_table
 from harness.report.variants import experiment_variants
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 from tests.report.tunings import (
@@ -82,10 +89,11 @@ def test_the_winner_is_an_experiment_of_its_own_in_the_results_and_in_the_ledger
     planned.finish(final, 0.65, 0.66)
     findings = gather(planned, STUDY)
     assert [variant.name for variant in experiment_variants(findings)] == ["mlp", "mlp tuned"]
-    report = compose(context_of(planned, STUDY))
+    context = context_of(planned, STUDY)
+    report = compose(context)
     assert [variant.name for variant in report.variants] == ["mlp tuned", "mlp"]
     assert {each.variant.name for each in report.confusions} == {"mlp", "mlp tuned"}
-    assert {each.variant.name for each in report.curves} == {"mlp", "mlp tuned"}
+    assert {each.variant.name for each in context.once(all_curves)} == {"mlp", "mlp tuned"}
     assert ledger_summary(findings).text == "The test set was opened 2 times for 2 cells."
     assert told(planned)["test set"] == "Opened once, for the final fit of the winner: test accuracy 65.00 %."
 

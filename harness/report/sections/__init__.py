@@ -11,13 +11,15 @@ from typing import Final
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.sections import claims, comparisons, diagnosis, results
+from harness.report.sections import claims, comparisons, curves, diagnosis, inside, results
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     results.section,
     comparisons.section,
     claims.section,
     diagnosis.section,
+    curves.section,
+    inside.section,
 )
 """To add a section, write its file and put it where it is to be read."""
 

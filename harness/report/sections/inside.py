@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
 
+from harness.charts.style import file_stem
+from harness.report.blocks import Fold, Images, Picture, Section, Text
+from harness.report.context import Context
 from harness.report.store import Entry, ReportStore
 from harness.report.variants import Variant
 
 SHOWN: Final = 8
 """Variants with pictures; nobody compares more by eye, and each adds some 100 kB to the page."""
-WIDEST: Final = 840
+WIDEST: Final = 720
 """Pixels; a wider picture is scaled down."""
 QUALITY: Final = 72
 EFFORT: Final = 2
 """Of 6: more takes twice the time for files that are a fifteenth smaller."""
 TITLES: Final = {
-    "evidence": "Where it sees a class",
-    "hog": "The gradients it goes by",
-    "filters": "First layer",
+    "evidence": "Class evidence",
+    "hog": "Histogram of oriented gradients",
+    "filters": "Filters of the first layer",
     "feature_maps": "Feature maps",
 }
 """Artifact without its `.png` -> heading, in the order in which they are shown."""
@@ -33,59 +35,44 @@ WORDS: Final = {
     "filters": "The weights of the first layer of {name}, one small picture a unit",
     "feature_maps": "What the convolutions of {name} make of one image, layer by layer",
 }
+EXPLAINED: Final = (
+    "What a model looks at, for the first of its seeds. Class evidence is Grad-CAM at a late convolution (Selvaraju "
+    "et al. 2017), the saliency of pixels for networks without one (Simonyan et al. 2014), and what each pixel adds to "
+    "the score for linear models. It shows where a model looks, not why."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """One picture as a WebP file; `words` say what is to be seen."""
-
-    kind: str
-    title: str
-    words: str
-    file: bytes
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Inside:
-    """The pictures of one cell of a variant."""
-
-    variant: Variant
-    seed: int
-    glimpses: tuple[Glimpse, ...]
-
-
-def insides_of(variants: Sequence[Variant], store: ReportStore) -> tuple[Inside, ...]:
+def section(context: Context) -> Section | None:
     """Return the pictures of the first eight variants that have any, each of its first finished cell."""
-    found: list[Inside] = []
+    folds = tuple(_folds(context.pictured, context.store))
+    return Section("inside", "Interpretability", (Text(EXPLAINED), *folds)) if folds else None
+
+
+def _folds(variants: Sequence[Variant], store: ReportStore) -> Iterator[Fold]:
+    shown = 0
     for variant in variants:
-        found += _inside(variant, store)
-        if len(found) == SHOWN:
-            break
-    return tuple(found)
+        for entry in variant.finished[:1]:
+            pictures = tuple(_pictures(entry, variant.name, store))
+            if pictures and shown < SHOWN:
+                yield Fold(f"{variant.name}, seed {entry.seed}", (Images(pictures),), is_open=not shown)
+                shown += 1
 
 
-def _inside(variant: Variant, store: ReportStore) -> list[Inside]:
-    for entry in variant.finished[:1]:
-        glimpses = tuple(_glimpses(entry, variant.name, store))
-        if glimpses:
-            return [Inside(variant, entry.seed, glimpses)]
-    return []
-
-
-def _glimpses(entry: Entry, name: str, store: ReportStore) -> Iterator[Glimpse]:
+def _pictures(entry: Entry, name: str, store: ReportStore) -> Iterator[Picture]:
     for kind, title in TITLES.items():
         path = store.artifact(entry.run.run_id, f"{kind}.png") if entry.run is not None else None
         if path is not None:
-            yield _read(path, kind, title, WORDS[kind].format(name=name))
+            yield Picture(
+                f"{file_stem('inside', name, kind)}.webp", _packed(path), WORDS[kind].format(name=name), title
+            )
 
 
-def _read(path: Path, kind: str, title: str, words: str) -> Glimpse:
+def _packed(path: Path) -> bytes:
+    """Return a picture as a WebP file of at most `WIDEST` pixels across."""
     with Image.open(path) as file:
         picture = file.convert("RGB")
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
     picture.save(packed, "WEBP", quality=QUALITY, method=EFFORT)
-    return Glimpse(kind, title, words, packed.getvalue(), *picture.size)
+    return packed.getvalue()

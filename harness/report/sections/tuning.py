@@ -1,0 +1,287 @@
+"""Searches: what each has found, what tuning brought and what it cost, side by side."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Final
+
+from harness.contracts import Tuning
+from harness.measure.tuning_axes import short_titles
+from harness.measure.tuning_points import ranking, winner_of
+from harness.report.blocks import Column, Fact, Table, Value, named
+from harness.report.sections.tuning_story import (
+    SAMPLERS,
+    confirmation_of,
+    confirmation_table,
+    count_of_kinds,
+    distinct_runs,
+    settings_table,
+    story,
+    trials_table,
+)
+from harness.report.store import Entry, Findings, Tuned
+from harness.report.variants import TEST
+from harness.words import NOTHING, amount, duration, metric_difference, metric_spread, metric_text, spread_of
+
+TRIALS_A_DIMENSION: Final = 10
+"""Fewer complete trials for each dimension, and importances are a guess (a rule of thumb)."""
+MEANINGS: Final = {
+    "PED-ANOVA": "PED-ANOVA says how far a dimension's values in the best tenth of the trials differ from those "
+    "of all trials",
+    "fANOVA": "fANOVA says how much of the score's variance over the space a dimension explains by itself, "
+    "according to a random forest fitted to the trials",
+}
+LEVEL: Final = 1.1
+"""Budgets count as equal up to this ratio of the largest to the smallest."""
+BUDGETS: Final = (
+    Column("experiment", numeric=False),
+    Column("sampler", numeric=False),
+    Column("dimensions"),
+    Column("trials"),
+    Column("complete"),
+    Column("pruned"),
+    Column("failed"),
+    Column("fits", hint="runs of search and confirmation; a duplicate takes none"),
+    Column("time of fitting", hint="all trials and seeds together"),
+    Column("time passed", hint="wall clock of search and confirmation"),
+)
+GAINS: Final = (
+    Column("experiment", numeric=False),
+    Column("sampler", numeric=False),
+    Column("own settings, search", hint="score of trial 0"),
+    Column("winner, search"),
+    Column("winner, fresh seeds", hint="mean over the seeds of the confirmation"),
+    Column("optimism", hint="search score minus the mean on fresh seeds"),
+    Column("own settings, test %", hint="mean over the experiment's seeds"),
+    Column("tuned, test %", hint="the winner's final fit"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedStudy:
+    """One experiment's study; `best_file` is the winner's matrix file beside the report, empty while there is none."""
+
+    tuning: Tuning
+    run_id: str
+    facts: tuple[Fact, ...]
+    tables: tuple[Table, ...]
+    importance: str
+    best: str
+    best_file: str
+    pictures: Mapping[str, bytes]
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that was tuned."""
+        return self.tuning.experiment
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSection:
+    """All studies in the order in which they began, held side by side, and what else a reader must know."""
+
+    studies: tuple[TunedStudy, ...]
+    comparisons: tuple[Table, ...]
+    remarks: tuple[str, ...]
+
+
+def tuning_section(findings: Findings) -> TuningSection | None:
+    """Return the section, None where nothing was or is to be tuned."""
+    tunings = [each.tuning for each in findings.tuned]
+    begun = {tuning.experiment for tuning in tunings}
+    waiting = [
+        f"{name}: to be tuned, but its search has not begun." for name in findings.plan.tune if name not in begun
+    ]
+    if not tunings and not waiting:
+        return None
+    names = file_stems(tuning.experiment for tuning in tunings)
+    finals = {entry.planned.key: entry for entry in findings.entries}
+    ablations = {ablation.name for ablation in findings.plan.ablations}
+    planned = [place.experiment for cell in findings.plan.cells for place in cell.places]
+    untuned = untuned_text(tunings, [name for name in planned if name not in ablations])
+    return TuningSection(
+        studies=tuple(_study(each, names[each.tuning.experiment], finals) for each in findings.tuned),
+        comparisons=tuple(filter(None, (gains_table(tunings, findings.entries), budgets_table(tunings)))),
+        remarks=tuple(filter(None, (*waiting, untuned))),
+    )
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name one that a file can have, numbered where two would be the same.
+
+    >>> file_stems(["small vgg", "small/vgg", "mlp"])
+    {'small vgg': 'small-vgg', 'small/vgg': 'small-vgg-2', 'mlp': 'mlp'}
+    """
+    stems: dict[str, str] = {}
+    for name in names:
+        plain = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "experiment"
+        taken = {stem.casefold() for stem in stems.values()}
+        choices = [plain, *(f"{plain}-{number}" for number in range(2, len(taken) + 3))]
+        stems[name] = next(choice for choice in choices if choice.casefold() not in taken)
+    return stems
+
+
+def importance_text(tuning: Tuning) -> str:
+    """Return what the shares mean, and a warning where they rest on too few trials; empty where there are none."""
+    names = [each.evaluator for each in tuning.importances if each.shares]
+    if not names:
+        return ""
+    meanings = [MEANINGS.get(name, f"{name} says how much each dimension matters to the score") for name in names]
+    text = f"{'; '.join(meanings)}. Shares of a method sum to 100 %.{_left_out(tuning)}"
+    complete, dimensions = len(ranking(tuning)), len(tuning.tune.space)
+    if complete >= TRIALS_A_DIMENSION * dimensions:
+        return text
+    few = f"{amount(complete, 'complete trial')} for {amount(dimensions, 'dimension')}"
+    return f"{text} With only {few} they may well change with the next trials: take them as a hint."
+
+
+def _left_out(tuning: Tuning) -> str:
+    """Return which dimensions a method says nothing of: those that not every trial has."""
+    titles = short_titles(tuning.tune.space)
+    lacking = {
+        each.evaluator: [titles[path] for path in titles if path not in each.shares] for each in tuning.importances
+    }
+    return "".join(f" {name} says nothing of {', '.join(paths)}." for name, paths in lacking.items() if paths)
+
+
+def _study(found: Tuned, stem: str, entries: dict[str, Entry]) -> TunedStudy:
+    tuning = found.tuning
+    final = entries.get(tuning.final.key) if tuning.final is not None else None
+    tables = (trials_table(tuning), confirmation_table(tuning), settings_table(tuning))
+    return TunedStudy(
+        tuning=tuning,
+        run_id=found.run_id,
+        facts=story(tuning, final),
+        tables=tuple(table for table in tables if table is not None),
+        importance=importance_text(tuning),
+        best=found.best,
+        best_file=f"best-{stem}.yaml" if found.best else "",
+        pictures=found.pictures,
+    )
+
+
+def budgets_table(tunings: Sequence[Tuning]) -> Table | None:
+    """Return one row for each tuned experiment, None of fewer than two."""
+    if len(tunings) < 2:
+        return None
+    return Table("What each experiment's tuning cost", BUDGETS, tuple(map(_budget_row, tunings)), (verdict(tunings),))
+
+
+def verdict(tunings: Sequence[Tuning]) -> str:
+    """Return whether the experiments had the same number of trials, and if not, who had more."""
+    if any(tuning.stage == "search" for tuning in tunings):
+        return "Not all searches are over: whether budgets are equal cannot be said yet."
+    trials = {tuning.experiment: _ended(tuning) for tuning in tunings}
+    least, most = min(trials, key=lambda name: trials[name]), max(trials, key=lambda name: trials[name])
+    if trials[most] <= LEVEL * trials[least]:
+        return f"Equal budgets: {_between(trials[least], trials[most])} each."
+    counts = f"{amount(trials[most], 'trial')} for {most}, {trials[least]} for {least}"
+    return f"Budgets are not equal ({counts}): the comparison favors {most}."
+
+
+def untuned_text(tunings: Sequence[Tuning], experiments: Sequence[str]) -> str:
+    """Return which experiments were not tuned beside those that were; empty where all were."""
+    tuned = {tuning.experiment for tuning in tunings}
+    others = [name for name in dict.fromkeys(experiments) if name not in tuned]
+    if not others or not tuned:
+        return ""
+    return f"Not tuned: {', '.join(others)}. A tuned experiment that is ahead of these may be so by its tuning alone."
+
+
+def _budget_row(tuning: Tuning) -> tuple[Value, ...]:
+    counts = count_of_kinds(tuning)
+    fitting = sum(trial.seconds for trial in tuning.trials)
+    numbers = [len(tuning.tune.space), len(tuning.trials)]
+    numbers += [counts.get(state, 0) for state in ("complete", "pruned", "failed")]
+    numbers += [distinct_runs((*tuning.trials, *tuning.confirmed))]
+    return (
+        named(tuning.experiment),
+        named(SAMPLERS[tuning.tune.sampler]),
+        *(Value(f"{number:,}", number) for number in numbers),
+        Value(duration(fitting), fitting),
+        Value(duration(tuning.seconds), tuning.seconds),
+    )
+
+
+def _ended(tuning: Tuning) -> int:
+    return sum(trial.state != "running" for trial in tuning.trials)
+
+
+def _between(least: int, most: int) -> str:
+    return amount(most, "trial") if least == most else f"{least} to {amount(most, 'trial')}"
+
+
+def gains_table(tunings: Sequence[Tuning], entries: Sequence[Entry]) -> Table | None:
+    """Return one row for each experiment whose winner is fixed, None of fewer than two."""
+    chosen = [tuning for tuning in tunings if winner_of(tuning) is not None]
+    if len(chosen) < 2:
+        return None
+    return Table(
+        "What tuning brought", GAINS, tuple(_gain_row(each, entries) for each in chosen), sampler_notes(chosen)
+    )
+
+
+def sampler_notes(tunings: Sequence[Tuning]) -> tuple[str, ...]:
+    """Return what each sampler's winners reached on fresh seeds, where several searched the same space repeatedly."""
+    reached: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for tuning in tunings:
+        found = confirmation_of(tuning, tuning.winner)
+        if found is not None and found.mean is not None:
+            reached[_searched(tuning)][tuning.tune.sampler].append(found.mean)
+    metrics = {_searched(tuning): tuning.tune.objective.first.metric for tuning in tunings}
+    return tuple(
+        _compared(metrics[searched], by_sampler)
+        for searched, by_sampler in reached.items()
+        if len(by_sampler) > 1 and all(len(means) > 1 for means in by_sampler.values())
+    )
+
+
+def _searched(tuning: Tuning) -> str:
+    """Return what studies must share to be compared: goal, budget, space, and settings to depart from."""
+    start = tuning.tune.start.model_copy(update={"seed": 0}).model_dump_json()
+    dimensions = {path: each.model_dump_json() for path, each in tuning.tune.space.items()}
+    return f"{tuning.tune.objective.model_dump_json()} {tuning.tune.trials} {dimensions} {start}"
+
+
+def _compared(metric: str, by_sampler: Mapping[str, Sequence[float]]) -> str:
+    spreads = {SAMPLERS[sampler]: spread_of(means) for sampler, means in by_sampler.items()}
+    texts = [
+        f"{name} {metric_spread(metric, spread)} over {amount(spread.count, 'study', 'studies')}"
+        for name, spread in spreads.items()
+        if spread is not None
+    ]
+    return f"Winners on fresh seeds, mean ± standard deviation over studies: {'; '.join(texts)}."
+
+
+def _gain_row(tuning: Tuning, entries: Sequence[Entry]) -> tuple[Value, ...]:
+    metric, start, winner = tuning.tune.objective.first.metric, tuning.start, winner_of(tuning)
+    found, optimism = confirmation_of(tuning, tuning.winner), tuning.optimism
+    own = [entry.metric(TEST) for entry in entries if _is_of(entry, tuning.experiment)]
+    final = next((entry for entry in entries if tuning.final and entry.planned.key == tuning.final.key), None)
+    known = [value for value in own if value is not None]
+    return (
+        named(tuning.experiment),
+        named(SAMPLERS[tuning.tune.sampler]),
+        _figure(metric, start.values[0] if start is not None and start.values else None),
+        _figure(metric, winner.values[0] if winner is not None and winner.values else None),
+        _figure(metric, found.mean if found is not None else None),
+        Value(NOTHING) if optimism is None else Value(metric_difference(metric, optimism), optimism),
+        _figure(TEST, fmean(known) if known else None),
+        _figure(TEST, final.metric(TEST) if final is not None else None),
+    )
+
+
+def _is_of(entry: Entry, experiment: str) -> bool:
+    """Whether a cell is the experiment as it stands, not one of an axis' other variants."""
+    return any(place.experiment == experiment and not place.label for place in entry.planned.places)
+
+
+def _figure(metric: str, value: float | None) -> Value:
+    if value is None:
+        return Value(NOTHING)
+    text = metric_text(metric, value)
+    return Value(text.removesuffix(" %") if metric == TEST else text, value)
