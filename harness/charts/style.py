@@ -8,6 +8,7 @@ variables, so that a page turns dark without drawing anew; files get the light c
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ LETTER: Final = 6.9
 HOVER: Final = "hover"
 """Names of layers and parameters that only answer a pointer begin so."""
 LABEL_LIMIT: Final = 260
+CROWDED: Final = 3
+"""Times the room of the others from which on the lowest are left out of an axis."""
 READING: Final = (
     "Charts answer: point at a mark for its figures; click names in a legend to see only these; hold Ctrl and turn the "
     "wheel to zoom, drag to move, double-click for all."
@@ -147,6 +150,7 @@ def theme(font: str) -> dict[str, Any]:
             "labelOverlap": "greedy",
             "titlePadding": 8,
         },
+        "axisXQuantitative": {"tickCount": {"expr": "ceil(width / 80)"}},
         "legend": {
             **text,
             "labelColor": INK,
@@ -245,11 +249,37 @@ def short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def in_percent(share: float) -> float:
+    """Return a share in percent with six figures."""
+    return short(share * 100)
+
+
+def span_of(groups: Iterable[Sequence[float]]) -> tuple[float, float] | None:
+    """Return a range of whole, or fewer, percent that holds each group's finite values; None of no values.
+
+    The lowest groups are left out while the others, at least three, then have three times the room.
+
+    >>> span_of([[0.1], [0.9], [0.91], [0.92]])
+    (0.9, 0.92)
+    """
+    each = [[value for value in group if math.isfinite(value)] for group in groups]
+    ordered = sorted(filter(None, each), key=min)
+    if not ordered:
+        return None
+    high = max(map(max, ordered))
+    while len(ordered) > 3 and high - min(ordered[0]) > CROWDED * (high - min(ordered[1])):
+        ordered = ordered[1:]
+    wide = high - min(ordered[0])
+    step = 0.05 if wide > 0.2 else 0.01 if wide > 0.02 else 0.002
+    low = math.floor(min(ordered[0]) / step + 1e-9) * step
+    return max(0.0, low - step if wide == 0 else low), min(1.0, math.ceil(high / step - 1e-9) * step or step)
+
+
 def field(name: str) -> str:
     r"""Return a column's name as Vega-Lite takes it where dots and brackets would be a path.
 
     >>> field("lr=0.1 [a]")
-    'lr=0\\\\.1 \\\\[a\\\\]'
+    'lr=0\\.1 \\[a\\]'
     """
     return re.sub(r"([.\[\]'\"\\])", r"\\\1", name)
 
@@ -257,6 +287,13 @@ def field(name: str) -> str:
 def zoom(name: str = "zoom") -> alt.Parameter:
     """Return what lets a reader drag and, with Ctrl held, zoom by the wheel: the wheel alone goes on with the page."""
     return alt.selection_interval(name=name, bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
+
+
+def zoom_across(name: str = "zoom") -> alt.Parameter:
+    """Return the same for charts whose rows are names: across alone."""
+    return alt.selection_interval(
+        name=name, bind="scales", encodings=["x"], zoom="wheel![event.ctrlKey || event.metaKey]"
+    )
 
 
 def chosen(series: str, name: str = "chosen") -> alt.Parameter:
@@ -268,6 +305,12 @@ def legend(names: Sequence[str], **more: Any) -> alt.Legend:
     """Return a legend above the chart with as many columns as there is room for."""
     column = min(LABEL_LIMIT, 6.2 * max(map(len, names))) + 44
     return alt.Legend(title=None, columns=alt.ExprRef(f"max(1, floor(width / {column:.0f}))"), **more)
+
+
+def haloed(texts: alt.Chart, **mark: Any) -> list[alt.Chart]:
+    """Return texts with a rim in the color of the page, so that they can be read where a line runs behind them."""
+    rim = {**mark, "stroke": PAPER, "strokeWidth": 3.5, "color": PAPER}
+    return [texts.mark_text(**rim), texts.mark_text(**mark)]
 
 
 def told(*columns: tuple[str, str] | tuple[str, str, str]) -> list[alt.Tooltip]:

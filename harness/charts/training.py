@@ -15,12 +15,12 @@ from harness.charts.style import (
     BLUE,
     HOVER,
     INK,
-    PAPER,
     Chart,
     chosen,
     field,
     file_stem,
     finished,
+    haloed,
     legend,
     listed,
     looks,
@@ -281,12 +281,9 @@ def _marked(marks: Sequence[Mark], rates: NDArray[np.float64], x: alt.X) -> list
         data = alt.Chart(alt.InlineData(values=[{"lr": short(mark.lr), "label": f"{mark.lr:.2g}: {mark.label}"}]))
         line = data.mark_rule(color=INK, strokeWidth=1.2, strokeDash=DASHES_OF_MARKS[row % 3]).encode(x=x)
         side: Mapping[str, Any] = {"align": "right" if is_left else "left", "dx": -6 if is_left else 6}
-        halo = data.mark_text(**side, stroke=PAPER, strokeWidth=4, color=PAPER)
-        texts = [
-            each.encode(x=x, y=alt.value(12 + 16 * row), text="label:N") for each in (halo, data.mark_text(**side))
-        ]
+        text = data.encode(x=x, y=alt.value(12 + 16 * row), text="label:N")
         lines.append(line)
-        labels += texts
+        labels += haloed(text, **side)
     return [*lines, *labels]
 
 
