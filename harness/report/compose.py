@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
 from harness.report.blocks import Fact, Section, Table
 from harness.report.confusions import Confusions, confusions_of
 from harness.report.context import Context
@@ -30,7 +29,7 @@ from harness.words import duration
 class Report:
     """All parts in the order in which they are shown.
 
-    Experiments are ranked, the best on the test set first; pictures of ablations follow theirs.
+    Experiments are ranked, the best on the test set first.
     """
 
     study: str
@@ -44,8 +43,6 @@ class Report:
     verdicts: Verdicts
     ledger: LedgerSummary
     duplicates: tuple[Duplicates, ...]
-    ablations: tuple[Table, ...]
-    effects: tuple[Effects, ...]
     tuning: TuningSection | None
     confusions: tuple[Confusions, ...]
     errors: tuple[ErrorSection, ...]
@@ -65,7 +62,6 @@ def compose(context: Context) -> Report:
     plan, variants, pictured = findings.plan, experiment_variants(findings), context.pictured
     curves = context.once(all_curves)
     known = context.verdicts
-    effects = ablation_effects(findings, (*context.tested, *validation_sets(findings, files)))
     ledger, duplicates, cut = ledger_summary(findings), duplicates_of(findings, store), warning(findings)
     return Report(
         study=plan.study,
@@ -78,8 +74,6 @@ def compose(context: Context) -> Report:
         verdicts=known,
         ledger=ledger,
         duplicates=duplicates,
-        ablations=tuple(map(effects_table, effects)),
-        effects=effects,
         tuning=tuning_section(findings),
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),

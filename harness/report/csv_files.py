@@ -15,7 +15,7 @@ from harness.contracts.metrics import (
     VAL_MACRO_F1,
 )
 from harness.matrix import flatten
-from harness.report.ablations import Effects
+from harness.report.sections.ablations import Effects
 from harness.report.significance import NOTHING_KNOWN, Pair, Significance, Verdicts
 from harness.report.store import Entry, Findings
 from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants

@@ -31,7 +31,6 @@ from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_error
 from harness.report.strips import shown_metric, span_of
 from harness.report.tuning_files import write_pictures
 from harness.report.variants import TEST, Variant
-from harness.report.waterfall import waterfall_svg, waterfalls
 from harness.words import spread_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ class Figures:
     tuning: tuple[tuple[str, ...], ...] = ()
     errors: tuple[tuple[Drawn, ...], ...] = ()
     cost: tuple[Drawn, ...] = ()
-    waterfalls: tuple[str, ...] = ()
     over_time: tuple[Drawn, ...] = ()
 
 
@@ -71,8 +69,8 @@ def draw_figures(report: Report, folder: Path) -> Figures:
         draw_errors_of(report.errors, folder),
         draw_cost(report.cost, folder),
     )
-    steps, over_time = _draw_waterfalls(report, folder), draw_time_curves(report.cost, folder)
-    return Figures(_draw_results(report.variants, folder), confusions, tuning, *insight, steps, over_time)
+    over_time = draw_time_curves(report.cost, folder)
+    return Figures(_draw_results(report.variants, folder), confusions, tuning, *insight, over_time)
 
 
 def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
@@ -88,14 +86,6 @@ def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
                 (folder / "figures" / each.name).write_bytes(each.file)
         elif isinstance(block, Group | Fold):
             write_pictures_of(block.blocks, folder)
-
-
-def _draw_waterfalls(report: Report, folder: Path) -> tuple[str, ...]:
-    charts = waterfalls(report.effects)
-    names = _file_names("ablation", [chart.name for chart in charts])
-    for name, chart in zip(names, charts, strict=True):
-        write_charts(chart.title, [Panel(waterfall_svg(chart))], folder / name)
-    return names
 
 
 def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:

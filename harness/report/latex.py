@@ -61,7 +61,6 @@ def latex_text(report: Report) -> str:
     """Return a document with the headline table, the ablations and the claims: the figures of the CSV, rounded."""
     labeled = [table for section in report.sections for table in _labeled(section.blocks)]
     tables = [(part, table.label) for table in labeled for part in _parts(table)]
-    tables[2:2] = [(each, "ablation") for each in report.ablations]
     body = "\n".join(latex_table(table, f"tab:{kind}-{number}") for number, (table, kind) in enumerate(tables, 1))
     warning = f"\\noindent\\textbf{{{safe(report.warning)}}}\n\n" if report.warning else ""
     return f"{HEAD}{warning}{body}\\end{{document}}\n"

@@ -36,8 +36,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_new(report, "comparisons"),
         *_honesty(report),
         *_new(report, "claims"),
-        *_section("Ablations", report.ablations),
-        *(f"![Ablation: what each switch changes]({path})" for path in figures.waterfalls),
+        *_new(report, "ablations"),
         *_tuning(report, figures),
         *_new(report, "diagnosis"),
         *_new(report, "curves"),
@@ -84,14 +83,6 @@ def _honesty(report: Report) -> Iterator[str]:
     for each in report.duplicates:
         mark = "**" if each.is_fault else ""
         yield f"{mark}{_safe(each.dataset)}: {_safe(each.text)}{mark}"
-
-
-def _section(title: str, tables: Sequence[Table]) -> Iterator[str]:
-    if tables:
-        yield f"## {title}"
-    for table in tables:
-        yield f"### {_safe(table.caption)}"
-        yield markdown_table(table)
 
 
 def _tuning(report: Report, figures: Figures) -> Iterator[str]:

@@ -18,7 +18,6 @@ from harness.report.time_curve_charts import time_curve_chart
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
 from harness.report.tuning_lines import parallel_chart, slice_charts
 from harness.report.variants import runs_of
-from harness.report.waterfall import waterfall_svg, waterfalls
 from harness.words import amount, percent
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,8 +49,6 @@ def page_text(report: Report) -> str:
         style=_included("charts.css") + _included("style.css"),
         script=_included("sort.js"),
         amount=amount,
-        waterfalls=waterfalls(report.effects),
-        waterfall_svg=waterfall_svg,
         class_table=class_table,
         draw=DRAW,
         tuning_charts=TUNING,

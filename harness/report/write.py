@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from harness.report.figures import draw_figures, write_pictures_of
 from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
 from harness.report.page import page_text
+from harness.report.sections.ablations import Effects, all_effects
 from harness.report.sections.comparisons import FILE as PAIRS
 from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
@@ -52,7 +54,7 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     for section in report.sections:
         write_pictures_of(section.blocks, folder)
     _write_tuning(report, folder)
-    _write_comparisons(report, folder)
+    _write_comparisons(report, context.once(all_effects), folder)
     return Written(
         folder=folder,
         html=_write(folder / "index.html", page_text(report)),
@@ -64,9 +66,9 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     )
 
 
-def _write_comparisons(report: Report, folder: Path) -> None:
+def _write_comparisons(report: Report, effects: Sequence[Effects], folder: Path) -> None:
     """Write the pairs behind tiers and ablations, where there are any, and the tables for papers."""
-    for name, text in ((PAIRS, pairs_csv(report.verdicts.sets)), (ABLATIONS, ablations_csv(report.effects))):
+    for name, text in ((PAIRS, pairs_csv(report.verdicts.sets)), (ABLATIONS, ablations_csv(effects))):
         if text.count("\n") > 1:
             _write(folder / name, text)
         else:

@@ -6,13 +6,14 @@ import io
 import numpy as np
 import pytest
 
+from harness.charts.style import Chart
 from harness.contracts import Ablation, Place
-from harness.report.ablations import Effects, ablation_effects, effects_table, validation_sets
 from harness.report.csv_files import ablations_csv
 from harness.report.predictions import PredictionFiles, image_sets
+from harness.report.sections.ablations import Effects, ablation_effects, effects_chart, effects_table, validation_sets
 from harness.report.store import gather
 from harness.report.variants import distinct_variants
-from harness.report.waterfall import waterfall_of, waterfall_svg
+from tests.charts.checks import rows as rows_of
 from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
@@ -84,9 +85,9 @@ def test_a_sealed_ablation_is_judged_on_validation_images(store: KeptStore) -> N
     found = effects(store, "leave_one_out", "val", base=(10,), crop=(40,))
     assert found.metrics == ("val/accuracy",)
     assert found.pairs["val/accuracy", "crop", "base"].differs
-    chart = waterfall_of(found)
+    chart = effects_chart(found)
     assert chart is not None
-    assert chart.metric == "val/accuracy"
+    assert chart.words.startswith("parts: validation accuracy")
 
 
 def test_the_csv_has_each_comparison_with_all_digits(store: KeptStore) -> None:
@@ -102,31 +103,33 @@ def test_the_csv_has_each_comparison_with_all_digits(store: KeptStore) -> None:
     ]
 
 
-def test_bars_of_leave_one_out_start_at_the_base(store: KeptStore) -> None:
-    chart = waterfall_of(effects(store, "leave_one_out", base=(10,), crop=(40,), flip=(20,)))
+def bars(chart: Chart | None) -> list[tuple[object, ...]]:
+    """Return label, start and end in percent of the chart's bars."""
     assert chart is not None
-    assert [(bar.label, bar.start) for bar in chart.bars] == [("crop", 0.95), ("flip", 0.95)]
-    assert [bar.change for bar in chart.bars] == pytest.approx([-0.15, -0.05])
+    return [(row["label"], row["start"], row["end"]) for row in rows_of(chart) if "start" in row]
+
+
+def test_bars_of_leave_one_out_start_at_the_base(store: KeptStore) -> None:
+    chart = effects_chart(effects(store, "leave_one_out", base=(10,), crop=(40,), flip=(20,)))
+    assert bars(chart) == [("crop", 95, 80), ("flip", 95, 90)]
 
 
 def test_bars_of_a_cumulative_ablation_start_where_the_last_one_ended(store: KeptStore) -> None:
-    chart = waterfall_of(effects(store, "cumulative", none=(60,), crop=(30,), flip=(20,)))
-    assert chart is not None
-    assert [(bar.start, bar.end) for bar in chart.bars] == [(0.7, 0.85), (0.85, 0.9)]
+    chart = effects_chart(effects(store, "cumulative", none=(60,), crop=(30,), flip=(20,)))
+    assert bars(chart) == [("crop", 70, 85), ("flip", 85, 90)]
 
 
-def test_the_chart_is_drawn_and_described(store: KeptStore) -> None:
-    chart = waterfall_of(effects(store, "leave_one_out", base=(10,), crop=(40,), flip=(20,)))
+def test_the_chart_has_its_intervals_and_is_described(store: KeptStore) -> None:
+    chart = effects_chart(effects(store, "leave_one_out", base=(10,), crop=(40,), flip=(20,)))
     assert chart is not None
-    svg = waterfall_svg(chart)
-    assert svg.count('class="loss"') == 2
-    assert svg.count('class="whisker"') == 2
-    assert "base 95.00 %; points: crop -15.00, flip -5.00" in svg
+    assert sum("low" in row for row in rows_of(chart)) == 2
+    assert "base 95.00 %; points: crop -15.00, flip -5.00" in chart.words
+    assert chart.words.startswith("parts: test accuracy, each change from base")
 
 
 def test_an_ablation_of_which_one_row_has_figures_has_no_chart(store: KeptStore) -> None:
     found = effects(store, "leave_one_out", base=(10,), crop=(40,))
     del store.cells["parts_crop_s0"]
     (left,) = ablation_effects(gather(store, STUDY))
-    assert waterfall_of(found) is not None
-    assert waterfall_of(left) is None
+    assert effects_chart(found) is not None
+    assert effects_chart(left) is None

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
-from harness.report.ablations import ablation_effects, effects_table
 from harness.report.blocks import Table
 from harness.report.confusions import confusions_of
 from harness.report.duplicates import duplicates_of
 from harness.report.ledger import ledger_summary
 from harness.report.provenance import facts
+from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table
 from harness.report.sections.curves import curves_of
 from harness.report.store import gather

@@ -11,12 +11,13 @@ from typing import Final
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.sections import claims, comparisons, curves, diagnosis, inside, results
+from harness.report.sections import ablations, claims, comparisons, curves, diagnosis, inside, results
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     results.section,
     comparisons.section,
     claims.section,
+    ablations.section,
     diagnosis.section,
     curves.section,
     inside.section,

@@ -1,7 +1,8 @@
-"""What each switch of an ablation changes, paired by image and seed."""
+"""What each switch of an ablation changes, paired by image and seed: a table and a chart each."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,9 +10,12 @@ from typing import Final
 
 import numpy as np
 
+from harness.charts.results import Switch, ablation
+from harness.charts.style import Chart
 from harness.contracts import Ablation
 from harness.contracts.metrics import TEST_ACCURACY_TTA
-from harness.report.blocks import Column, Table, Value
+from harness.report.blocks import Block, Charts, Column, Section, Table, Value
+from harness.report.context import Context
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.significance import Pair, interval_points, tested, with_intervals
 from harness.report.store import Findings
@@ -30,6 +34,7 @@ from harness.words import NOTHING, Spread, p_text, points_spread
 
 TITLES: Final = {TEST: "test", VALIDATION: "val."}
 SPLITS: Final = {TEST: "test", VALIDATION: "val"}
+ACCURACIES: Final = {TEST: "test accuracy", VALIDATION: "validation accuracy"}
 ROUNDING: Final = 1e-9
 FIRST, ABOVE = "to first row", "to row above"
 
@@ -62,6 +67,20 @@ class Effects:
         return found
 
 
+def section(context: Context) -> Section | None:
+    """Return a table and a chart for each ablation of the plan; None without any."""
+    blocks: list[Block] = []
+    for effects in context.once(all_effects):
+        chart = effects_chart(effects)
+        blocks += [effects_table(effects), *([Charts((chart,))] if chart is not None else [])]
+    return Section("ablations", "Ablations", tuple(blocks)) if blocks else None
+
+
+def all_effects(context: Context) -> tuple[Effects, ...]:
+    """Return each ablation of the plan with its comparisons on test and on validation images."""
+    return ablation_effects(context.findings, (*context.tested, *validation_sets(context.findings, context.files)))
+
+
 def ablation_effects(findings: Findings, sets: Sequence[ImageSet] = ()) -> tuple[Effects, ...]:
     """Return each ablation of the plan with the comparisons that the image sets of either split allow."""
     return tuple(_effects(each, ablation_variants(findings, each), sets) for each in findings.plan.ablations)
@@ -75,8 +94,8 @@ def validation_sets(findings: Findings, files: PredictionFiles) -> tuple[ImageSe
 
 def effects_table(effects: Effects) -> Table:
     """Return an ablation's table: each row's accuracy, what it changes, and whether that is more than chance."""
-    ablation, rows = effects.ablation, effects.rows
-    columns = [Column(ablation.name, numeric=False)]
+    about, rows = effects.ablation, effects.rows
+    columns = [Column(about.name, numeric=False)]
     for metric in effects.metrics:
         columns += [Column(f"{TITLES[metric]} top-1 %")]
         for title in effects.steps:
@@ -85,19 +104,36 @@ def effects_table(effects: Effects) -> Table:
     if effects.has_tta:
         columns += [Column("with TTA %", hint="test top-1 with test-time augmentation")]
     columns += [Column("cells", hint="finished / planned")]
-    body = tuple(_row(label, effects) for label in ablation.rows)
-    notes = tuple(f"{label}: {note}" for label in ablation.rows if label in rows for note in notes_of(rows[label]))
-    return Table(f"Ablation {ablation.name} of {ablation.base}", tuple(columns), body, notes)
+    body = tuple(_row(label, effects) for label in about.rows)
+    notes = tuple(f"{label}: {note}" for label in about.rows if label in rows for note in notes_of(rows[label]))
+    return Table(f"Ablation {about.name} of {about.base}", tuple(columns), body, notes, label="ablation")
 
 
-def _effects(ablation: Ablation, rows: Mapping[str, Variant], sets: Sequence[ImageSet]) -> Effects:
-    bare = Effects(ablation, rows, {})
+def effects_chart(effects: Effects) -> Chart | None:
+    """Return what each switch changes, by test accuracy or, where no row has any, by validation accuracy.
+
+    None where no two rows have figures.
+    """
+    first = effects.ablation.rows[0]
+    for metric, words in ACCURACIES.items():
+        means = {label: spread.mean for label, row in effects.rows.items() if (spread := row.spread(metric))}
+        means = {label: mean for label, mean in means.items() if math.isfinite(mean)}
+        if first in means and len(means) > 1:
+            switches = _switches(effects, metric, means)
+            return ablation(
+                effects.ablation.name, words, first, means[first], switches, stepwise=ABOVE in effects.steps
+            )
+    return None
+
+
+def _effects(about: Ablation, rows: Mapping[str, Variant], sets: Sequence[ImageSet]) -> Effects:
+    bare = Effects(about, rows, {})
     found: dict[tuple[str, str, str], Pair] = {}
     for metric in bare.metrics:
         for images in (each for each in sets if each.split == SPLITS[metric]):
             for steps in bare.steps.values():
                 found |= {(metric, *labels): pair for labels, pair in _compared(rows, steps, images).items()}
-    return Effects(ablation, rows, found)
+    return Effects(about, rows, found)
 
 
 def _compared(rows: Mapping[str, Variant], steps: Mapping[str, str], images: ImageSet) -> dict[tuple[str, str], Pair]:
@@ -109,6 +145,16 @@ def _compared(rows: Mapping[str, Variant], steps: Mapping[str, str], images: Ima
         return {}
     family = tested(images, np.array([[places[label] for label in pair] for pair in labels]))
     return dict(zip(labels, with_intervals(images, family, range(len(labels))), strict=True))
+
+
+def _switches(effects: Effects, metric: str, means: Mapping[str, float]) -> list[Switch]:
+    switches = []
+    for label, other in effects.steps.get(ABOVE, effects.steps[FIRST]).items():
+        if label in means and other in means:
+            pair = effects.pairs.get((metric, label, other))
+            ends = (None, None) if pair is None else (pair.low, pair.high)
+            switches.append(Switch(label, means[other], means[label], *ends))
+    return switches
 
 
 def _row(label: str, effects: Effects) -> tuple[Value, ...]:
