@@ -1,108 +1,24 @@
-"""Ablations -> rows, one switch applied or all but the first few; each cell once, with all its places."""
+"""Ablations: each `switch:` of a base turned off by itself, or all of them turned on one by one."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.contracts import Ablation, Cell, Frozen, Place, Placed
+from harness.contracts import Ablation, Frozen
 from harness.matrix.checking import check
-from harness.matrix.document import refuse_no_such
+from harness.matrix.document import refuse_no_such, section
 from harness.matrix.experiments import Assignment, Draft, Experiment, assignments_of
-from harness.matrix.identity import canonical
 from harness.matrix.nodes import Fields, Mark, Node, Problems
-from harness.matrix.paths import PATH_OPTIONS
-from harness.matrix.variants import Variant
 from harness.plugins import Catalog
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A cell for all its seeds, where it was written and where it goes."""
+class WrittenAblation(Frozen):
+    """An `ablations:` entry as written."""
 
-    cell: Cell
-    seeds: tuple[int, ...]
-    place: Place
-    mark: Mark
-    where: str
-    may_coincide: bool
-    """Ablation rows may be cells that are there already; two experiments' cells may not."""
-
-    @property
-    def title(self) -> str:
-        """The run name without its seed."""
-        return " ".join(part for part in (self.place.experiment, self.place.label) if part)
-
-
-@dataclass(slots=True)
-class _Entry:
-    name: str
-    cell: Cell
-    first: Candidate
-    places: list[Place] = field(default_factory=list)
-
-
-def of_variants(experiment: Experiment, variants: Iterable[Variant]) -> Iterator[Candidate]:
-    """Yield the valid cells of an experiment; with `--set` some may have become the same."""
-    for each in variants:
-        if each.draft.cell is not None:
-            place = Place(experiment=experiment.name, variant=each.values, label=each.label)
-            mark, where = each.mark, each.where
-            yield Candidate(each.draft.cell, experiment.seeds, place, mark, where, bool(experiment.overrides))
-
-
-def of_rows(rows: Iterable[Row]) -> Iterator[Candidate]:
-    """Yield the valid cells of an ablation's rows."""
-    for row in rows:
-        if row.draft.cell is not None:
-            values = tuple((each.path, each.written) for each in row.assignments)
-            place = Place(experiment=row.ablation, variant=values, label=row.label)
-            yield Candidate(row.draft.cell, row.base.seeds, place, row.mark, row.where, True)
-
-
-def placed(candidates: Sequence[Candidate], catalog: Catalog, problems: Problems) -> tuple[Placed, ...]:
-    """Return each cell once; the same cell twice, or a name twice, is noted as a problem."""
-    entries: dict[str, _Entry] = {}
-    firsts: dict[str, Candidate] = {}
-    for each in candidates:
-        same = _same_text(each.cell, catalog)
-        for seed in each.seeds:
-            text = f"{seed} {same}"
-            first = firsts.setdefault(text, each)
-            if first is not each and not each.may_coincide:
-                _refuse_same(first, each, problems)
-            name = f"{each.title} s{seed}"
-            entry = entries.setdefault(text, _Entry(name, each.cell.model_copy(update={"seed": seed}), each))
-            entry.places.append(each.place)
-    _refuse_names(entries.values(), problems)
-    return tuple(Placed(name=each.name, cell=each.cell, places=tuple(each.places)) for each in entries.values())
-
-
-def _same_text(cell: Cell, catalog: Catalog) -> str:
-    """Return a text that two cells share if they are the same cell of the same files."""
-    files = {name: value for name, value in cell.dataset.options.items() if name in PATH_OPTIONS}
-    return json.dumps([canonical(cell, catalog), files], sort_keys=True)
-
-
-def _refuse_same(first: Candidate, second: Candidate, problems: Problems) -> None:
-    names = f'"{second.title}" is the same cell as "{first.title}"'
-    problems.add(second.mark, second.where, f"{names} ({first.mark}: {first.where})")
-
-
-def _refuse_names(entries: Iterable[_Entry], problems: Problems) -> None:
-    owners: dict[str, Candidate] = {}
-    for entry in entries:
-        owner = owners.setdefault(entry.name, entry.first)
-        if owner is not entry.first:
-            text = f'another cell is named "{entry.name}" already ({owner.mark}: {owner.where})'
-            problems.add(entry.first.mark, entry.first.where, text)
-
-
-class _Written(Frozen):
     base: str
     switch: dict[str, dict[str, JsonValue]]
     order: Literal["leave_one_out", "cumulative"] = "leave_one_out"
@@ -121,7 +37,17 @@ class Row:
     draft: Draft
 
 
-def ablation(
+def read_ablations(
+    root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
+) -> tuple[tuple[Ablation, ...], tuple[Row, ...]]:
+    """Return the valid entries of `ablations:`, and the rows of all of them, in file order."""
+    entries = section(root, "ablations", problems)
+    read = [_ablation(name, node, experiments, catalog, problems) for name, node in entries.items()]
+    found = [each for each in read if each is not None]
+    return tuple(each for each, _ in found), tuple(row for _, rows in found for row in rows)
+
+
+def _ablation(
     name: str, node: Node, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
 ) -> tuple[Ablation, tuple[Row, ...]] | None:
     """Return an `ablations:` entry and its rows, or None with its problems noted.
@@ -129,7 +55,7 @@ def ablation(
     The base is the experiment's own settings, before its `matrix` varies them: the same starting
     point as in `tune`.
     """
-    written = check(_Written, node, problems)
+    written = check(WrittenAblation, node, problems)
     if name in experiments:
         problems.at(node, f'"{name}" is an experiment\'s name already')
     refuse_no_such(node, "base", "experiment", experiments, problems)

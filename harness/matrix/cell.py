@@ -1,4 +1,4 @@
-"""A cell's tree of settings -> a frozen, complete, valid cell; a cell -> flat parameters and YAML, and back."""
+"""A tree of settings -> a complete, frozen cell, in which every default stands -> its settings by path, and as YAML."""
 
 from __future__ import annotations
 
@@ -13,26 +13,96 @@ from ruamel.yaml import YAML
 from harness.contracts import Cell, Recipe
 from harness.errors import InputError
 from harness.matrix.checking import check_value
-from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, joined, name_in, plain, shown
+from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, name_in, plain, shown
 from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
 
+_Flat: TypeAlias = str | int | float | bool | None
+_BESIDE: Final = ("validation", "limit")
+"""Settings of a data set that are not options of its source."""
+_CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
 
-def declared(kind: str, name: str | None, catalog: Catalog) -> type[BaseModel] | None:
-    """Return a component's options as a model, or None when there is no such component."""
-    if name is None or name not in catalog.names(kind):
+
+def resolve(tree: Fields, catalog: Catalog, problems: Problems) -> Cell | None:
+    """Return the cell that a tree describes, with seed 0, or None with every problem noted."""
+    found = Problems()
+    value: dict[str, Any] = {"seed": 0, "recipe": _recipe(tree, catalog, found)}
+    value |= {name: plain(tree.fields[name]) for name in ("train_on", "test") if name in tree.fields}
+    if (model := tree.fields.get("model")) is not None:
+        value["model"] = _part("model", model, catalog, found)
+    if (dataset := tree.fields.get("dataset")) is not None:
+        value["dataset"] = _dataset(dataset, catalog, found)
+    cell = check_value(Cell, value, tree, found)
+    if cell is not None:
+        _refuse_choosing(cell, tree, found)
+    problems.take(found)
+    return None if found else cell
+
+
+def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    if not isinstance(node, Fields):
+        return _part("source", node, catalog, problems)
+    source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
+    beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
+    return _part("source", source, catalog, problems) | beside
+
+
+def _recipe(tree: Fields, catalog: Catalog, problems: Problems) -> Any:
+    node = tree.fields.get("recipe")
+    if is_classical(tree.fields.get("model"), catalog):
+        if node is not None:
+            problems.at_key(tree, "recipe", f'model "{name_in(tree.fields["model"])}" takes no recipe')
         return None
-    return catalog.declare(kind, name)
+    return {} if node is None else _recipe_value(node, catalog, problems)
 
 
-def is_classical(model: Node | None, catalog: Catalog) -> bool:
-    """Whether a `model:` names one that fits itself and so takes no recipe."""
-    name = name_in(model)
-    known = name is not None and name in catalog.names("model")
-    return known and catalog.find("model", str(name)).base == "ClassicalModel"
+def _recipe_value(node: Node, catalog: Catalog, problems: Problems) -> Any:
+    """Return a recipe's settings with every component's options complete."""
+    if not isinstance(node, Fields):
+        return plain(node) or "null"
+    value: dict[str, Any] = {name: plain(entry) for name, entry in node.fields.items()}
+    for kind in ("optimizer", "schedule"):
+        if kind in node.fields:
+            value[kind] = _part(kind, node.fields[kind], catalog, problems)
+    augment = node.fields.get("augment")
+    if isinstance(augment, Items):
+        value["augment"] = _augment(augment, catalog, problems)
+    return value
 
 
-def completed(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any] | None:
+def _augment(node: Items, catalog: Catalog, problems: Problems) -> list[dict[str, Any]]:
+    seen: set[str] = set()
+    for item in node.items:
+        name = name_in(item) or ""
+        if name in seen:
+            problems.at(item, f'"{name}" is there twice')
+        seen |= {name} - {""}
+    return [_part("augmentation", item, catalog, problems) for item in node.items]
+
+
+def _refuse_choosing(cell: Cell, tree: Fields, problems: Problems) -> None:
+    """Note a recipe that chooses by validation in a cell that fits on the validation images too."""
+    if cell.train_on == "train" or cell.recipe is None:
+        return
+    recipe = tree.fields["recipe"]
+    assert isinstance(recipe, Fields)
+    if cell.recipe.early_stopping is not None:
+        problems.at_key(recipe, "early_stopping", _CHOOSING)
+    if cell.recipe.keep == "best":
+        problems.at_key(recipe, "keep", _CHOOSING)
+
+
+def check_recipe(node: Node, catalog: Catalog, problems: Problems) -> None:
+    """Note what is wrong with a recipe by itself (`defaults.recipe`, which may reach no experiment)."""
+    check_value(Recipe, _recipe_value(node, catalog, problems), node, problems)
+
+
+def _part(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    """Return a complete component, or a stand-in so that the rest of the cell is checked too."""
+    return _completed(kind, node, catalog, problems) or {"name": name_in(node) or "?"}
+
+
+def _completed(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any] | None:
     """Return `{name, every option}` for a component's mapping, or None with its problems noted."""
     component = _named(kind, node, catalog, problems)
     if component is None or not isinstance(node, Fields):
@@ -61,7 +131,7 @@ def _named(kind: str, node: Node, catalog: Catalog, problems: Problems) -> tuple
         return None
     lacking: frozenset[str] = getattr(model, "__abstractmethods__", frozenset())
     if lacking:
-        problems.at(named, f'{kind} "{named.value}" lacks the method {joined(sorted(lacking))}')
+        problems.at(named, f'{kind} "{named.value}" lacks the method {", ".join(sorted(lacking))}')
     return None if lacking else (named.value, model)
 
 
@@ -69,94 +139,21 @@ def _a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
-_BESIDE: Final = ("validation", "limit")
-"""Settings of a data set that are not options of its source."""
-_CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
-
-
-def resolve(tree: Fields, catalog: Catalog, problems: Problems) -> Cell | None:
-    """Return the cell that a tree describes, with seed 0, or None with every problem noted."""
-    found = Problems()
-    value: dict[str, Any] = {"seed": 0, "recipe": _recipe(tree, catalog, found)}
-    value |= {name: plain(tree.fields[name]) for name in ("train_on", "test") if name in tree.fields}
-    if (model := tree.fields.get("model")) is not None:
-        value["model"] = _part("model", model, catalog, found)
-    if (dataset := tree.fields.get("dataset")) is not None:
-        value["dataset"] = _dataset(dataset, catalog, found)
-    cell = check_value(Cell, value, tree, found)
-    if cell is not None:
-        refuse_choosing(cell, tree, found)
-    problems.take(found)
-    return None if found else cell
-
-
-def _part(kind: str, node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
-    """Return a complete component, or a stand-in so that the rest of the cell is checked too."""
-    return completed(kind, node, catalog, problems) or {"name": name_in(node) or "?"}
-
-
-def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
-    if not isinstance(node, Fields):
-        return _part("source", node, catalog, problems)
-    source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
-    beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
-    return _part("source", source, catalog, problems) | beside
-
-
-def _recipe(tree: Fields, catalog: Catalog, problems: Problems) -> Any:
-    node = tree.fields.get("recipe")
-    if is_classical(tree.fields.get("model"), catalog):
-        if node is not None:
-            problems.at_key(tree, "recipe", f'model "{name_in(tree.fields["model"])}" takes no recipe')
+def declared(kind: str, name: str | None, catalog: Catalog) -> type[BaseModel] | None:
+    """Return a component's options as a model, or None when there is no such component."""
+    if name is None or name not in catalog.names(kind):
         return None
-    return {} if node is None else recipe_value(node, catalog, problems)
+    return catalog.declare(kind, name)
 
 
-def recipe_value(node: Node, catalog: Catalog, problems: Problems) -> Any:
-    """Return a recipe's settings with every component's options complete."""
-    if not isinstance(node, Fields):
-        return plain(node) or "null"
-    value: dict[str, Any] = {name: plain(entry) for name, entry in node.fields.items()}
-    for kind in ("optimizer", "schedule"):
-        if kind in node.fields:
-            value[kind] = _part(kind, node.fields[kind], catalog, problems)
-    augment = node.fields.get("augment")
-    if isinstance(augment, Items):
-        value["augment"] = _augment(augment, catalog, problems)
-    return value
+def is_classical(model: Node | None, catalog: Catalog) -> bool:
+    """Whether a `model:` names one that fits itself and so takes no recipe."""
+    name = name_in(model)
+    known = name is not None and name in catalog.names("model")
+    return known and catalog.find("model", str(name)).base == "ClassicalModel"
 
 
-def _augment(node: Items, catalog: Catalog, problems: Problems) -> list[dict[str, Any]]:
-    seen: set[str] = set()
-    for item in node.items:
-        name = name_in(item) or ""
-        if name in seen:
-            problems.at(item, f'"{name}" is there twice')
-        seen |= {name} - {""}
-    return [_part("augmentation", item, catalog, problems) for item in node.items]
-
-
-def refuse_choosing(cell: Cell, tree: Fields, problems: Problems) -> None:
-    """Note a recipe that chooses by validation in a cell that fits on the validation images too."""
-    if cell.train_on == "train" or cell.recipe is None:
-        return
-    recipe = tree.fields["recipe"]
-    assert isinstance(recipe, Fields)
-    if cell.recipe.early_stopping is not None:
-        problems.at_key(recipe, "early_stopping", _CHOOSING)
-    if cell.recipe.keep == "best":
-        problems.at_key(recipe, "keep", _CHOOSING)
-
-
-def check_recipe(node: Node, catalog: Catalog, problems: Problems) -> None:
-    """Note what is wrong with a recipe by itself (`defaults.recipe`, which may reach no experiment)."""
-    check_value(Recipe, recipe_value(node, catalog, problems), node, problems)
-
-
-Flat: TypeAlias = str | int | float | bool | None
-
-
-def flatten(cell: Cell) -> dict[str, Flat]:
+def flatten(cell: Cell) -> dict[str, _Flat]:
     """Return a cell's settings by path, in the grammar of axes, searches and `--set`.
 
     A list of components is given by its names, `recipe.augment` = "crop, flip", and each one's
@@ -165,7 +162,7 @@ def flatten(cell: Cell) -> dict[str, Flat]:
     return dict(_flat("", cell.model_dump(mode="json")))
 
 
-def _flat(path: str, value: Any) -> Iterator[tuple[str, Flat]]:
+def _flat(path: str, value: Any) -> Iterator[tuple[str, _Flat]]:
     if isinstance(value, Mapping):
         for name, entry in value.items():
             yield from _flat(f"{path}.{name}" if path else name, entry)
@@ -175,7 +172,7 @@ def _flat(path: str, value: Any) -> Iterator[tuple[str, Flat]]:
         yield path, value
 
 
-def _flat_list(path: str, items: list[Any]) -> Iterator[tuple[str, Flat]]:
+def _flat_list(path: str, items: list[Any]) -> Iterator[tuple[str, _Flat]]:
     if not all(isinstance(item, Mapping) and "name" in item for item in items):
         yield path, json.dumps(items)
         return

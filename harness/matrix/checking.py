@@ -11,61 +11,36 @@ from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from harness.errors import nearest
-from harness.matrix.nodes import Fields, Items, Node, Problems, child, joined, plain, shown
+from harness.matrix.nodes import Fields, Items, Node, Problems, child, plain, shown
 
-Settings = TypeVar("Settings", bound=BaseModel)
-
-
-class UnfitError(ValueError):
-    """A value that its model does not accept; `errors` are pydantic's details, hashable."""
-
-    def __init__(self, errors: tuple[Mapping[str, Any], ...]) -> None:
-        self.errors = errors
-        super().__init__("; ".join(explain(error) for error in errors))
+_Settings = TypeVar("_Settings", bound=BaseModel)
 
 
-def check(model: type[Settings], node: Node, problems: Problems, unknown: str = "unknown key") -> Settings | None:
+def check(model: type[_Settings], node: Node, problems: Problems, unknown: str = "unknown key") -> _Settings | None:
     """Return the node as a valid `model`, or None with every error noted where its value stands."""
     return check_value(model, plain(node), node, problems, unknown)
 
 
 def check_value(
-    model: type[Settings], value: JsonValue, node: Node, problems: Problems, unknown: str = "unknown key"
-) -> Settings | None:
+    model: type[_Settings], value: JsonValue, node: Node, problems: Problems, unknown: str = "unknown key"
+) -> _Settings | None:
     """As `check`, for a value made from a node; errors stand where the node has the same entries."""
-    try:
-        return validated(model, value)
-    except UnfitError as wrong:
-        for error in wrong.errors:
-            _note(model, error, node, problems, unknown)
-        return None
-
-
-def validated(model: type[Settings], value: JsonValue) -> Settings:
-    """Return the value as a valid `model`; raises UnfitError. No text is taken for a number, no 1 for true."""
     outcome = _validated(model, json.dumps(value))
-    if isinstance(outcome, tuple):
-        raise UnfitError(outcome)
-    return outcome  # type: ignore[return-value]
+    if isinstance(outcome, model):
+        return outcome
+    assert isinstance(outcome, tuple)
+    for error in outcome:
+        _note(model, error, node, problems, unknown)
+    return None
 
 
 @lru_cache(maxsize=4096)
 def _validated(model: type[BaseModel], text: str) -> BaseModel | tuple[Mapping[str, Any], ...]:
+    """Return a valid `model`, or pydantic's errors. No text is taken for a number, no 1 for true."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         return tuple(dict(each) for each in error.errors(include_url=False))
-
-
-def positive(value: object) -> float | None:
-    """Return a positive, finite number as a float, or None for anything else."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if 0 < number < float("inf") else None
 
 
 def _note(model: type[BaseModel], error: Mapping[str, Any], node: Node, problems: Problems, unknown: str) -> None:
@@ -79,7 +54,7 @@ def _note(model: type[BaseModel], error: Mapping[str, Any], node: Node, problems
         assert isinstance(owner, Fields) and not last
         problems.at_key(owner, name, text)
     else:
-        problems.add(found.mark, child(found.path, rest) if rest else found.path, explain(error))
+        problems.add(found.mark, child(found.path, rest) if rest else found.path, _explain(error))
 
 
 def _locate(node: Node, location: tuple[str | int, ...]) -> tuple[Node, str]:
@@ -120,7 +95,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def explain(error: Mapping[str, Any]) -> str:
+def _explain(error: Mapping[str, Any]) -> str:
     """Return one of pydantic's error details as a person would say it."""
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
@@ -139,7 +114,7 @@ def _not_one_of(value: object, expected: str) -> str:
     allowed = [name.strip("'") for name in expected.replace(" or ", ", ").split(", ")]
     guess = nearest(value, allowed) if isinstance(value, str) else ""
     closest = guess if "did you mean" in guess else ""
-    return f"{shown(value)} is not one of {joined(allowed)}{closest}"
+    return f"{shown(value)} is not one of {', '.join(allowed)}{closest}"
 
 
 def _number(bound: object) -> str:

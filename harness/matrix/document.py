@@ -1,4 +1,7 @@
-"""A matrix file and the files it extends -> one mapping of sections, and what the small ones say."""
+"""A matrix file as one document: read, merged over the files it extends, and those of its sections that are small.
+
+The larger ones have a file each: `experiments`, `ablations`, `tune`.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from harness.contracts import Budget, Cell, Claim, ReportSettings
-from harness.contracts.metrics import CLAIMABLE, FLOPS, PEAK_BYTES, TEST_ACCURACY_TTA, metric_of
+from harness.contracts.metrics import CLAIMABLE, FLOPS, TEST_ACCURACY_TTA, metric_of
 from harness.errors import MatrixError, nearest
 from harness.matrix.checking import check
 from harness.matrix.nodes import Fields, Items, Node, Problems, Scalar, child, plain, shown
 from harness.matrix.paths import long_form, merge
 from harness.matrix.yaml_text import read_file
-
-DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
-"""The paths on which it depends whether a metric can be measured."""
-
-
-def unmeasured(metric: str, cell: Cell) -> str | None:
-    """Return why a cell never leaves a final metric; None where it does, or where only its fit could tell."""
-    split = metric_of(metric).split
-    if split == "test" and cell.test == "never":
-        return "test: never leaves the test set sealed"
-    if split == "val" and cell.train_on == "train+val":
-        return "train_on: train+val leaves no validation images"
-    if metric == TEST_ACCURACY_TTA and (cell.recipe is None or cell.recipe.tta == "none"):
-        return "there is no test-time augmentation (recipe.tta)"
-    if metric == FLOPS and cell.recipe is None:
-        return f'FLOPs are counted for networks only, and model "{cell.model.name}" is none'
-    return None
-
-
-def no_cost(metric: str, cell: Cell) -> str | None:
-    """Return why a metric says nothing of what a cell costs, or None."""
-    if metric == PEAK_BYTES and cell.recipe is None:
-        return f'for model "{cell.model.name}" it is the peak of the whole process, whatever that did before'
-    return unmeasured(metric, cell)
-
 
 VERSION: Final = 1
 SECTIONS: Final = (
@@ -55,6 +33,9 @@ SECTIONS: Final = (
     "report",
     "extends",
 )
+MOST_SEEDS: Final = 10_000
+DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
+"""The paths on which it depends whether a metric can be measured."""
 
 
 def read_document(path: Path, problems: Problems) -> Fields:
@@ -95,13 +76,6 @@ def _base(root: Fields, path: Path, chain: tuple[Path, ...], problems: Problems)
     return _read(base, chain, problems)
 
 
-def refuse_unknown(node: Fields, valid: tuple[str, ...], problems: Problems) -> None:
-    """Note the names of a mapping that mean nothing there."""
-    for name in node.fields:
-        if name not in valid:
-            problems.at_key(node, name, f"unknown key{nearest(name, valid)}")
-
-
 def _long(root: Fields) -> Fields:
     """Return the document with components in their long form, so that layers merge by name."""
     fields = dict(root.fields)
@@ -116,11 +90,11 @@ def _long(root: Fields) -> Fields:
 
 
 def _long_entries(entries: Mapping[str, Node]) -> dict[str, Node]:
-    empty = {name: Fields({}, node.mark, node.path) for name, node in entries.items() if is_null(node)}
+    empty = {name: Fields({}, node.mark, node.path) for name, node in entries.items() if _is_null(node)}
     return {name: long_form(empty.get(name, node)) for name, node in entries.items()}
 
 
-def is_null(node: Node) -> bool:
+def _is_null(node: Node) -> bool:
     """Whether nothing, or `null`, was written for a value."""
     return isinstance(node, Scalar) and node.value is None
 
@@ -136,7 +110,18 @@ def section(root: Fields, name: str, problems: Problems) -> Mapping[str, Node]:
     return {}
 
 
-MOST_SEEDS: Final = 10_000
+def refuse_unknown(node: Fields, valid: tuple[str, ...], problems: Problems) -> None:
+    """Note the names of a mapping that mean nothing there."""
+    for name in node.fields:
+        if name not in valid:
+            problems.at_key(node, name, f"unknown key{nearest(name, valid)}")
+
+
+def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:
+    """Note a name under `key` of a mapping that is none of the valid ones."""
+    named = node.fields.get(key) if isinstance(node, Fields) else None
+    if isinstance(named, Scalar) and isinstance(named.value, str) and named.value not in valid:
+        problems.at(named, f'there is no {what} "{named.value}"{nearest(named.value, valid)}')
 
 
 def study_name(root: Fields, problems: Problems) -> str:
@@ -157,7 +142,7 @@ def study_name(root: Fields, problems: Problems) -> str:
     return name.value
 
 
-def seeds(node: Node, problems: Problems) -> tuple[int, ...]:
+def read_seeds(node: Node, problems: Problems) -> tuple[int, ...]:
     """Return a list of seeds, `3` being short for [0, 1, 2]; empty with a problem noted."""
     value = plain(node)
     if _is_whole(value) and isinstance(value, int) and 0 < value <= MOST_SEEDS:
@@ -181,7 +166,7 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def claims(root: Fields, experiments: Collection[str], problems: Problems) -> tuple[Claim, ...]:
+def read_claims(root: Fields, experiments: Collection[str], problems: Problems) -> tuple[Claim, ...]:
     """Return `claims:`; each is about an experiment and a final metric that exist."""
     node = root.fields.get("claims")
     if node is None:
@@ -209,20 +194,27 @@ def refuse_unmeasured(root: Fields, cells: Mapping[str, Sequence[Cell]], problem
                 problems.at(item.fields["metric"], text)
 
 
-def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:
-    """Note a name under `key` of a mapping that is none of the valid ones."""
-    named = node.fields.get(key) if isinstance(node, Fields) else None
-    if isinstance(named, Scalar) and isinstance(named.value, str) and named.value not in valid:
-        problems.at(named, f'there is no {what} "{named.value}"{nearest(named.value, valid)}')
+def unmeasured(metric: str, cell: Cell) -> str | None:
+    """Return why a cell never leaves a final metric; None where it does, or where only its fit could tell."""
+    split = metric_of(metric).split
+    if split == "test" and cell.test == "never":
+        return "test: never leaves the test set sealed"
+    if split == "val" and cell.train_on == "train+val":
+        return "train_on: train+val leaves no validation images"
+    if metric == TEST_ACCURACY_TTA and (cell.recipe is None or cell.recipe.tta == "none"):
+        return "there is no test-time augmentation (recipe.tta)"
+    if metric == FLOPS and cell.recipe is None:
+        return f'FLOPs are counted for networks only, and model "{cell.model.name}" is none'
+    return None
 
 
-def budget(root: Fields, problems: Problems) -> Budget:
+def read_budget(root: Fields, problems: Problems) -> Budget:
     """Return `budget:`."""
     node = root.fields.get("budget")
     return Budget() if node is None else check(Budget, node, problems) or Budget()
 
 
-def report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
+def read_report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
     """Return `report:`; its baseline is an experiment that exists."""
     node = root.fields.get("report")
     if node is None:

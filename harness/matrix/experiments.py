@@ -1,4 +1,8 @@
-"""Experiments: the layers under each one's settings, the tree of one cell, and that tree with some paths set anew."""
+"""Experiments: the layers under each one's settings, and the cell that some paths make of them.
+
+From the bottom up lie the components that a recipe has when none is named, the study's data set, `defaults:`, the
+experiment's own settings, and then the paths that an axis, an addition, a switch, a trial or `--set` assigns.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,16 @@ from typing import Final
 from pydantic import JsonValue
 
 from harness.contracts import Cell, Recipe
-from harness.matrix.cell import is_classical, resolve
-from harness.matrix.nodes import Fields, Mark, Node, Problems, Scalar, child, node_of, plain
+from harness.matrix.cell import check_recipe, is_classical, resolve
+from harness.matrix.document import read_seeds, refuse_unknown
+from harness.matrix.nodes import Fields, Mark, Node, Problems, Scalar, child, node_of, plain, shown
 from harness.matrix.paths import depth, long_form, merge, names_file, put, wrong_path
 from harness.plugins import Catalog
 
 SETTINGS: Final = ("dataset", "model", "recipe", "train_on", "test")
 """What an experiment says of its cells; the paths of a cell begin with these."""
+_DEFAULTS: Final = (*SETTINGS, "seeds")
+_EXPERIMENT: Final = (*_DEFAULTS, "matrix", "exclude", "add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +97,10 @@ class Experiment:
         """Merge the layers once the model is known, then set paths, whole mappings first."""
         own = self.node.with_fields(_only(self.node.fields))
         choosing = [each for each in steps if each.path in {"model", "model.name"}]
-        tree = assign(_over(own, self.under), choosing, catalog, problems)
+        tree = _assign(_over(own, self.under), choosing, catalog, problems)
         if is_classical(tree.fields.get("model"), catalog):
-            tree = assign(_over(own, _bare(self.under)), choosing, catalog, problems)
-        return assign(tree, [each for each in steps if each not in choosing], catalog, problems)
-
-
-def recipe_defaults(mark: Mark, path: str) -> Fields:
-    """Return the layer below all others: the components that a recipe has when none is named."""
-    parts = {name: Recipe.model_fields[name].default.name for name in ("optimizer", "schedule")}
-    where = child(path, "recipe")
-    fields: dict[str, Node] = {
-        kind: Fields({"name": Scalar(name, mark, child(where, kind))}, mark, child(where, kind))
-        for kind, name in parts.items()
-    }
-    return Fields({"recipe": Fields(fields, mark, where)}, mark, path)
+            tree = _assign(_over(own, _bare(self.under)), choosing, catalog, problems)
+        return _assign(tree, [each for each in steps if each not in choosing], catalog, problems)
 
 
 def _only(fields: Mapping[str, Node]) -> dict[str, Node]:
@@ -121,7 +117,7 @@ def _bare(under: Fields) -> Fields:
     return under.with_fields({name: value for name, value in under.fields.items() if name != "recipe"})
 
 
-def assign(tree: Fields, steps: Sequence[Assignment], catalog: Catalog, problems: Problems) -> Fields:
+def _assign(tree: Fields, steps: Sequence[Assignment], catalog: Catalog, problems: Problems) -> Fields:
     """Return the tree with paths set in this order; one that does not exist is noted, or skipped if optional."""
     for each in steps:
         wrong = wrong_path(tree, each.path, catalog)
@@ -130,6 +126,74 @@ def assign(tree: Fields, steps: Sequence[Assignment], catalog: Catalog, problems
         elif not each.optional:
             problems.add(each.mark, each.where, wrong)
     return tree
+
+
+def read_experiments(
+    root: Fields, overrides: Sequence[Assignment], seeds: Node | None, catalog: Catalog, problems: Problems
+) -> dict[str, Experiment]:
+    """Return the well-formed experiments of a document, in file order; `overrides` and `seeds` are those of `--set`."""
+    layers = (root, _defaults(root, catalog, problems))
+    node = root.fields.get("experiments")
+    if node is None:
+        problems.add(root.mark, "experiments", "is missing")
+        return {}
+    if not isinstance(node, Fields) or not node.fields:
+        problems.at(node, "holds no experiment; write NAME: {model: ...}")
+        return {}
+    found = {}
+    for name, each in node.fields.items():
+        if isinstance(each, Fields):
+            refuse_unknown(each, _EXPERIMENT, problems)
+            entry = Fields(each.fields, node.key_mark(name), child("experiments", name), each.keys)
+            under, own = _under(entry, layers), _seeds((entry, *reversed(layers)), seeds, problems)
+            found[name] = Experiment(name, entry, entry.mark, under, own, tuple(overrides))
+        else:
+            problems.at(each, f"{shown(plain(each))} is not a mapping; write {{model: ...}}")
+    return found
+
+
+def _defaults(root: Fields, catalog: Catalog, problems: Problems) -> Fields:
+    node = root.fields.get("defaults")
+    nothing = Fields({}, root.mark, root.path)
+    if node is None:
+        return nothing
+    if not isinstance(node, Fields):
+        problems.at(node, f"{shown(plain(node))} is not a mapping")
+        return nothing
+    refuse_unknown(node, _DEFAULTS, problems)
+    if "recipe" in node.fields:
+        below = _recipe_defaults(node.mark, node.path).fields["recipe"]
+        check_recipe(merge(node.fields["recipe"], below), catalog, problems)
+    return node
+
+
+def _under(node: Fields, layers: tuple[Fields, Fields]) -> Fields:
+    """Return what lies under an experiment's own settings: the defaults over the study's data set."""
+    root, defaults = layers
+    under: Node = _recipe_defaults(node.mark, node.path)
+    for layer, names in ((root, ("dataset",)), (defaults, SETTINGS)):
+        under = merge(layer.with_fields({each: layer.fields[each] for each in names if each in layer.fields}), under)
+    assert isinstance(under, Fields)
+    return under
+
+
+def _seeds(layers: tuple[Fields, ...], given: Node | None, problems: Problems) -> tuple[int, ...]:
+    """Return the seeds that `--set` gives, else those of the first layer that lists some; all layers are checked."""
+    written = [read_seeds(layer.fields["seeds"], problems) for layer in layers if "seeds" in layer.fields]
+    if given is not None:
+        return read_seeds(given, problems)
+    return written[0] if written else (0,)
+
+
+def _recipe_defaults(mark: Mark, path: str) -> Fields:
+    """Return the layer below all others: the components that a recipe has when none is named."""
+    parts = {name: Recipe.model_fields[name].default.name for name in ("optimizer", "schedule")}
+    where = child(path, "recipe")
+    fields: dict[str, Node] = {
+        kind: Fields({"name": Scalar(name, mark, child(where, kind))}, mark, child(where, kind))
+        for kind, name in parts.items()
+    }
+    return Fields({"recipe": Fields(fields, mark, where)}, mark, path)
 
 
 def varied(cell: Cell, values: Mapping[str, JsonValue], catalog: Catalog) -> Cell:
@@ -143,7 +207,7 @@ def varied(cell: Cell, values: Mapping[str, JsonValue], catalog: Catalog) -> Cel
     tree = node_of(whole, mark)
     assert isinstance(tree, Fields)
     steps = [assignment(path, node_of(value, mark, path), mark, path) for path, value in values.items()]
-    tree = assign(tree, sorted(steps, key=lambda each: depth(each.path)), catalog, problems)
+    tree = _assign(tree, sorted(steps, key=lambda each: depth(each.path)), catalog, problems)
     found = resolve(tree, catalog, problems)
     problems.raise_any()
     assert found is not None

@@ -1,52 +1,33 @@
-"""A matrix file -> a study. The order of events is `load_study`, top to bottom."""
+"""A matrix file -> a study: the order of events, from the text to complete cells, each of them once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
 
-from harness.contracts import Ablation, Budget, Cell, Claim, Placed, ReportSettings, Tune
+from harness.contracts import Ablation, Budget, Cell, Claim, Place, Placed, ReportSettings, Tune
 from harness.errors import MatrixError
-from harness.matrix import document as sections
-from harness.matrix import tune as tune_section
-from harness.matrix.ablations import Candidate, Row, ablation, of_rows, of_variants, placed
-from harness.matrix.cell import check_recipe
-from harness.matrix.document import DECIDING, read_document, refuse_unknown, section, seeds
-from harness.matrix.experiments import SETTINGS, Experiment, recipe_defaults
-from harness.matrix.nodes import Fields, Node, Problems, child, joined, plain, shown
-from harness.matrix.paths import merge
-from harness.matrix.variants import Overrides, Variant, read_overrides, refuse_unused, variants
+from harness.matrix.ablations import Row, read_ablations
+from harness.matrix.document import (
+    DECIDING,
+    read_budget,
+    read_claims,
+    read_document,
+    read_report,
+    refuse_unmeasured,
+    section,
+    study_name,
+)
+from harness.matrix.experiments import Experiment, read_experiments
+from harness.matrix.identity import canonical
+from harness.matrix.nodes import Mark, Problems
+from harness.matrix.paths import PATH_OPTIONS
+from harness.matrix.tune import read_tune, tune_places, with_overrides
+from harness.matrix.variants import Variant, read_overrides, refuse_unused, variants
 from harness.plugins import Catalog
-
-
-def narrowed(study: Study, pattern: str) -> Study:
-    """Return the cells and tuning studies that a glob matches.
-
-    A cell is matched by the name of its run, an experiment or an ablation; a tuning study by the
-    name of its experiment.
-
-    Raises:
-        MatrixError: it matches nothing; the message lists what there is.
-    """
-    cells = tuple(each for each in study.cells if _is_meant(_names(each), pattern))
-    tune = {name: each for name, each in study.tune.items() if _is_meant((name,), pattern)}
-    if not cells and not tune:
-        groups = dict.fromkeys([place.experiment for each in study.cells for place in each.places] + [*study.tune])
-        raise MatrixError([f"--only {pattern}: matches nothing; there are {joined(groups)}"])
-    partial = len(cells) < len(study.cells) or len(tune) < len(study.tune)
-    marks = {name: each for name, each in study.marks.items() if name in tune}
-    return replace(study, cells=cells, tune=tune, marks=marks, partial=partial)
-
-
-def _names(placed: Placed) -> set[str]:
-    return {placed.name, *(place.experiment for place in placed.places)}
-
-
-def _is_meant(names: Iterable[str], pattern: str) -> bool:
-    return any(name == pattern or fnmatchcase(name, pattern) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,77 +50,6 @@ class Study:
     """Whether `only` left cells or tuning studies of the file out."""
 
 
-_DEFAULTS: Final = (*SETTINGS, "seeds")
-_EXPERIMENT: Final = (*_DEFAULTS, "matrix", "exclude", "add")
-
-
-def read_experiments(root: Fields, overrides: Overrides, catalog: Catalog, problems: Problems) -> dict[str, Experiment]:
-    """Return the well-formed experiments of a document, in file order."""
-    layers = (root, _defaults(root, catalog, problems))
-    node = root.fields.get("experiments")
-    if node is None:
-        problems.add(root.mark, "experiments", "is missing")
-        return {}
-    if not isinstance(node, Fields) or not node.fields:
-        problems.at(node, "holds no experiment; write NAME: {model: ...}")
-        return {}
-    found = {}
-    for name, each in node.fields.items():
-        if isinstance(each, Fields):
-            refuse_unknown(each, _EXPERIMENT, problems)
-            entry = Fields(each.fields, node.key_mark(name), child("experiments", name), each.keys)
-            found[name] = _experiment(name, entry, layers, overrides, problems)
-        else:
-            problems.at(each, f"{shown(plain(each))} is not a mapping; write {{model: ...}}")
-    return found
-
-
-def _defaults(root: Fields, catalog: Catalog, problems: Problems) -> Fields:
-    node = root.fields.get("defaults")
-    nothing = Fields({}, root.mark, root.path)
-    if node is None:
-        return nothing
-    if not isinstance(node, Fields):
-        problems.at(node, f"{shown(plain(node))} is not a mapping")
-        return nothing
-    refuse_unknown(node, _DEFAULTS, problems)
-    if "recipe" in node.fields:
-        below = recipe_defaults(node.mark, node.path).fields["recipe"]
-        check_recipe(merge(node.fields["recipe"], below), catalog, problems)
-    return node
-
-
-def _experiment(
-    name: str, node: Fields, layers: tuple[Fields, Fields], overrides: Overrides, problems: Problems
-) -> Experiment:
-    """Return one experiment over its layers: the study's own settings, then the defaults."""
-    root, defaults = layers
-    under: Node = recipe_defaults(node.mark, node.path)
-    for layer, names in ((root, ("dataset",)), (defaults, SETTINGS)):
-        under = merge(layer.with_fields({each: layer.fields[each] for each in names if each in layer.fields}), under)
-    assert isinstance(under, Fields)
-    seeds_here = _seeds((node, defaults, root), overrides, problems)
-    return Experiment(name, node, node.mark, under, seeds_here, overrides.assignments)
-
-
-def _seeds(layers: tuple[Fields, ...], overrides: Overrides, problems: Problems) -> tuple[int, ...]:
-    """Return the seeds of the first layer that lists some; all layers are checked."""
-    written = [seeds(layer.fields["seeds"], problems) for layer in layers if "seeds" in layer.fields]
-    if overrides.seeds is not None:
-        return seeds(overrides.seeds, problems)
-    return written[0] if written else (0,)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """All that a file describes, drafted; what is wrong is noted, not raised."""
-
-    variants: Mapping[str, tuple[Variant, ...]]
-    ablations: tuple[Ablation, ...]
-    rows: tuple[Row, ...]
-    tune: Mapping[str, Tune]
-
-
 def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only: str | None = None) -> Study:
     """Read, check and expand a matrix file.
 
@@ -155,51 +65,153 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     problems = Problems()
     root = read_document(path, problems)
     given = read_overrides(overrides, problems)
-    root = tune_section.with_overrides(root, given.tune, problems)
-    experiments = read_experiments(root, given, catalog, problems)
-    parts = _drafted(root, experiments, catalog, problems)
-    _refuse_empty(experiments, parts, problems)
-    refuse_unused(given, [each for found in parts.variants.values() for each in found], catalog, problems)
-    cells = placed(_candidates(experiments, parts), catalog, problems)
+    root = with_overrides(root, given.tune, problems)
+    experiments = read_experiments(root, given.assignments, given.seeds, catalog, problems)
+    found = {name: variants(each, catalog, problems) for name, each in experiments.items()}
+    ablations, rows = read_ablations(root, experiments, catalog, problems)
+    tune = read_tune(root, experiments, catalog, problems)
+    _refuse_empty(experiments, found, problems)
+    refuse_unused(given, [each for those in found.values() for each in those], catalog, problems)
+    cells = _placed([*_of_variants(experiments, found), *_of_rows(rows)], catalog, problems)
+    refuse_unmeasured(root, _as_written(experiments, found), problems)
     names = section(root, "experiments", problems)
-    sections.refuse_unmeasured(root, _as_written(experiments, parts), problems)
     study = Study(
-        name=sections.study_name(root, problems),
+        name=study_name(root, problems),
         path=path,
         cells=cells,
-        ablations=parts.ablations,
-        tune=parts.tune,
-        marks=tune_section.places(root),
-        claims=sections.claims(root, names, problems),
-        budget=sections.budget(root, problems),
-        report=sections.report(root, names, problems),
+        ablations=ablations,
+        tune=tune,
+        marks=tune_places(root),
+        claims=read_claims(root, names, problems),
+        budget=read_budget(root, problems),
+        report=read_report(root, names, problems),
     )
     problems.raise_any()
-    return study if only is None else narrowed(study, only)
+    return study if only is None else _narrowed(study, only)
 
 
-def _drafted(root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems) -> _Parts:
-    found = {name: variants(each, catalog, problems) for name, each in experiments.items()}
-    entries = section(root, "ablations", problems)
-    drafted = [ablation(name, node, experiments, catalog, problems) for name, node in entries.items()]
-    ablations = [each for each in drafted if each is not None]
-    rows = tuple(row for _, rows in ablations for row in rows)
-    tune = tune_section.read_tune(root, experiments, catalog, problems)
-    return _Parts(found, tuple(each for each, _ in ablations), rows, tune)
-
-
-def _refuse_empty(experiments: Mapping[str, Experiment], parts: _Parts, problems: Problems) -> None:
-    for name, found in parts.variants.items():
-        if not found and not problems:
+def _refuse_empty(
+    experiments: Mapping[str, Experiment], found: Mapping[str, Sequence[Variant]], problems: Problems
+) -> None:
+    for name, each in found.items():
+        if not each and not problems:
             problems.add(experiments[name].mark, experiments[name].path, "has no cell: exclude leaves none")
 
 
-def _candidates(experiments: Mapping[str, Experiment], parts: _Parts) -> list[Candidate]:
-    own = [each for name, found in parts.variants.items() for each in of_variants(experiments[name], found)]
-    return own + list(of_rows(parts.rows))
-
-
-def _as_written(experiments: Mapping[str, Experiment], parts: _Parts) -> dict[str, list[Cell]]:
+def _as_written(experiments: Mapping[str, Experiment], found: Mapping[str, Sequence[Variant]]) -> dict[str, list[Cell]]:
     """Return the cells of each experiment in which `--set` changes nothing that decides what is measured."""
     kept = [name for name, each in experiments.items() if not DECIDING & {override.path for override in each.overrides}]
-    return {name: [each.draft.cell for each in parts.variants[name] if each.draft.cell is not None] for name in kept}
+    return {name: [each.draft.cell for each in found[name] if each.draft.cell is not None] for name in kept}
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A cell for all its seeds, where it was written and where it goes."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    place: Place
+    mark: Mark
+    where: str
+    may_coincide: bool
+    """Ablation rows may be cells that are there already; two experiments' cells may not."""
+
+    @property
+    def title(self) -> str:
+        """The run name without its seed."""
+        return " ".join(part for part in (self.place.experiment, self.place.label) if part)
+
+
+def _of_variants(experiments: Mapping[str, Experiment], found: Mapping[str, Sequence[Variant]]) -> Iterator[_Candidate]:
+    """Yield the valid cells of experiments; with `--set` some may have become the same."""
+    for name, variants_of_it in found.items():
+        experiment = experiments[name]
+        for each in variants_of_it:
+            if each.draft.cell is not None:
+                place = Place(experiment=name, variant=each.values, label=each.label)
+                may_coincide = bool(experiment.overrides)
+                yield _Candidate(each.draft.cell, experiment.seeds, place, each.mark, each.where, may_coincide)
+
+
+def _of_rows(rows: Iterable[Row]) -> Iterator[_Candidate]:
+    """Yield the valid cells of ablations."""
+    for row in rows:
+        if row.draft.cell is not None:
+            values = tuple((each.path, each.written) for each in row.assignments)
+            place = Place(experiment=row.ablation, variant=values, label=row.label)
+            yield _Candidate(row.draft.cell, row.base.seeds, place, row.mark, row.where, True)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A cell with its name on the way to a `Placed`."""
+
+    name: str
+    cell: Cell
+    first: _Candidate
+    places: list[Place] = field(default_factory=list)
+
+
+def _placed(candidates: Sequence[_Candidate], catalog: Catalog, problems: Problems) -> tuple[Placed, ...]:
+    """Return each cell once; the same cell twice, or a name twice, is noted as a problem."""
+    entries: dict[str, _Entry] = {}
+    firsts: dict[str, _Candidate] = {}
+    for each in candidates:
+        same = _same_text(each.cell, catalog)
+        for seed in each.seeds:
+            text = f"{seed} {same}"
+            first = firsts.setdefault(text, each)
+            if first is not each and not each.may_coincide:
+                _refuse_same(first, each, problems)
+            name = f"{each.title} s{seed}"
+            entry = entries.setdefault(text, _Entry(name, each.cell.model_copy(update={"seed": seed}), each))
+            entry.places.append(each.place)
+    _refuse_names(entries.values(), problems)
+    return tuple(Placed(name=each.name, cell=each.cell, places=tuple(each.places)) for each in entries.values())
+
+
+def _same_text(cell: Cell, catalog: Catalog) -> str:
+    """Return a text that two cells share if they are the same cell of the same files."""
+    files = {name: value for name, value in cell.dataset.options.items() if name in PATH_OPTIONS}
+    return json.dumps([canonical(cell, catalog), files], sort_keys=True)
+
+
+def _refuse_same(first: _Candidate, second: _Candidate, problems: Problems) -> None:
+    names = f'"{second.title}" is the same cell as "{first.title}"'
+    problems.add(second.mark, second.where, f"{names} ({first.mark}: {first.where})")
+
+
+def _refuse_names(entries: Iterable[_Entry], problems: Problems) -> None:
+    owners: dict[str, _Candidate] = {}
+    for entry in entries:
+        owner = owners.setdefault(entry.name, entry.first)
+        if owner is not entry.first:
+            text = f'another cell is named "{entry.name}" already ({owner.mark}: {owner.where})'
+            problems.add(entry.first.mark, entry.first.where, text)
+
+
+def _narrowed(study: Study, pattern: str) -> Study:
+    """Return the cells and tuning studies that a glob matches.
+
+    A cell is matched by the name of its run, an experiment or an ablation; a tuning study by the
+    name of its experiment.
+
+    Raises:
+        MatrixError: it matches nothing; the message lists what there is.
+    """
+    cells = tuple(each for each in study.cells if _is_meant(_names(each), pattern))
+    tune = {name: each for name, each in study.tune.items() if _is_meant((name,), pattern)}
+    if not cells and not tune:
+        groups = dict.fromkeys([place.experiment for each in study.cells for place in each.places] + [*study.tune])
+        raise MatrixError([f"--only {pattern}: matches nothing; there are {', '.join(groups)}"])
+    partial = len(cells) < len(study.cells) or len(tune) < len(study.tune)
+    marks = {name: each for name, each in study.marks.items() if name in tune}
+    return replace(study, cells=cells, tune=tune, marks=marks, partial=partial)
+
+
+def _names(placed: Placed) -> set[str]:
+    return {placed.name, *(place.experiment for place in placed.places)}
+
+
+def _is_meant(names: Iterable[str], pattern: str) -> bool:
+    return any(name == pattern or fnmatchcase(name, pattern) for name in names)

@@ -1,8 +1,12 @@
-"""Settings as a tree of values that know where they were written."""
+"""Settings as a tree of values that know where they were written, and what is wrong with them.
+
+Every reader of a matrix file gets nodes and a collection of `Problems`; it returns what it can and notes the rest, so
+that a person hears of everything at once, each with file, line and column.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -152,8 +156,3 @@ def shown(value: object) -> str:
         case list() | tuple():
             return "a list"
     return str(value)
-
-
-def joined(names: Iterable[str]) -> str:
-    """Return names as a list in a sentence."""
-    return ", ".join(names)

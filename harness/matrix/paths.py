@@ -1,4 +1,9 @@
-"""The path grammar, `recipe.augment.crop.pad`: which paths a cell has, short forms, setting and merging by path."""
+"""The path grammar: dotted paths of a cell, such as `recipe.augment.crop.pad`, in every place that names a setting.
+
+Three things are done by path. `wrong_path` says whether a cell has one, which depends on its components: their options
+are its entries. `long_form` gives the value at a path the one shape that everything else works on. `put` and `merge`
+set one value, or lay one tree over another.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,11 @@ from harness.matrix.cell import declared, is_classical
 from harness.matrix.checking import nested
 from harness.matrix.nodes import Fields, Items, Node, Scalar, child, name_in
 from harness.plugins import Catalog
+
+PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
+"""Options of a data set that name files; written relative to the file that they stand in."""
+_EITHER: Final = {"size": "fraction", "fraction": "size"}
+"""Validation is carved by size or by fraction: setting one takes the other back."""
 
 
 @dataclass(frozen=True)
@@ -53,35 +63,21 @@ def _group(model: type[BaseModel], parts: Mapping[str, Level]) -> Group:
     return Group({name: parts.get(name) or inner.get(name) or Leaf() for name in model.model_fields})
 
 
-RECIPE: Final = _group(
-    Recipe, {"optimizer": Part("optimizer"), "schedule": Part("schedule"), "augment": Parts("augmentation")}
-)
+_COMPONENTS: Final[Mapping[str, Level]] = {
+    "optimizer": Part("optimizer"),
+    "schedule": Part("schedule"),
+    "augment": Parts("augmentation"),
+}
 CELL: Final = Group(
     {
         "dataset": Part("source", {"validation": _group(Validation, {}), "limit": _group(Limit, {})}),
         "model": Part("model"),
-        "recipe": RECIPE,
+        "recipe": _group(Recipe, _COMPONENTS),
         "train_on": Leaf(),
         "test": Leaf(),
     }
 )
 """What a cell is made of; seeds are no path, they are listed in `seeds:`."""
-
-
-def level_of(path: str) -> Level | None:
-    """Return what stands at a path as far as the cell's fixed shape tells; None for options."""
-    level: Level = CELL
-    for part in path.split("."):
-        match level:
-            case Group(entries=entries) if part in entries:
-                level = entries[part]
-            case Part(beside=beside) if part in beside:
-                level = beside[part]
-            case Parts(kind=kind):
-                level = Part(kind)
-            case _:
-                return None
-    return level
 
 
 def wrong_path(tree: Fields, path: str, catalog: Catalog) -> str | None:
@@ -103,7 +99,7 @@ def _walk(tree: Fields, parts: Sequence[str], catalog: Catalog) -> str | None:
             return None
         if part not in entries:
             return _no_such(parts, index, entries)
-        node, level = step(node, part), entries[part]
+        node, level = _step(node, part), entries[part]
     return None
 
 
@@ -132,7 +128,7 @@ def _entries(level: Level, node: Node | None, catalog: Catalog) -> Mapping[str, 
     return {"name": Leaf(), **{name: Leaf() for name in model.model_fields}, **level.beside}
 
 
-def step(node: Node | None, part: str) -> Node | None:
+def _step(node: Node | None, part: str) -> Node | None:
     """Return the entry of a mapping, or the component of that name in a list."""
     match node:
         case Fields(fields=fields):
@@ -140,12 +136,6 @@ def step(node: Node | None, part: str) -> Node | None:
         case Items(items=items):
             return next((item for item in items if name_in(item) == part), None)
     return None
-
-
-PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
-"""Options of a data set that name files; written relative to the file that they stand in."""
-_EITHER: Final = {"size": "fraction", "fraction": "size"}
-"""Validation is carved by size or by fraction: setting one takes the other back."""
 
 
 def names_file(path: str) -> bool:
@@ -159,8 +149,24 @@ def long_form(node: Node, path: str = "") -> Node:
         return _located(node)
     if path == "dataset.validation.groups":
         return _located_groups(node)
-    level = CELL if not path else level_of(path)
+    level = CELL if not path else _level_of(path)
     return node if level is None else _long(node, level, path)
+
+
+def _level_of(path: str) -> Level | None:
+    """Return what stands at a path as far as the cell's fixed shape tells; None for options."""
+    level: Level = CELL
+    for part in path.split("."):
+        match level:
+            case Group(entries=entries) if part in entries:
+                level = entries[part]
+            case Part(beside=beside) if part in beside:
+                level = beside[part]
+            case Parts(kind=kind):
+                level = Part(kind)
+            case _:
+                return None
+    return level
 
 
 def _long(node: Node, level: Level, path: str) -> Node:
@@ -274,7 +280,7 @@ def _put_below(node: Node | None, parts: Sequence[str], value: Node) -> Node:
 
 def _put_item(node: Items, parts: Sequence[str], value: Node) -> Items:
     name = parts[0]
-    old = step(node, name)
+    old = _step(node, name)
     named = Scalar(name, value.mark, value.path)
     if len(parts) > 1:
         new: Node = _put_below(old, parts[1:], value)

@@ -1,4 +1,4 @@
-"""The `tune:` section -> validated tuning studies; running them is another part's work."""
+"""The `tune:` section: what each search goes for, by what, and within what, all held against its experiment."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from typing import Annotated, Any, Final, TypeVar, get_args
 from pydantic import BaseModel, Field
 
 from harness.contracts import Cell, Choices, Confirm, FinalFit, Frozen, Goal, Objective, Positive, Range, Tune
-from harness.contracts.metrics import COSTS, EPOCH_METRICS, METRICS, OBJECTIVES, VAL_ACCURACY, metric_of
+from harness.contracts.metrics import COSTS, EPOCH_METRICS, METRICS, OBJECTIVES, PEAK_BYTES, VAL_ACCURACY, metric_of
 from harness.contracts.tuning import Direction, Pruner, Sampler
 from harness.errors import nearest
-from harness.matrix.checking import check, positive
-from harness.matrix.document import no_cost, section
-from harness.matrix.experiments import Experiment
-from harness.matrix.nodes import Fields, Items, Node, Problems, child, joined, plain, shown
+from harness.matrix.checking import check
+from harness.matrix.document import section, unmeasured
+from harness.matrix.experiments import Assignment, Experiment
+from harness.matrix.nodes import Fields, Items, Node, Problems, child, plain, shown
 from harness.matrix.paths import put
-from harness.matrix.space import chooses_epoch, points, space
-from harness.matrix.variants import TuneOverride
+from harness.matrix.space import chooses_epoch, points, read_space
 from harness.plugins import Catalog
 
 BETTER: Final = {key: METRICS[key].direction or "minimize" for key in (*OBJECTIVES, *COSTS)}
 """Metric -> which way is better, of all that a search can go for."""
 _DIRECTIONS: Final[tuple[str, ...]] = get_args(Direction)
+_MOST_POINTS: Final = 100_000
+"""Of a grid; a larger one is a slip of the pen, nobody finishes it."""
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class WrittenObjective(Frozen):
@@ -35,7 +38,157 @@ class WrittenObjective(Frozen):
     seeds: Positive = 1
 
 
-def objective(experiment: Experiment, start: Cell | None, node: Node | None, problems: Problems) -> Objective:
+class WrittenConfirm(Frozen):
+    """A confirmation as written."""
+
+    top: Positive = 3
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+
+class WrittenTune(Frozen):
+    """A `tune:` entry; its mappings are read by themselves, so that one mistake hides no other."""
+
+    trials: Positive
+    sampler: Sampler = "tpe"
+    pruner: Pruner = "none"
+    space: Any
+    timeout: Any = None
+    objective: Any = None
+    constraints: Any = None
+    confirm: Any = None
+    final: Any = None
+
+
+_SETTABLE: Final = tuple(name for name in WrittenTune.model_fields if name != "space")
+"""What `--set` can change of an entry."""
+
+
+def read_tune(
+    root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
+) -> dict[str, Tune]:
+    """Return the valid entries by experiment, in file order."""
+    found: dict[str, Tune] = {}
+    for name, node in section(root, "tune", problems).items():
+        experiment = experiments.get(name)
+        if experiment is not None:
+            study = _tuning(experiment, node, catalog, problems)
+            found |= {} if study is None else {name: study}
+        elif name not in section(root, "experiments", Problems()):
+            _refuse_unknown(root, name, problems)
+    return found
+
+
+def _refuse_unknown(root: Fields, name: str, problems: Problems) -> None:
+    node, known = root.fields["tune"], section(root, "experiments", Problems())
+    assert isinstance(node, Fields)
+    problems.at_key(node, name, f'there is no experiment "{name}"{nearest(name, known)}')
+
+
+def tune_places(root: Fields) -> dict[str, str]:
+    """Return where each entry stands, as the lines of a MatrixError begin: `matrix.yaml:31:3: tune.mlp`."""
+    node = root.fields.get("tune")
+    if not isinstance(node, Fields):
+        return {}
+    return {name: f"{node.key_mark(name)}: {child('tune', name)}" for name in node.fields}
+
+
+def _tuning(experiment: Experiment, node: Node, catalog: Catalog, problems: Problems) -> Tune | None:
+    """Return a `tune:` entry, or None with its problems noted."""
+    found, draft = Problems(), experiment.draft((), catalog)
+    found.take(draft.problems)
+    written, start = check(WrittenTune, node, found), draft.cell
+    timeout = _timeout(_entry(node, "timeout"), found)
+    final = _sub(node, "final", FinalFit, found) or FinalFit()
+    goals = _objective(experiment, start, _entry(node, "objective"), found)
+    limits = _constraints(start, _entry(node, "constraints"), found)
+    dimensions = read_space(experiment, start, _entry(node, "space"), catalog, found, final=final.train_on)
+    confirm = _confirm(node, experiment, found)
+    if start is not None:
+        _refuse_start(start, final, node, found)
+    if written is not None:
+        _refuse_sampler(written.sampler, dimensions, goals, node, found)
+        _refuse_top(confirm, written.trials, node, found)
+    if written is not None and start is not None:
+        _refuse_pruner(written.pruner, goals, start, node, found)
+    problems.take(found)
+    if found or written is None or start is None:
+        return None
+    return Tune(
+        start=start,
+        seeds=experiment.seeds,
+        trials=written.trials,
+        timeout=timeout,
+        objective=goals,
+        sampler=written.sampler,
+        pruner=written.pruner,
+        space=dimensions,
+        constraints=limits,
+        confirm=confirm,
+        final=final,
+    )
+
+
+def _sub(node: Node, name: str, model: type[_Model], problems: Problems) -> _Model | None:
+    """Return a mapping of the entry as settings, or None where it is absent, null or wrong."""
+    entry = _entry(node, name)
+    return None if entry is None or plain(entry) is None else check(model, entry, problems)
+
+
+def _timeout(node: Node | None, problems: Problems) -> float | None:
+    """Return seconds from a number of them, or `2h`, `30m`, `45s`, `1h30m`."""
+    value = None if node is None else plain(node)
+    if node is None or value is None:
+        return None
+    seconds = _positive(value)
+    if isinstance(value, str) and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", value):
+        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
+        seconds = _positive(sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    if seconds is not None:
+        return seconds
+    problems.at(node, f"{shown(value)} is not a time such as 2h, 30m, 45s or a positive number of seconds")
+    return None
+
+
+def _confirm(node: Node, experiment: Experiment, problems: Problems) -> Confirm | None:
+    written = _sub(node, "confirm", WrittenConfirm, problems)
+    if written is None:
+        return None
+    at = _below(node, "confirm", "seeds")
+    stale = sorted(set(written.seeds) & set(experiment.seeds))
+    if stale:
+        problems.at(at, f"seeds must be fresh; the experiment itself uses {', '.join(map(str, stale))}")
+    if len(set(written.seeds)) < len(written.seeds):
+        problems.at(at, "the same seed is there twice")
+    return Confirm(top=written.top, seeds=written.seeds)
+
+
+def _refuse_top(confirm: Confirm | None, trials: int, node: Node, problems: Problems) -> None:
+    if confirm is not None and confirm.top > trials:
+        problems.at(_below(node, "confirm", "top"), f"the best {confirm.top} of {trials} trials: there are too few")
+
+
+def _refuse_start(start: Cell, final: FinalFit, node: Node, problems: Problems) -> None:
+    """Note an experiment that has no validation images to search by, or none left where its winner needs them."""
+    if start.train_on == "train+val":
+        text = "the experiment's train_on: train+val leaves no validation images to search by"
+        problems.at(node, f"{text}; take it off there and write final: {{train_on: train+val}} here")
+    elif final.train_on == "train+val" and chooses_epoch(start):
+        text = "train+val leaves no validation images, but the recipe stops early or keeps the best epoch by them"
+        problems.at(_below(node, "final", "train_on"), text)
+
+
+def _positive(value: object) -> float | None:
+    """Return a positive, finite number as a float, or None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if 0 < number < float("inf") else None
+
+
+def _objective(experiment: Experiment, start: Cell | None, node: Node | None, problems: Problems) -> Objective:
     """Return `objective:`, with what is wrong noted; `start` is the experiment's cell where that is valid."""
     written = None if node is None or plain(node) is None else check(WrittenObjective, node, problems)
     if written is None or not isinstance(node, Fields):
@@ -89,7 +242,7 @@ def _wrong_metric(metric: object, before: Sequence[str], start: Cell | None) -> 
         return f": there is no such metric to search by{nearest(metric, BETTER if before else OBJECTIVES)}"
     if not before and metric in COSTS:
         return f": a cost goes behind the metric that decides{nearest('', OBJECTIVES)}"
-    reason = None if start is None or metric not in COSTS else no_cost(metric, start)
+    reason = None if start is None or metric not in COSTS else _no_cost(metric, start)
     return f": {reason}" if reason else ""
 
 
@@ -102,7 +255,7 @@ def _refuse_directions(node: Fields, metrics: Sequence[str], problems: Problems)
         direction = plain(each)
         better = BETTER.get(metrics[place]) if place < len(metrics) == len(written) else None
         if direction not in _DIRECTIONS:
-            problems.at(each, f"{shown(direction)} is not one of {joined(_DIRECTIONS)}")
+            problems.at(each, f"{shown(direction)} is not one of {', '.join(_DIRECTIONS)}")
         elif better not in {None, direction}:
             way = "lower" if better == "minimize" else "higher"
             problems.at(each, f"{shown(direction)}: {metrics[place]} is better the {way} it is")
@@ -112,7 +265,7 @@ def _uneven(metrics: int, directions: int) -> str:
     return f"metric lists {metrics}, direction {directions}; write a direction for each metric, or none"
 
 
-def constraints(start: Cell | None, node: Node | None, problems: Problems) -> dict[str, float]:
+def _constraints(start: Cell | None, node: Node | None, problems: Problems) -> dict[str, float]:
     """Return the most that a winner may have of each cost, with what is wrong noted."""
     if node is None or plain(node) is None:
         return {}
@@ -121,7 +274,7 @@ def constraints(start: Cell | None, node: Node | None, problems: Problems) -> di
         return {}
     found = {}
     for metric, each in node.fields.items():
-        most, reason = positive(plain(each)), None if start is None else no_cost(metric, start)
+        most, reason = _positive(plain(each)), None if start is None else _no_cost(metric, start)
         if metric not in COSTS:
             problems.at_key(node, metric, f"is no cost that a trial has{nearest(metric, COSTS)}")
         elif reason:
@@ -133,11 +286,14 @@ def constraints(start: Cell | None, node: Node | None, problems: Problems) -> di
     return found
 
 
-MOST_POINTS: Final = 100_000
-"""Of a grid; a larger one is a slip of the pen, nobody finishes it."""
+def _no_cost(metric: str, cell: Cell) -> str | None:
+    """Return why a metric says nothing of what a cell costs, or None."""
+    if metric == PEAK_BYTES and cell.recipe is None:
+        return f'for model "{cell.model.name}" it is the peak of the whole process, whatever that did before'
+    return unmeasured(metric, cell)
 
 
-def refuse_sampler(
+def _refuse_sampler(
     sampler: Sampler, space: Mapping[str, Range | Choices], goals: Objective, node: Node, problems: Problems
 ) -> None:
     """Note a sampler that cannot search this space, or not for these goals, at the dimension or at its name."""
@@ -154,8 +310,8 @@ def _refuse_grid(space: Mapping[str, Range | Choices], node: Fields, problems: P
         if count is None:
             problems.at(_dimension(node, path), "a grid needs choices, a step or int: true")
     size = prod(count for count in counts.values() if count is not None)
-    if size > MOST_POINTS:
-        problems.at(node.fields["sampler"], f"a grid of {size} points is too large; at most {MOST_POINTS}")
+    if size > _MOST_POINTS:
+        problems.at(node.fields["sampler"], f"a grid of {size} points is too large; at most {_MOST_POINTS}")
 
 
 def _dimension(node: Fields, path: str) -> Node:
@@ -172,7 +328,7 @@ def _unfit_for_cmaes(space: Mapping[str, Range | Choices], goals: Objective) -> 
         yield "searches for one metric, not several; tpe and gp search for several"
 
 
-def refuse_pruner(pruner: Pruner, goals: Objective, start: Cell, node: Node, problems: Problems) -> None:
+def _refuse_pruner(pruner: Pruner, goals: Objective, start: Cell, node: Node, problems: Problems) -> None:
     """Note a pruner that would have nothing to judge unfinished trials by."""
     assert isinstance(node, Fields)
     for text in _unprunable(goals, start) if pruner != "none" else ():
@@ -182,121 +338,11 @@ def refuse_pruner(pruner: Pruner, goals: Objective, start: Cell, node: Node, pro
 def _unprunable(goals: Objective, start: Cell) -> Iterator[str]:
     metric = goals.first.metric
     if len(goals.goals) > 1:
-        yield f"cannot prune by several metrics ({joined(goal.metric for goal in goals.goals)})"
+        yield f"cannot prune by several metrics ({', '.join(goal.metric for goal in goals.goals)})"
     elif start.recipe is None:
         yield f'cannot prune: model "{start.model.name}" takes no recipe and has no epochs to be judged by'
     elif metric not in EPOCH_METRICS:
         yield f"cannot prune by {metric}, which is measured at the end only, not after each epoch"
-
-
-_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class WrittenConfirm(Frozen):
-    """A confirmation as written."""
-
-    top: Positive = 3
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
-
-
-class WrittenTune(Frozen):
-    """A `tune:` entry; its mappings are read by themselves, so that one mistake hides no other."""
-
-    trials: Positive
-    sampler: Sampler = "tpe"
-    pruner: Pruner = "none"
-    space: Any
-    timeout: Any = None
-    objective: Any = None
-    constraints: Any = None
-    confirm: Any = None
-    final: Any = None
-
-
-def tuning(experiment: Experiment, node: Node, catalog: Catalog, problems: Problems) -> Tune | None:
-    """Return a `tune:` entry, or None with its problems noted."""
-    found, draft = Problems(), experiment.draft((), catalog)
-    found.take(draft.problems)
-    written, start = check(WrittenTune, node, found), draft.cell
-    timeout = _timeout(_entry(node, "timeout"), found)
-    final = _sub(node, "final", FinalFit, found) or FinalFit()
-    goals = objective(experiment, start, _entry(node, "objective"), found)
-    limits = constraints(start, _entry(node, "constraints"), found)
-    dimensions = space(experiment, start, _entry(node, "space"), catalog, found, final=final.train_on)
-    confirm = _confirm(node, experiment, found)
-    if start is not None:
-        _refuse_start(start, final, node, found)
-    if written is not None:
-        refuse_sampler(written.sampler, dimensions, goals, node, found)
-        _refuse_top(confirm, written.trials, node, found)
-    if written is not None and start is not None:
-        refuse_pruner(written.pruner, goals, start, node, found)
-    problems.take(found)
-    if found or written is None or start is None:
-        return None
-    return Tune(
-        start=start,
-        seeds=experiment.seeds,
-        trials=written.trials,
-        timeout=timeout,
-        objective=goals,
-        sampler=written.sampler,
-        pruner=written.pruner,
-        space=dimensions,
-        constraints=limits,
-        confirm=confirm,
-        final=final,
-    )
-
-
-def _sub(node: Node, name: str, model: type[_Model], problems: Problems) -> _Model | None:
-    """Return a mapping of the entry as settings, or None where it is absent, null or wrong."""
-    entry = _entry(node, name)
-    return None if entry is None or plain(entry) is None else check(model, entry, problems)
-
-
-def _timeout(node: Node | None, problems: Problems) -> float | None:
-    """Return seconds from a number of them, or `2h`, `30m`, `45s`, `1h30m`."""
-    value = None if node is None else plain(node)
-    if node is None or value is None:
-        return None
-    seconds = positive(value)
-    if isinstance(value, str) and re.fullmatch(r"(\d+(\.\d+)?[smhd])+", value):
-        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
-        seconds = positive(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-    if seconds is not None:
-        return seconds
-    problems.at(node, f"{shown(value)} is not a time such as 2h, 30m, 45s or a positive number of seconds")
-    return None
-
-
-def _confirm(node: Node, experiment: Experiment, problems: Problems) -> Confirm | None:
-    written = _sub(node, "confirm", WrittenConfirm, problems)
-    if written is None:
-        return None
-    at = _below(node, "confirm", "seeds")
-    stale = sorted(set(written.seeds) & set(experiment.seeds))
-    if stale:
-        problems.at(at, f"seeds must be fresh; the experiment itself uses {', '.join(map(str, stale))}")
-    if len(set(written.seeds)) < len(written.seeds):
-        problems.at(at, "the same seed is there twice")
-    return Confirm(top=written.top, seeds=written.seeds)
-
-
-def _refuse_top(confirm: Confirm | None, trials: int, node: Node, problems: Problems) -> None:
-    if confirm is not None and confirm.top > trials:
-        problems.at(_below(node, "confirm", "top"), f"the best {confirm.top} of {trials} trials: there are too few")
-
-
-def _refuse_start(start: Cell, final: FinalFit, node: Node, problems: Problems) -> None:
-    """Note an experiment that has no validation images to search by, or none left where its winner needs them."""
-    if start.train_on == "train+val":
-        text = "the experiment's train_on: train+val leaves no validation images to search by"
-        problems.at(node, f"{text}; take it off there and write final: {{train_on: train+val}} here")
-    elif final.train_on == "train+val" and chooses_epoch(start):
-        text = "train+val leaves no validation images, but the recipe stops early or keeps the best epoch by them"
-        problems.at(_below(node, "final", "train_on"), text)
 
 
 def _entry(node: Node, name: str) -> Node | None:
@@ -310,14 +356,11 @@ def _below(node: Node, *names: str) -> Node:
     return node
 
 
-_SETTABLE: Final = tuple(name for name in WrittenTune.model_fields if name != "space")
-
-
-def with_overrides(root: Fields, overrides: Mapping[str, TuneOverride], problems: Problems) -> Fields:
+def with_overrides(root: Fields, overrides: Sequence[Assignment], problems: Problems) -> Fields:
     """Return the document with `--set tune.NAME.KEY=VALUE` in it; one that reaches nothing is noted."""
     entries = dict(section(root, "tune", Problems()))
-    for path, each in overrides.items():
-        name, key = _parted(path, entries)
+    for each in overrides:
+        name, key = _parted(each.path, entries)
         entry = entries.get(name)
         wrong = _wrong(name, key, entries) or _unreachable(name, key, entry)
         if wrong:
@@ -358,32 +401,3 @@ def _unreachable(name: str, key: str, entry: Node | None) -> str:
         if entry is not None and not isinstance(entry, Fields) and plain(entry) is not None:
             return f'there is nothing below "{above}"'
     return ""
-
-
-def read_tune(
-    root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
-) -> dict[str, Tune]:
-    """Return the valid entries by experiment, in file order."""
-    found: dict[str, Tune] = {}
-    for name, node in section(root, "tune", problems).items():
-        experiment = experiments.get(name)
-        if experiment is not None:
-            study = tuning(experiment, node, catalog, problems)
-            found |= {} if study is None else {name: study}
-        elif name not in section(root, "experiments", Problems()):
-            _refuse_unknown(root, name, problems)
-    return found
-
-
-def _refuse_unknown(root: Fields, name: str, problems: Problems) -> None:
-    node, known = root.fields["tune"], section(root, "experiments", Problems())
-    assert isinstance(node, Fields)
-    problems.at_key(node, name, f'there is no experiment "{name}"{nearest(name, known)}')
-
-
-def places(root: Fields) -> dict[str, str]:
-    """Return where each entry stands, as the lines of a MatrixError begin: `matrix.yaml:31:3: tune.mlp`."""
-    node = root.fields.get("tune")
-    if not isinstance(node, Fields):
-        return {}
-    return {name: f"{node.key_mark(name)}: {child('tune', name)}" for name in node.fields}

@@ -1,10 +1,10 @@
-"""One experiment -> its variants: axes, coupled axes, exclude, add, and what `--set` changes."""
+"""Variants of an experiment: its axes multiplied, less what `exclude` matches, and `add`; values that `--set` fixes."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any, Final, TypeAlias
@@ -13,94 +13,16 @@ from pydantic import JsonValue
 
 from harness.errors import MatrixError
 from harness.matrix.experiments import Assignment, Draft, Experiment, assignment, assignments_of
-from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, child, joined, name_in, plain
+from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, child, name_in, plain
 from harness.matrix.paths import wrong_path
 from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
 from harness.words import label, value_text
 
 _NOTHING = object()
-
-
-def matches(draft: Draft, conditions: Sequence[Assignment]) -> bool:
-    """Whether a cell has every one of these values, its defaults included where it is valid."""
-    cell = draft.cell.model_dump(mode="json") if draft.cell is not None else plain(draft.tree)
-    return all(_agrees(plain(each.value), value_at(cell, each.path)) for each in conditions)
-
-
-def value_at(value: Any, path: str) -> Any:
-    """Return what stands at a path of plain data, list entries reached by their name."""
-    for part in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(part, _NOTHING)
-        elif isinstance(value, list):
-            named = [item for item in value if isinstance(item, Mapping) and item.get("name") == part]
-            value = named[0] if named else _NOTHING
-        else:
-            return _NOTHING
-    return value
-
-
-def _agrees(wanted: Any, actual: Any) -> bool:
-    """Whether a value is the wanted one; of a mapping, the entries that are named count."""
-    if isinstance(wanted, Mapping):
-        return isinstance(actual, Mapping) and all(_agrees(wanted[name], actual.get(name, _NOTHING)) for name in wanted)
-    if isinstance(wanted, list):
-        same_length = isinstance(actual, list) and len(wanted) == len(actual)
-        return same_length and all(_agrees(one, other) for one, other in zip(wanted, actual, strict=True))
-    return isinstance(wanted, bool) == isinstance(actual, bool) and bool(wanted == actual)
-
-
 _LAST: Final = 1_000
 """Sorts the problems of `--set` after those of all files."""
-
-
-@dataclass(frozen=True, slots=True)
-class TuneOverride:
-    """The value of one `--set tune.NAME.KEY=VALUE`."""
-
-    value: Node
-    mark: Mark
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """What `--set` says: seeds for every experiment, paths for those that have them, keys of `tune:`."""
-
-    assignments: tuple[Assignment, ...] = ()
-    seeds: Node | None = None
-    tune: Mapping[str, TuneOverride] = field(default_factory=dict)
-    """By path, such as `tune.mlp.trials`."""
-
-
-def read_overrides(texts: Sequence[str], problems: Problems) -> Overrides:
-    """Return the overrides; of one path given twice the last one holds."""
-    found = {}
-    for place, text in enumerate(texts):
-        path, equals, value = text.partition("=")
-        mark = Mark(_LAST + place, 0, 0, f"--set {text}")
-        if not equals or not path.strip():
-            problems.add(mark, "", "is not of the form PATH=VALUE")
-            continue
-        try:
-            found[path.strip()] = (parse(value or "null", mark, problems), mark)
-        except MatrixError as error:
-            problems.add(mark, "", "; ".join(error.problems).removeprefix(f"{mark}: "))
-    seeds = found.pop("seeds", None)
-    tune = {path: TuneOverride(*found.pop(path)) for path in list(found) if path.partition(".")[0] == "tune"}
-    assignments = tuple(assignment(path, node, mark, "", optional=True) for path, (node, mark) in found.items())
-    return Overrides(assignments, seeds[0] if seeds is not None else None, tune)
-
-
-def refuse_unused(overrides: Overrides, variants: Sequence[Variant], catalog: Catalog, problems: Problems) -> None:
-    """Note every `--set` whose path no experiment has."""
-    for each in overrides.assignments:
-        wrong = unknown_path(each.path, variants, catalog)
-        if wrong is not None:
-            problems.add(each.mark, "", wrong)
-
-
-MOST_VARIANTS: Final = 100_000
+_MOST_VARIANTS: Final = 100_000
 _Row: TypeAlias = tuple[Assignment, ...]
 
 
@@ -134,8 +56,8 @@ class _Axis:
 def variants(experiment: Experiment, catalog: Catalog, problems: Problems) -> tuple[Variant, ...]:
     """Return an experiment's variants in file order, the last axis varying fastest, additions last."""
     axes = _axes(experiment, experiment.node.fields.get("matrix"), problems)
-    if prod(len(axis.rows) for axis in axes) > MOST_VARIANTS:
-        problems.at_key(experiment.node, "matrix", f"makes more than {MOST_VARIANTS} variants")
+    if prod(len(axis.rows) for axis in axes) > _MOST_VARIANTS:
+        problems.at_key(experiment.node, "matrix", f"makes more than {_MOST_VARIANTS} variants")
         return ()
     found = _kept(experiment, _combined(experiment, axes, catalog), catalog, problems)
     found += _added(experiment, catalog, problems)
@@ -181,7 +103,7 @@ def _rows(node: Fields, key: str, value: Node, problems: Problems) -> Iterator[_
         if len(paths) > 1:
             values = item.items if isinstance(item, Items) else ()
         if len(values) != len(paths):
-            problems.at(item, f"is not a list of {len(paths)} values, one for each of {joined(paths)}")
+            problems.at(item, f"is not a list of {len(paths)} values, one for each of {', '.join(paths)}")
             continue
         if plain(item) in seen:
             problems.at(item, f"{value_text(plain(item), True)} is there twice")
@@ -257,7 +179,7 @@ def _without(
         problems.at(item, "names no path")
         return found
     fixed = {each.path for each in experiment.overrides}
-    left = [each for each in found if not matches(each.draft, conditions)]
+    left = [each for each in found if not _matches(each.draft, conditions)]
     is_loose = any(each.path in fixed for each in conditions)
     if len(left) == len(found) and not _refuse_unknown(conditions, found, catalog, problems) and not is_loose:
         problems.at(item, "excludes nothing: no variant has these values")
@@ -268,17 +190,88 @@ def _refuse_unknown(
     conditions: Sequence[Assignment], found: Sequence[Variant], catalog: Catalog, problems: Problems
 ) -> bool:
     """Note the paths of an exclude that no variant has."""
-    wrong = [(each, unknown_path(each.path, found, catalog)) for each in conditions]
+    wrong = [(each, _unknown_path(each.path, found, catalog)) for each in conditions]
     for each, text in wrong:
         if text is not None:
             problems.add(each.mark, each.where, text)
     return any(text is not None for _, text in wrong)
 
 
-def unknown_path(path: str, found: Sequence[Variant], catalog: Catalog) -> str | None:
+def _unknown_path(path: str, found: Sequence[Variant], catalog: Catalog) -> str | None:
     """Return what is wrong with a path where none of the variants has it."""
     texts = [wrong_path(each.draft.tree, path, catalog) for each in found]
     wrong = [text for text in texts if text is not None]
     if len(wrong) < len(found) or not wrong:
         return None
     return next((text for text in wrong if "did you mean" in text), wrong[-1])
+
+
+def _matches(draft: Draft, conditions: Sequence[Assignment]) -> bool:
+    """Whether a cell has every one of these values, its defaults included where it is valid."""
+    cell = draft.cell.model_dump(mode="json") if draft.cell is not None else plain(draft.tree)
+    return all(_agrees(plain(each.value), _value_at(cell, each.path)) for each in conditions)
+
+
+def _value_at(value: Any, path: str) -> Any:
+    """Return what stands at a path of plain data, list entries reached by their name."""
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part, _NOTHING)
+        elif isinstance(value, list):
+            named = [item for item in value if isinstance(item, Mapping) and item.get("name") == part]
+            value = named[0] if named else _NOTHING
+        else:
+            return _NOTHING
+    return value
+
+
+def _agrees(wanted: Any, actual: Any) -> bool:
+    """Whether a value is the wanted one; of a mapping, the entries that are named count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(actual, Mapping) and all(_agrees(wanted[name], actual.get(name, _NOTHING)) for name in wanted)
+    if isinstance(wanted, list):
+        same_length = isinstance(actual, list) and len(wanted) == len(actual)
+        return same_length and all(_agrees(one, other) for one, other in zip(wanted, actual, strict=True))
+    return isinstance(wanted, bool) == isinstance(actual, bool) and bool(wanted == actual)
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What `--set` says: seeds for every experiment, paths for those that have them, keys of `tune:`."""
+
+    assignments: tuple[Assignment, ...] = ()
+    seeds: Node | None = None
+    tune: tuple[Assignment, ...] = ()
+    """Paths such as `tune.mlp.trials`."""
+
+
+def read_overrides(texts: Sequence[str], problems: Problems) -> Overrides:
+    """Return the overrides; of one path given twice the last one holds."""
+    found = {}
+    for place, text in enumerate(texts):
+        path, equals, value = text.partition("=")
+        mark = Mark(_LAST + place, 0, 0, f"--set {text}")
+        if not equals or not path.strip():
+            problems.add(mark, "", "is not of the form PATH=VALUE")
+            continue
+        try:
+            found[path.strip()] = (parse(value or "null", mark, problems), mark)
+        except MatrixError as error:
+            problems.add(mark, "", "; ".join(error.problems).removeprefix(f"{mark}: "))
+    seeds = found.pop("seeds", None)
+    given = [assignment(path, node, mark, "", optional=True) for path, (node, mark) in found.items()]
+    assignments = tuple(each for each in given if not _is_of_tune(each.path))
+    tune = tuple(each for each in given if _is_of_tune(each.path))
+    return Overrides(assignments, seeds[0] if seeds is not None else None, tune)
+
+
+def _is_of_tune(path: str) -> bool:
+    return path.partition(".")[0] == "tune"
+
+
+def refuse_unused(overrides: Overrides, variants: Sequence[Variant], catalog: Catalog, problems: Problems) -> None:
+    """Note every `--set` whose path no experiment has."""
+    for each in overrides.assignments:
+        wrong = _unknown_path(each.path, variants, catalog)
+        if wrong is not None:
+            problems.add(each.mark, "", wrong)

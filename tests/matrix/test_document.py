@@ -1,4 +1,8 @@
+"""Files that extend others, and claims."""
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +59,27 @@ def test_a_claim_that_some_cell_can_measure_stands(load: Load, experiment: str, 
 
 def test_a_seal_that_set_gives_does_not_make_claims_wrong(load: Load) -> None:
     assert load(claim("classical", "test/accuracy"), ["test=never"]).claims
+
+
+def test_extends_merges_a_file_under_this_one(load: Load, tmp_path: Path) -> None:
+    base = """\
+version: 1
+study: base
+dataset: dots
+seeds: [0]
+defaults: {recipe: {epochs: 9, optimizer: {name: step_a, momentum: 0.5}, schedule: flat}}
+experiments: {a: {model: net_a}}
+budget: {hours: 1}
+"""
+    (tmp_path / "base.yaml").write_text(base)
+    text = (
+        "extends: base.yaml\nstudy: mine\ndefaults: {recipe: {optimizer: step_b}}\nexperiments: {b: {model: fit_a}}\n"
+    )
+    study = load(text, head="")
+    assert study.name == "mine"
+    assert [each.places[0].experiment for each in study.cells] == ["a", "b"]
+    recipe = study.cells[0].cell.recipe
+    assert recipe is not None
+    assert (recipe.epochs, recipe.optimizer.name) == (9, "step_b")
+    assert "momentum" not in recipe.optimizer.options
+    assert study.budget.hours == 1
