@@ -13,6 +13,7 @@ from harness.contracts import Opening, PlannedCell, StudyPlan
 from harness.errors import InputError, StoreError
 from harness.report.store import Findings, Tuned, gather, tuned_experiments, with_finals
 from harness.track import Record, Store
+from harness.track.runs import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Evidence:
     @cached_property
     def shown(self) -> tuple[Record, ...]:
         """The finished runs that figures of the report come from: one a planned cell, and those of searches."""
-        cells = [_shown(planned, self.by_key.get(planned.key, ())) for planned in self.planned]
+        cells = [standing(self.by_key.get(each.key, ()), each.source_digest).finished for each in self.planned]
         listed = [run_id for tuned in self.tuned for run_id in run_ids_of(tuned)]
         trials = [self.by_id.get(run_id) for run_id in listed]
         found = {run.run_id: run for run in (*cells, *trials) if run is not None and run.status == "FINISHED"}
@@ -136,11 +137,3 @@ def _runs(
     found |= {run.run_id: run for run in own}
     fitted = (run for run in found.values() if run.kind in {"cell", "trial"})
     return tuple(sorted(fitted, key=lambda run: run.start))
-
-
-def _shown(planned: PlannedCell, runs: tuple[Record, ...]) -> Record | None:
-    """Return the run that the report takes a cell's figures from, as `harness.report.store` chooses it."""
-    finished = [run for run in runs if run.status == "FINISHED"]
-    fresh = [run for run in finished if run.tags.get("harness.source_digest") == planned.source_digest]
-    best = fresh or finished
-    return best[-1] if best else None

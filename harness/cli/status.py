@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from rich.padding import Padding
@@ -16,6 +16,7 @@ from harness.cli.studies import study_name, study_names
 from harness.contracts.metrics import VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.track import Record, Store
+from harness.track.runs import standing
 from harness.words import clock
 
 
@@ -62,31 +63,31 @@ def perform(asked: Status) -> int:
 
 
 def status_of(store: Store, study: str) -> StudyStatus:
-    """Return where the cells of a study stand, by their newest runs; a finished cell stays finished.
+    """Return where the cells of a study stand, whatever the sources that ran them.
 
     Of a search's trials those are shown that run now; how the others ended is the search's own affair.
     """
-    newest: dict[str, Record] = {}
+    runs: dict[str, list[Record]] = {}
     for record in store.records(study):
-        before = newest.get(record.key)
-        is_told = record.kind == "cell" or (record.kind == "trial" and record.status == "RUNNING")
-        if is_told and not (before and before.status == "FINISHED" and record.status != "RUNNING"):
-            newest[record.key] = record
+        if record.kind == "cell" or (record.kind == "trial" and record.status == "RUNNING"):
+            runs.setdefault(record.key, []).append(record)
     plan = store.plan(study)
-    missing = sum(planned.key not in newest for planned in plan.cells) if plan else 0
-    return StudyStatus(study, tuple(_cell(record) for record in newest.values()), missing)
+    missing = sum(planned.key not in runs for planned in plan.cells) if plan else 0
+    return StudyStatus(study, tuple(map(_cell, runs.values())), missing)
 
 
-def _cell(record: Record) -> CellStatus:
-    running = record.status == "RUNNING" and is_alive(record)
+def _cell(runs: Sequence[Record]) -> CellStatus:
+    """Return where a cell stands that was run at least once: a process at work on it comes before how others ended."""
+    alive = [record for record in runs if record.status == "RUNNING" and is_alive(record)]
+    record = alive[-1] if alive else standing(runs).run or runs[-1]
     states = {"FINISHED": "finished", "FAILED": "failed"}
     return CellStatus(
         name=record.name,
         key=record.key,
-        state="running" if running else states.get(record.status, "interrupted"),
+        state="running" if alive else states.get(record.status, "interrupted"),
         run_id=record.run_id,
         where=f"{record.tags.get('harness.host', '?')}, process {record.tags.get('harness.pid', '?')}",
-        seconds=time.time() - record.start if running else None,
+        seconds=time.time() - record.start if alive else None,
         validation_accuracy=record.metrics.get(VAL_ACCURACY),
         error=record.tags.get("harness.error", "") if record.status == "FAILED" else "",
     )

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.track.records import Record
+from harness.track.runs import Record
 
 AGAIN_SECONDS: Final = 0.05
 

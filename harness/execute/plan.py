@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from harness.matrix import Study, cell_key, sources_digest
 from harness.plugins import Catalog
 from harness.track import Record, Store
 from harness.track.environment import gpu_names, usable_cores
+from harness.track.runs import standing
 
 MOST_ON_A_GPU: Final = 8
 
@@ -82,9 +83,6 @@ def most_on_a_gpu(gpus: int) -> int:
     return max(1, min(MOST_ON_A_GPU, usable_cores() // gpus))
 
 
-STALE: Final = "the source of one of its components has changed since, its revision has not"
-
-
 def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
     """Return the plan: each cell with its key. Data sets are fetched and decoded where they are not cached.
 
@@ -122,22 +120,12 @@ def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> Cel
         return CellState(planned, "running", alive[-1].run_id, where)
     for record in running:
         store.end(record.run_id, "KILLED", "the process that ran it is gone")
-    return _settled(planned, records)
+    settled = standing([_killed(record) for record in records], planned.source_digest)
+    return CellState(planned, settled.state, settled.run.run_id if settled.run else None, settled.reason)
 
 
-def _settled(planned: PlannedCell, records: Sequence[Record]) -> CellState:
-    """Return the state of a cell that nobody runs."""
-    finished = [record for record in records if record.status == "FINISHED"]
-    if finished:
-        fresh = [each for each in finished if each.tags.get("harness.source_digest") == planned.source_digest]
-        newest = (fresh or finished)[-1]
-        return CellState(planned, "done" if fresh else "stale", newest.run_id, "" if fresh else STALE)
-    if not records:
-        return CellState(planned, "missing")
-    last = records[-1]
-    if last.status == "FAILED":
-        return CellState(planned, "failed", last.run_id, last.tags.get("harness.error", ""))
-    return CellState(planned, "missing", last.run_id, "it was interrupted")
+def _killed(record: Record) -> Record:
+    return replace(record, status="KILLED") if record.status == "RUNNING" else record
 
 
 def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> PlannedCell:

@@ -17,6 +17,7 @@ from harness.execute.locks import folder_of, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
 from harness.execute.recording import CellRun, Surroundings, begin
+from harness.track.runs import standing
 
 MICRO_BATCH: Final = "harness.micro_batch"
 """Tag of a run whose batches were taken in parts: images in the largest part."""
@@ -140,10 +141,10 @@ class Work:
             self._close(planned.key, Outcome(planned, "skipped", message="runs elsewhere"))
             return False
         self._locks[planned.key] = lock
-        for record in self.around.store.cell_records([planned.key])[planned.key]:
-            if record.status == "FINISHED" and record.tags.get("harness.source_digest") == planned.source_digest:
-                self._close(planned.key, Outcome(planned, "skipped", record.run_id, metrics=record.metrics))
-                return False
+        now = standing(self.around.store.cell_records([planned.key])[planned.key], planned.source_digest)
+        if now.state == "done" and now.run is not None:
+            self._close(planned.key, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
+            return False
         return True
 
     def _job(self, planned: PlannedCell, device: str) -> Job:

@@ -10,6 +10,7 @@ from harness.contracts import Opening, PlannedCell, State, StudyPlan, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.errors import InputError
 from harness.measure.tuning_pictures import PICTURES
+from harness.track.runs import standing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,20 +166,8 @@ def gather(store: ReportStore, study: str) -> Findings:
 
 
 def _entry(planned: PlannedCell, runs: Sequence[RunRecord]) -> Entry:
-    finished = [run for run in runs if run.status == "FINISHED"]
-    fresh = [run for run in finished if run.tags.get("harness.source_digest") == planned.source_digest]
-    if fresh:
-        return Entry(planned, "done", fresh[-1])
-    if finished:
-        return Entry(planned, "stale", finished[-1], "the source of a component has changed since")
-    if not runs:
-        return Entry(planned, "missing", None, "not run yet")
-    last = runs[-1]
-    if last.status == "FAILED":
-        return Entry(planned, "failed", last, last.tags.get("harness.error", "no reason recorded"))
-    if last.status == "RUNNING":
-        return Entry(planned, "running", last, "still running")
-    return Entry(planned, "missing", last, "interrupted")
+    found = standing(runs, planned.source_digest)
+    return Entry(planned, found.state, found.run, found.reason or ("not run yet" if found.run is None else ""))
 
 
 def tuned_experiments(records: Iterable[RunRecord], store: ReportStore) -> tuple[Tuned, ...]:

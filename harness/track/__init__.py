@@ -7,7 +7,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdou
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from harness.track.ledger import LEDGER
-from harness.track.records import Record
+from harness.track.runs import Record
 from harness.track.store import EndStatus, Store, open_store
 
 __all__ = ["EndStatus", "LEDGER", "Record", "Store", "open_store"]

@@ -9,7 +9,7 @@ from typing import Final
 from harness.errors import InputError, nearest
 from harness.track.experiments import names_by_id
 from harness.track.ledger import LEDGER
-from harness.track.records import Record, search
+from harness.track.runs import Record, search, standing
 from harness.track.store import Store
 
 FITTED: Final = frozenset({"cell", "trial"})
@@ -77,8 +77,10 @@ def _by_cell(records: Sequence[Record]) -> list[list[Record]]:
 
 
 def _best(records: Sequence[Record]) -> Record:
-    """Return the newest finished run, or the newest of all; they come oldest first."""
-    return max(records, key=lambda record: (record.status == "FINISHED", record.start))
+    """Return the newest finished run, or the newest of all."""
+    best = standing(sorted(records, key=lambda record: record.start)).run
+    assert best is not None  # a cell is known by its runs
+    return best
 
 
 def _no_such(asked: str, records: Sequence[Record]) -> str:

@@ -14,7 +14,7 @@ from harness.errors import InputError, StoreError
 from harness.matrix import cell_from_yaml
 from harness.plugins import Catalog
 from harness.track.finding import find_run, require_finished
-from harness.track.records import Record
+from harness.track.runs import Record
 from harness.track.store import Store
 
 

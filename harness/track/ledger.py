@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from harness.contracts import Opening
 from harness.errors import SealError
-from harness.track.records import Record
+from harness.track.runs import Record
 
 LEDGER: Final = "harness-ledger"
 

@@ -21,8 +21,7 @@ from harness.contracts.tuned import TUNING_FILE
 from harness.errors import InputError, SealError
 from harness.track import embedded, ledger
 from harness.track.experiments import find_or_create, names_by_id
-from harness.track.records import Record, search
-from harness.track.runs import PARAMS_A_BATCH
+from harness.track.runs import PARAMS_A_BATCH, Record, search
 from harness.track.store import Client, Store
 
 ORIGIN: Final = "harness.origin"

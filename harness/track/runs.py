@@ -1,16 +1,18 @@
-"""Writing a run: parameters, data set, an epoch, final metrics, the note on top of its page."""
+"""Runs: how one is written, what is read of it as a value, and which of a cell's runs stands for the cell."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from harness.contracts import State
 from harness.contracts.metrics import EPOCH_METRICS, METRICS
 from harness.words import metric_heading, metric_text
 
@@ -18,8 +20,90 @@ PARAMS_A_BATCH: Final = 100
 LONGEST_PARAM: Final = 6000
 LONGEST_TAG: Final = 8000
 LONGEST_DIGEST: Final = 36
+PAGE: Final = 1000
+STALE: Final = "the source of one of its components has changed since, its revision has not"
 
 Scalar = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run. `start` and `end` are Unix seconds; `metrics` holds each metric's last value."""
+
+    run_id: str
+    study: str
+    kind: str
+    """matrix, cell, study, trial or opening (the tag harness.kind)."""
+    key: str
+    name: str
+    status: str
+    """RUNNING, FINISHED, FAILED or KILLED."""
+    start: float
+    end: float | None
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    artifacts: str = ""
+    """Where its artifacts are: a folder, or an address that the server knows."""
+
+    @property
+    def parent(self) -> str | None:
+        """Run id of the matrix run or tuning study that this run belongs to."""
+        return self.tags.get("mlflow.parentRunId")
+
+
+class RunLike(Protocol):
+    """What is asked of a run to tell whether it stands for its cell."""
+
+    @property
+    def status(self) -> str:
+        """RUNNING, FINISHED, FAILED or KILLED."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tags by name."""
+
+
+_Run = TypeVar("_Run", bound=RunLike)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[_Run]):
+    """Where a cell stands by its runs, and the run that says so: the finished one, else the newest, if any."""
+
+    state: State
+    run: _Run | None = None
+    reason: str = ""
+    """Why there are no figures, or what is wrong with them; empty of a cell that was never run."""
+
+    @property
+    def finished(self) -> _Run | None:
+        """The run that the cell's figures come from."""
+        return self.run if self.state in {"done", "stale"} else None
+
+
+def standing(runs: Sequence[_Run], source_digest: str | None = None) -> Standing[_Run]:
+    """Return where a cell stands: the newest finished run of the given source counts, else the newest finished one.
+
+    Args:
+        runs: The cell's runs, oldest first. One that is RUNNING is taken at its word: whether its process is alive
+            is for the caller to find out before.
+        source_digest: Digest of the components' sources as they are now; None where runs of any source are alike.
+    """
+    finished = [run for run in runs if run.status == "FINISHED"]
+    fresh = [run for run in finished if source_digest in {None, run.tags.get("harness.source_digest")}]
+    if fresh:
+        return Standing("done", fresh[-1])
+    if finished:
+        return Standing("stale", finished[-1], STALE)
+    if not runs:
+        return Standing("missing")
+    last = runs[-1]
+    if last.status == "FAILED":
+        return Standing("failed", last, last.tags.get("harness.error", "no reason is on record"))
+    if last.status == "RUNNING":
+        return Standing("running", last, "it is still running")
+    return Standing("missing", last, "it was interrupted")
 
 
 def text_of(value: Scalar) -> str:
@@ -99,3 +183,57 @@ def note(metrics: Mapping[str, float]) -> str:
         return ""
     titles, texts = (f"| {' | '.join(cells)} |" for cells in zip(*shown, strict=True))
     return "\n".join([titles, f"|{'---:|' * len(shown)}", texts])
+
+
+def search(client: Any, experiments: Mapping[str, str], condition: str = "") -> tuple[Record, ...]:
+    """Return the runs of some experiments (id -> name) that meet an MLflow filter, oldest first."""
+    if not experiments:
+        return ()
+    runs = sorted(_pages(client, list(experiments), condition), key=lambda run: run.info.start_time)
+    return tuple(record_of(run, experiments[run.info.experiment_id]) for run in runs)
+
+
+def record_of(run: Any, study: str) -> Record:
+    """Return MLflow's run as a record."""
+    tags = run.data.tags
+    return Record(
+        run_id=run.info.run_id,
+        study=study,
+        kind=tags.get("harness.kind", ""),
+        key=tags.get("harness.key", ""),
+        name=run.info.run_name or "",
+        status=run.info.status,
+        start=run.info.start_time / 1000,
+        end=run.info.end_time / 1000 if run.info.end_time else None,
+        params=dict(run.data.params),
+        tags=dict(tags),
+        metrics=dict(run.data.metrics),
+        artifacts=run.info.artifact_uri or "",
+    )
+
+
+def history_of(client: Any, run_id: str, metrics: Iterable[str]) -> dict[str, tuple[tuple[int, float], ...]]:
+    """Return (step, value) of each metric in step order.
+
+    A final metric that shares its name with an epoch metric was logged last, at the last epoch;
+    the first value of a step is the epoch's own.
+    """
+    return {name: _first_of_steps(client.get_metric_history(run_id, name)) for name in metrics}
+
+
+def _first_of_steps(points: Sequence[Any]) -> tuple[tuple[int, float], ...]:
+    ordered = sorted(points, key=lambda point: (point.step, point.timestamp))
+    first: dict[int, float] = {}
+    for point in ordered:
+        first.setdefault(point.step, point.value)
+    return tuple(first.items())
+
+
+def _pages(client: Any, experiment_ids: list[str], condition: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_runs(experiment_ids, condition, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -20,7 +20,7 @@ from harness.errors import StoreError
 from harness.track import embedded, experiments, ledger, pictures, runs
 from harness.track import experiments as views
 from harness.track.embedded import check_reachable
-from harness.track.records import Record, history_of, record_of, search
+from harness.track.runs import Record, history_of, record_of, search
 
 
 class Client:

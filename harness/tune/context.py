@@ -16,6 +16,7 @@ from harness.contracts import Cell, Place, PlannedCell, TrialFound, Tune
 from harness.matrix import canonical, cell_key, sources_digest, varied
 from harness.plugins import Catalog
 from harness.track import Record, Store
+from harness.track.runs import standing
 from harness.tune.optuna_space import Point, grid_points, start_point
 
 SEALED: Final = "sealed"
@@ -109,9 +110,8 @@ class Ground:
     def finished(self, planned: PlannedCell, any_source: bool = False) -> Record | None:
         """Return the newest finished run of a cell, by the same source unless any will do."""
         found = self.store.cell_records([planned.key])[planned.key]
-        digest = planned.source_digest
-        fresh = [each for each in found if any_source or each.tags.get("harness.source_digest") == digest]
-        return next((each for each in reversed(fresh) if each.status == "FINISHED"), None)
+        now = standing(found, None if any_source else planned.source_digest)
+        return now.run if now.state == "done" else None
 
     def bury(self, planned: PlannedCell) -> None:
         """End as killed what a process that is gone has left running of this cell; only where it is known to be gone.
