@@ -8,12 +8,13 @@ from functools import partial
 
 from harness.audit.evidence import Evidence, Finding
 from harness.audit.figures import check_artifacts, check_figures, check_fits
-from harness.audit.leakage import TOLERANCE, check_leakage
+from harness.audit.leakage import check_leakage
 from harness.audit.openings import check_labels, check_openings, check_order, check_splits
 from harness.audit.report_files import check_report
 from harness.audit.searches import check_searches
+from harness.data.leakage import TOLERATED
 
-__all__ = ["TOLERANCE", "Verdict", "verdicts"]
+__all__ = ["Verdict", "verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Verdict:
         return not any(finding.is_fault for finding in self.findings)
 
 
-def verdicts(evidence: Evidence, tolerance: float = TOLERANCE) -> Iterator[Verdict]:
+def verdicts(evidence: Evidence, tolerance: float = TOLERATED) -> Iterator[Verdict]:
     """Yield the verdict of each check as it comes.
 
     Args:

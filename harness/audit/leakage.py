@@ -10,21 +10,17 @@ than two crops of one photograph. So they are counted and shown, but the audit d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import pyarrow.parquet as pq
 
 from harness.audit.evidence import Evidence, Finding, remark
 from harness.contracts import Dataset
-from harness.data.leakage import Leakage
-from harness.report.duplicates import newest_checks
+from harness.data.leakage import TOLERATED, Leakage
+from harness.report.sections.openings import newest_checks
 from harness.report.variants import dataset_name
 
-TOLERANCE: Final = 0.001
-"""Share of the test images that may be exact duplicates of training images."""
 
-
-def check_leakage(evidence: Evidence, tolerance: float = TOLERANCE) -> tuple[Finding, ...]:
+def check_leakage(evidence: Evidence, tolerance: float = TOLERATED) -> tuple[Finding, ...]:
     """Return data sets whose opened test split shares images with train, or was not compared with it."""
     opened = {opening.key for opening in evidence.openings}
     exposed = {each.cell.dataset.images: each.cell.dataset for each in evidence.planned if each.key in opened}

@@ -197,6 +197,8 @@ def _confirmed(pairs: Pairs, one: Vectors, other: Vectors) -> Pairs:
 MOST_IMAGES: Final = 200_000
 """With more images near duplicates are not searched: the time grows with the square."""
 EXAMPLES: Final = 20
+TOLERATED: Final = 0.001
+"""Share of the test images that may be exact duplicates of training images: see `harness.audit.leakage` for why."""
 
 
 class Twin(Frozen):

@@ -10,7 +10,8 @@ from typing import Literal
 
 from harness.charts.style import Chart
 
-Tone = Literal["", "good", "bad", "muted"]
+Tone = Literal["", "good", "bad", "muted", "lead"]
+"""bad stands out, muted steps back, lead is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph of plain text; "bad" stands out, "muted" steps back."""
+    """A paragraph of plain text."""
 
     words: str
     tone: Tone = ""
@@ -37,6 +38,8 @@ class Items:
 
     items: tuple[str, ...]
     tone: Tone = ""
+    lead: str = ""
+    """Words before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,15 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report: its title, why it is for testing only (empty where it is not), and its sections."""
+
+    title: str
+    banner: str
+    sections: tuple[Section, ...]
 
 
 def named(text: str, tone: Tone = "") -> Value:

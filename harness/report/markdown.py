@@ -34,7 +34,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_new(report, "results"),
         *_strips(figures),
         *_new(report, "comparisons"),
-        *_honesty(report),
+        *_new(report, "openings"),
         *_new(report, "claims"),
         *_new(report, "ablations"),
         *_tuning(report, figures),
@@ -44,7 +44,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_errors(report, figures),
         *_new(report, "inside"),
         *_cost(report, figures),
-        *_how(report),
+        *_new(report, "honesty"),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -62,27 +62,12 @@ def _top(report: Report) -> Iterator[str]:
     if report.warning:
         yield f"> **{_safe(report.warning)}**"
     yield f"# {_safe(report.study)}"
-    if report.gaps:
-        yield f"**{_safe(report.gaps)}**"
-    yield " ".join(map(_safe, report.headline))
-    if report.next_steps:
-        yield f"**To try next:** {_safe(report.next_steps)}"
-    yield "\n".join(f"- {_safe(fact.name)}: {_safe(fact.text)}" for fact in report.glance)
+    yield from _new(report, "top")
 
 
 def _strips(figures: Figures) -> Iterator[str]:
     if figures.results:
         yield f"![Accuracy of every seed by experiment]({figures.results})"
-
-
-def _honesty(report: Report) -> Iterator[str]:
-    yield "## Test openings and duplicates"
-    yield _safe(report.ledger.text)
-    if report.ledger.faults:
-        yield "\n".join(f"- **{_safe(fault)}**" for fault in report.ledger.faults)
-    for each in report.duplicates:
-        mark = "**" if each.is_fault else ""
-        yield f"{mark}{_safe(each.dataset)}: {_safe(each.text)}{mark}"
 
 
 def _tuning(report: Report, figures: Figures) -> Iterator[str]:
@@ -151,20 +136,6 @@ def _mistakes(confusions: Confusions) -> str:
     return "\n".join(lines) or "No mistakes."
 
 
-def _how(report: Report) -> Iterator[str]:
-    yield "## Honesty"
-    yield markdown_table(report.honesty.answers)
-    yield "\n".join(f"- `{fact.name}`: {_safe(fact.text)}" for fact in report.honesty.see)
-    yield "### How it was run"
-    yield _facts(report.facts)
-    if report.failures:
-        yield "### Failed cells"
-        yield _facts(report.failures)
-    for table in (report.cells, report.ledger.openings):
-        if table.rows:
-            yield _folded(table)
-
-
 def _folded(table: Table) -> str:
     return f"<details><summary>{_safe(table.caption)}</summary>\n\n{markdown_table(table)}\n\n</details>"
 
@@ -203,6 +174,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
             yield f"**{_safe(block.lead)}** {words}" if block.lead else words
         case Items():
             mark = "**" if block.tone == "bad" else ""
+            if block.lead:
+                yield f"{mark}{_safe(block.lead)}{mark}"
             yield "\n".join(f"- {mark}{_safe(item)}{mark}" for item in block.items)
         case Facts():
             yield "\n".join(

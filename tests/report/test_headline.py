@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from harness.contracts import Dataset, Limit
-from harness.report.headline import UNTESTED, gaps, headline, warning
+from harness.report.sections.headline import UNTESTED, gaps, headline, warning
 from harness.report.store import gather
 from harness.report.variants import experiment_variants
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of

@@ -17,11 +17,11 @@ from harness.report import write_report
 from harness.report.blocks import Fold, Table
 from harness.report.compose import Report, compose
 from harness.report.context import context_of
-from harness.report.honesty import honesty_of
-from harness.report.ledger import ledger_summary
 from harness.report.page import page_text
+from harness.report.sections.honesty import answers
 from harness.report.sections.inside import SHOWN, WIDEST
-from harness.report.store import gather
+from harness.report.sections.openings import duplicates_of, ledger_of
+from harness.report.store import Findings, gather
 from harness.report.variants import LOCAL, experiment_variants, links_of
 from tests.cli.browser import dumped_dom
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
@@ -32,6 +32,10 @@ LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "backgroun
 
 def report_of(store: KeptStore) -> Report:
     return compose(context_of(store, STUDY))
+
+
+def answers_of(findings: Findings, store: KeptStore) -> Table:
+    return answers(findings, experiment_variants(findings), ledger_of(findings), duplicates_of(findings, store))
 
 
 def with_pictures(store: KeptStore, run_id: str, *names: str) -> None:
@@ -96,7 +100,8 @@ def test_headings_go_down_by_one_and_sections_are_in_the_table_of_contents(small
 
 
 def test_the_doubters_questions_are_answered(small: KeptStore) -> None:
-    answers = {row[0].text: (row[1].text, row[1].tone) for row in report_of(small).honesty.answers.rows}
+    rows = answers_of(gather(small, STUDY), small).rows
+    answers = {row[0].text: (row[1].text, row[1].tone) for row in rows}
     assert answers["Was each test set opened once a cell, after fitting?"] == (
         "Yes. The test set was opened 3 times for 3 cells; 1 cell may open it yet. "
         "Each opening came after the end of its fit.",
@@ -112,9 +117,8 @@ def test_the_doubters_questions_are_answered(small: KeptStore) -> None:
 def test_an_opening_before_the_end_of_its_fit_is_told(small: KeptStore) -> None:
     run = small.cells["cnn_s0"][0]
     object.__setattr__(run, "tags", {**run.tags, "harness.fit_ended": "2026-11-21T05:00:01+00:00"})
-    findings = gather(small, STUDY)
-    found = honesty_of(findings, experiment_variants(findings), ledger_summary(findings), (), "")
-    text, tone = found.answers.rows[0][1].text, found.answers.rows[0][1].tone
+    found = answers_of(gather(small, STUDY), small)
+    text, tone = found.rows[0][1].text, found.rows[0][1].tone
     assert tone == "bad"
     assert "run run-cnn_s0 opened it before its fit had ended" in text
 
@@ -128,15 +132,14 @@ def test_a_fit_made_again_after_the_opening_is_fine_if_it_gave_the_same_model(sm
     for digest, tone in ((opening.model_digest, ""), ("another", "bad")):
         object.__setattr__(run, "tags", {**run.tags, **late, "harness.model_digest": digest})
         findings = replace(gather(small, STUDY), openings=(replace(opening, run_id="a former run"), *others))
-        answers = honesty_of(findings, experiment_variants(findings), ledger_summary(findings), (), "").answers
-        assert answers.rows[0][1].tone == tone
+        assert answers_of(findings, small).rows[0][1].tone == tone
 
 
 def test_uncommitted_changes_and_several_commits_are_told(small: KeptStore) -> None:
     for name, state in (("cnn_s0", f"{'a' * 40}+dirty"), ("cnn_s1", "b" * 40), ("mlp_s0", "b" * 40)):
         run = small.cells[name][0]
         object.__setattr__(run, "tags", {**run.tags, "harness.git": state})
-    rows = {row[0].text: row[1] for row in report_of(small).honesty.answers.rows}
+    rows = {row[0].text: row[1] for row in answers_of(gather(small, STUDY), small).rows}
     code = rows["Was it one state of the code?"]
     assert code.tone == "bad"
     assert code.text.startswith("No: aaaaaaaaaaaa with uncommitted changes") and "bbbbbbbbbbbb" in code.text

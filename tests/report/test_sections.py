@@ -7,12 +7,11 @@ import pytest
 from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
 from harness.report.blocks import Table
 from harness.report.confusions import confusions_of
-from harness.report.duplicates import duplicates_of
-from harness.report.ledger import ledger_summary
-from harness.report.provenance import facts
 from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table
 from harness.report.sections.curves import curves_of
+from harness.report.sections.honesty import facts
+from harness.report.sections.openings import duplicates_of, ledger_of
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
 from tests.report.studies import CLASSES, STUDY, KeptStore, cell_of, plan_of
@@ -106,7 +105,7 @@ def test_ablation_rows_are_no_experiments_and_shared_cells_are_pictured_once(sto
 def test_the_ledger_counts_openings_sealed_and_waiting_cells(store: KeptStore) -> None:
     opened, never, waiting = cell_of("a"), cell_of("b", test="never"), cell_of("c")
     store.keep(plan_of(opened, never, waiting)).finish(opened, 0.5)
-    summary = ledger_summary(gather(store, STUDY))
+    summary = ledger_of(gather(store, STUDY))
     expected = "The test set was opened 1 time for 1 cell; 1 cell keeps it sealed for good; 1 cell may open it yet."
     assert summary.text == expected
     assert summary.faults == ()
@@ -118,7 +117,7 @@ def test_two_openings_of_a_cell_and_figures_without_an_opening_are_faults(store:
     store.keep(plan_of(twice, silent)).finish(twice, 0.5)
     store.finish(silent, 0.5)
     store.ledger = [Opening(twice.key, "one", "now", "here", "r1"), Opening(twice.key, "two", "later", "here", "r2")]
-    faults = ledger_summary(gather(store, STUDY)).faults
+    faults = ledger_of(gather(store, STUDY)).faults
     assert faults == ("twice s0: 2 openings", "silent s0: has test figures, but no opening is in the ledger")
 
 
@@ -126,7 +125,7 @@ def test_an_opening_of_a_sealed_cell_is_a_fault(store: KeptStore) -> None:
     planned = cell_of("mlp", test="never")
     store.keep(plan_of(planned))
     store.ledger = [Opening(planned.key, "digest", "now", "here", "r1")]
-    assert "was to keep its test set sealed" in ledger_summary(gather(store, STUDY)).faults[0]
+    assert "was to keep its test set sealed" in ledger_of(gather(store, STUDY)).faults[0]
 
 
 def test_copies_across_splits_are_a_fault_and_near_ones_are_told(store: KeptStore) -> None:

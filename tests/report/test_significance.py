@@ -10,9 +10,9 @@ from harness.contracts import Dataset
 from harness.measure.paired import wilson
 from harness.report.blocks import Table
 from harness.report.csv_files import pairs_csv
-from harness.report.headline import headline
 from harness.report.predictions import PredictionFiles, image_sets
 from harness.report.sections.comparisons import pairs_tables
+from harness.report.sections.headline import headline
 from harness.report.sections.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
 from harness.report.store import gather

@@ -6,8 +6,8 @@ from harness.contracts import Confirmation, Goal, Opening, Place, Range, Tuning
 from harness.report.blocks import Table
 from harness.report.compose import compose
 from harness.report.context import context_of
-from harness.report.ledger import ledger_summary
 from harness.report.sections.curves import all_curves
+from harness.report.sections.openings import ledger_of
 from harness.report.sections.tuning import (
     TunedStudy,
     budgets_table,
@@ -94,7 +94,7 @@ def test_the_winner_is_an_experiment_of_its_own_in_the_results_and_in_the_ledger
     assert [variant.name for variant in report.variants] == ["mlp tuned", "mlp"]
     assert {each.variant.name for each in report.confusions} == {"mlp", "mlp tuned"}
     assert {each.variant.name for each in context.once(all_curves)} == {"mlp", "mlp tuned"}
-    assert ledger_summary(findings).text == "The test set was opened 2 times for 2 cells."
+    assert ledger_of(findings).text == "The test set was opened 2 times for 2 cells."
     assert told(planned)["test set"] == "Opened once, for the final fit of the winner: test accuracy 65.00 %."
 
 
@@ -103,7 +103,7 @@ def test_a_second_opening_of_the_winner_is_a_fault_of_the_ledger(planned: KeptSt
     keep_tuning(planned, confirmed(search()).model_copy(update={"final": final}))
     planned.finish(final, 0.65, 0.66)
     planned.ledger.append(Opening(final.key, "another", "2026-11-21T06:00:00+00:00", "host", "run-2"))
-    assert ledger_summary(gather(planned, STUDY)).faults == ("mlp tuned s0: 2 openings",)
+    assert ledger_of(gather(planned, STUDY)).faults == ("mlp tuned s0: 2 openings",)
 
 
 def test_a_winner_that_is_a_planned_cell_anyway_stands_in_both_places(planned: KeptStore) -> None:

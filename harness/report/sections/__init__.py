@@ -11,16 +11,30 @@ from typing import Final
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.sections import ablations, claims, comparisons, curves, diagnosis, inside, results
+from harness.report.sections import (
+    ablations,
+    claims,
+    comparisons,
+    curves,
+    diagnosis,
+    headline,
+    honesty,
+    inside,
+    openings,
+    results,
+)
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
+    headline.section,
     results.section,
     comparisons.section,
+    openings.section,
     claims.section,
     ablations.section,
     diagnosis.section,
     curves.section,
     inside.section,
+    honesty.section,
 )
 """To add a section, write its file and put it where it is to be read."""
 

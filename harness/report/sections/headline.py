@@ -1,4 +1,4 @@
-"""What a reader should know before any table: is it a real run, who is ahead, and how sure that is."""
+"""The first screen: who leads, how sure that is, what fails the audit, what to try next."""
 
 from __future__ import annotations
 
@@ -7,14 +7,70 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from harness.contracts.metrics import TRAIN_SECONDS
+from harness.measure.diagnosis import Verdict
+from harness.report.blocks import Block, Fact, Facts, Items, Section, Text
+from harness.report.context import Context
+from harness.report.sections.diagnosis import Diagnosed, all_diagnosed
+from harness.report.sections.openings import audit_faults
+from harness.report.sections.remedies import FURTHER
 from harness.report.sections.results import baseline_of
-from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief
+from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief, needs
 from harness.report.store import Findings
-from harness.report.variants import TEST, VALIDATION, Variant, ranked
-from harness.words import Spread, amount, percent, percent_spread, points
+from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, mean_or_least, ranked
+from harness.words import Spread, amount, duration, percent, percent_spread, points
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3
+CURABLE: Final[frozenset[Verdict]] = frozenset(
+    {"still improving", "underfitting", "overfitting", "diverged", "too short to say"}
+)
+MORE_SEEDS: Final = "seeds: [0, 1, 2], because one seed cannot show what another would give"
+
+
+def section(context: Context) -> Section:
+    """Return what a reader should know before any table."""
+    findings, known = context.findings, context.verdicts
+    lacking, faults = gaps(findings), audit_faults(context)
+    lead, *rest = headline(context.variants, findings.plan.report.baseline, known)
+    steps = next_steps(context.variants, context.once(all_diagnosed), known)
+    blocks: list[Block] = [Text(lacking, "bad")] if lacking else []
+    if faults:
+        blocks.append(Items(faults, "bad", lead="What harness audit would fail:"))
+    blocks += [Text(lead, "lead"), *([Text(" ".join(rest), "muted")] if rest else [])]
+    blocks += [Text(steps, lead="To try next:")] if steps else []
+    return Section("top", "", (*blocks, Facts(glance(findings), as_tiles=True)))
+
+
+def glance(findings: Findings) -> tuple[Fact, ...]:
+    """Return the study in figures."""
+    tiles = {
+        "data": ", ".join(dict.fromkeys(map(dataset_name, findings.plan.datasets))),
+        "cells finished": f"{len(findings.finished)} of {len(findings.entries)}",
+        "seeds a variant": _seed_counts(findings),
+        "test openings": str(len(findings.openings)),
+        "time of fitting": duration(train_seconds(findings)),
+    }
+    searched = sum(trial.seconds for each in findings.tuned for trial in each.tuning.trials)
+    if findings.tuned:
+        trials = sum(len(each.tuning.trials) for each in findings.tuned)
+        tiles |= {"time of fitting in searches": f"{duration(searched)}, {amount(trials, 'trial')}"}
+    return tuple(Fact(name, text) for name, text in tiles.items())
+
+
+def train_seconds(findings: Findings) -> float:
+    """Return how long fitting the cells took in all, as if one after the other; not those of searches."""
+    return sum(entry.metric(TRAIN_SECONDS) or 0.0 for entry in findings.finished)
+
+
+def _seed_counts(findings: Findings) -> str:
+    """Return how many seeds variants have, the smallest and the largest number."""
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for entry in findings.entries:
+        for place in entry.planned.places:
+            seeds.setdefault((place.experiment, place.label), set()).add(entry.seed)
+    counts = sorted({len(each) for each in seeds.values()})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def warning(findings: Findings) -> str:
@@ -41,7 +97,7 @@ def headline(variants: Sequence[Variant], baseline: str | None, known: Verdicts 
         return _without_test(variants)
     compared = [each for each in known.sets if len(each.variants) > 1]
     firsts = [_certainty(each, len(known.sets) > 1) for each in compared] or [_winner(tested)]
-    rest = [_choice(tested), _against(tested[0], baseline_of(variants, baseline))]
+    rest = [*map(_power, compared), _choice(tested), _against(tested[0], baseline_of(variants, baseline))]
     sentences = [*firsts, *rest, *(_method(each) for each in compared), _untested(tested, known)]
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -62,6 +118,13 @@ def _certainty(found: Significance, is_one_of_several: bool) -> str:
         f"{where}{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
         f"{names_of(alike)} at the 5 % level.{told}"
     )
+
+
+def _power(found: Significance) -> str:
+    """Say what it would take to tell the best from those like it."""
+    pairs = [pair for pair in found.pairs if pair.first == 0 and not pair.differs]
+    told = [f"{needs(pair)} for {found.variants[pair.second].name}" for pair in pairs[:MOST_NAMED]]
+    return f"To tell them apart, if these differences are the true ones, takes {'; '.join(told)}." if told else ""
 
 
 def _the_others(count: int) -> str:
@@ -164,3 +227,33 @@ def _has(variant: Variant, metric: str) -> bool:
 def _mean(variant: Variant, metric: str) -> float:
     spread = variant.spread(metric)
     return math.nan if spread is None else spread.mean
+
+
+def next_steps(variants: Sequence[Variant], diagnosed: Sequence[Diagnosed], known: Verdicts = NOTHING_KNOWN) -> str:
+    """Return what to try next, empty where nothing is known; chosen by validation accuracy, never by the test set's."""
+    names = {variant.name for variant in variants}
+    mine = [each for each in diagnosed if each.variant.name in names]
+    order = sorted(mine, key=lambda each: -mean_or_least(each.variant, VALIDATION))
+    first = [each for each in order[:1] if each.to_try]
+    known_ways = {each.to_try[0] for each in first}
+    curable = [each for each in order[1:] if each.diagnosis.verdict in CURABLE and {*each.to_try[:1]} - known_ways]
+    steps = [_step(each) for each in (*first, *curable[:1])]
+    if variants and all(len(variant.entries) == 1 for variant in variants):
+        steps.append(MORE_SEEDS)
+    else:
+        steps += [_tie(each) for each in known.sets[:1] if each.like_the_best()]
+    return f"{'; '.join(steps)}." if steps else ""
+
+
+def _tie(found: Significance) -> str:
+    """Return what would tell the best from the one like it that takes least; from all where that is not known."""
+    pairs = [pair for pair in found.pairs if pair.first == 0 and not pair.differs and (pair.seeds or pair.images)]
+    if not pairs:
+        return f"more seeds or test images, to tell {found.variants[0].name} from {names_of(found.like_the_best())}"
+    least = min(pairs, key=lambda pair: (pair.seeds or math.inf, pair.images or math.inf))
+    return f"{needs(least)}, to tell {found.variants[0].name} from {found.variants[least.second].name}"
+
+
+def _step(each: Diagnosed) -> str:
+    way = each.to_try[0].removeprefix(FURTHER)
+    return f"{each.variant.name} ({each.diagnosis.verdict}): {way}"

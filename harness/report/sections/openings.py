@@ -1,0 +1,221 @@
+"""What the test sets were opened for, and whether test images are in the training split too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from harness.contracts import Dataset, Opening, StudyPlan
+from harness.contracts.metrics import TEST_ACCURACY
+from harness.data.leakage import TOLERATED, Leakage, Twins
+from harness.report.blocks import Block, Column, Items, Run, Section, Table, Text, Value, named
+from harness.report.context import Context
+from harness.report.store import Entry, Findings, ReportStore, RunRecord
+from harness.report.variants import dataset_name
+from harness.words import amount, iso_second
+
+MOST_COPIES: Final = 5
+"""Pairs of images that are named; more are in leakage/N.json of the matrix run."""
+COLUMNS: Final = (
+    Column("opened at (UTC)", numeric=False),
+    Column("cell", numeric=False),
+    Column("model digest", numeric=False),
+    Column("run", numeric=False),
+    Column("host", numeric=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The openings in words, what is wrong with them, and each of them."""
+
+    text: str
+    faults: tuple[str, ...]
+    openings: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What is known of one data set; `is_fault` where test images are in the training split as they are."""
+
+    dataset: str
+    text: str
+    is_fault: bool = False
+    examples: tuple[str, ...] = ()
+    """The first copies, by their files where the store knows them."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All of it for the first screen."""
+        return (f"{self.dataset}: {self.text}", *self.examples)
+
+
+def section(context: Context) -> Section:
+    """Return the ledger's summary and what the check for duplicates found."""
+    ledger = context.once(ledger_in)
+    blocks: list[Block] = [Text(ledger.text)]
+    if ledger.faults:
+        blocks += [Text("The ledger breaks the rule of one opening a cell:", "bad"), Items(ledger.faults, "bad")]
+    for each in context.once(duplicates_in):
+        blocks.append(Text(each.text, "bad" if each.is_fault else "", lead=f"{each.dataset}:"))
+        blocks += [Items(each.examples)] if each.examples else []
+    return Section("openings", "Test openings and duplicates", tuple(blocks))
+
+
+def ledger_in(context: Context) -> Ledger:
+    """Return the ledger's summary."""
+    return ledger_of(context.findings)
+
+
+def duplicates_in(context: Context) -> tuple[Duplicates, ...]:
+    """Return what is known of duplicates in each of the plan's data sets."""
+    return duplicates_of(context.findings, context.store)
+
+
+def audit_faults(context: Context) -> tuple[str, ...]:
+    """Return what `harness audit` fails of, as far as the report sees it: for the first screen."""
+    ledger, copies = context.once(ledger_in), context.once(duplicates_in)
+    early = (
+        f"run {each.run_id} opened the test set before its fit had ended" for each in early_openings(context.findings)
+    )
+    return (*ledger.faults, *early, *(words for each in copies if each.is_fault for words in each.words))
+
+
+def early_openings(findings: Findings) -> tuple[Opening, ...]:
+    """Return the openings before the end of their fit, as far as runs say when that was."""
+    entries = timed(findings)
+    return tuple(each for each in findings.openings if each.key in entries and _is_early(each, entries[each.key]))
+
+
+def timed(findings: Findings) -> dict[str, Entry]:
+    """Return the cells, by key, whose runs say when the fit had ended."""
+    return {entry.planned.key: entry for entry in findings.entries if entry.tag("fit_ended")}
+
+
+def ledger_of(findings: Findings) -> Ledger:
+    """Return the summary of the ledger's lines for the study's cells."""
+    names = {entry.planned.key: entry.planned.name for entry in findings.entries}
+    rows = tuple(
+        (
+            named(opening.time.replace("+00:00", "")),
+            named(names.get(opening.key, opening.key)),
+            Value(opening.model_digest[:16], opening.model_digest, code=True),
+            Value(opening.run_id, opening.run_id, code=True, runs=(Run("", opening.run_id),)),
+            named(opening.host),
+        )
+        for opening in findings.openings
+    )
+    return Ledger(_text(findings), _faults(findings, names), Table("Openings of test sets", COLUMNS, rows))
+
+
+def _text(findings: Findings) -> str:
+    opened = {opening.key for opening in findings.openings}
+    never = sum(entry.planned.cell.test == "never" for entry in findings.entries)
+    waiting = len(findings.entries) - len(opened) - never
+    if not findings.openings:
+        parts = ["The test set was not opened for any cell"]
+    else:
+        parts = [f"The test set was opened {amount(len(findings.openings), 'time')} for {amount(len(opened), 'cell')}"]
+    parts += [f"{amount(never, 'cell keeps', 'cells keep')} it sealed for good"] if never else []
+    parts += [f"{amount(waiting, 'cell')} may open it yet"] if waiting > 0 else []
+    return "; ".join(parts) + "."
+
+
+def _faults(findings: Findings, names: dict[str, str]) -> tuple[str, ...]:
+    counts = Counter(opening.key for opening in findings.openings)
+    twice = [f"{names.get(key, key)}: {amount(count, 'opening')}" for key, count in counts.items() if count > 1]
+    silent = [
+        f"{entry.planned.name}: has test figures, but no opening is in the ledger"
+        for entry in findings.finished
+        if entry.metric(TEST_ACCURACY) is not None and not counts[entry.planned.key]
+    ]
+    unwanted = [
+        f"{entry.planned.name}: was to keep its test set sealed, but an opening is in the ledger"
+        for entry in findings.entries
+        if entry.planned.cell.test == "never" and counts[entry.planned.key]
+    ]
+    return (*twice, *silent, *unwanted)
+
+
+def _is_early(opening: Opening, entry: Entry) -> bool:
+    """Whether the fit ended after the opening; one that was repeated, to the same model, could not learn from it."""
+    is_repeated = entry.run is not None and entry.run.run_id != opening.run_id
+    if is_repeated and entry.tag("model_digest") == opening.model_digest:
+        return False
+    opened, ended = iso_second(opening.time), iso_second(entry.tag("fit_ended"))
+    return opened is not None and ended is not None and opened < ended
+
+
+def duplicates_of(findings: Findings, store: ReportStore) -> tuple[Duplicates, ...]:
+    """Return one finding for each of the plan's data sets; the newest check of each counts."""
+    checks = newest_checks(findings, store)
+    return tuple(_finding(dataset, checks.get(dataset.images), findings) for dataset in findings.plan.datasets)
+
+
+def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Duplicates:
+    name = dataset_name(dataset)
+    if check is None or not check.checked:
+        why = _why_not(findings) if check is None else check.reason
+        return Duplicates(name, f"Train and test were not compared for duplicates{f': {why}' if why else ''}.")
+    exact, near = check.exact_across, check.near_across
+    if exact.images:
+        text = f"{amount(exact.images, 'test image')} {'is' if exact.images == 1 else 'are'} in the training split too"
+        text += f" ({exact.disagreeing} with another label)" if exact.disagreeing else ""
+        text += f", and {near.images:,} more nearly so" if near.images else ""
+        text += f". Test figures are too good by what they remember{_audited(check)}."
+        return Duplicates(name, text, is_fault=True, examples=_copies(exact))
+    text = "No test image is in the training split"
+    text += f"; {amount(near.images, 'test image')} nearly {'is' if near.images == 1 else 'are'}" if near.images else ""
+    return Duplicates(name, f"{text}.{f' ({check.reason}.)' if check.reason else ''}")
+
+
+def _audited(check: Leakage) -> str:
+    share = check.exact_across.images / check.test_images if check.test_images else 1.0
+    return f"; harness audit fails, for more than {TOLERATED:.1%} are".replace("%", " %") if share > TOLERATED else ""
+
+
+def _copies(found: Twins) -> tuple[str, ...]:
+    told = [twin.across for twin in found.examples[:MOST_COPIES]]
+    more = found.pairs - len(told)
+    return (*told, f"and {more:,} more") if told and more > 0 else tuple(told)
+
+
+def _why_not(findings: Findings) -> str:
+    reasons = [run.tags["harness.leakage"] for run in findings.matrices if "harness.leakage" in run.tags]
+    if reasons:
+        return reasons[-1]
+    return "" if findings.openings else "the test set is sealed"
+
+
+def newest_checks(findings: Findings, store: ReportStore) -> dict[str, Leakage]:
+    """Return the newest check by data set; each run numbers the data sets of its own plan."""
+    found: dict[str, Leakage] = {}
+    for run in findings.matrices:
+        found |= dict(_checks_of_run(run, store))
+    return found
+
+
+def _checks_of_run(run: RunRecord, store: ReportStore) -> Iterator[tuple[str, Leakage]]:
+    folder, plan = store.artifact(run.run_id, "leakage"), store.artifact(run.run_id, "plan.json")
+    if folder is None or plan is None:
+        return
+    datasets = StudyPlan.model_validate_json(plan.read_text()).datasets
+    for number, dataset in enumerate(datasets):
+        check = _read(folder / f"{number}.json")
+        if check is not None:
+            yield dataset.images, check
+
+
+def _read(path: Path) -> Leakage | None:
+    """Return a check, None where there is none or another version wrote it."""
+    if not path.is_file():
+        return None
+    try:
+        return Leakage.model_validate_json(path.read_text())
+    except ValidationError:
+        return None
