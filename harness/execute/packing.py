@@ -19,9 +19,9 @@ from statistics import fmean
 from typing import Final
 
 from harness.contracts import Cell
-from harness.execute.gpu_memory import free_bytes
 from harness.execute.plan import RunSettings, choose_devices, most_on_a_gpu
 from harness.matrix import flatten
+from harness.measure.machine import free_bytes
 
 GAIN: Final = 1.1
 """By how much one cell more must raise the work done per second."""

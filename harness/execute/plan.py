@@ -13,9 +13,10 @@ from harness.data import fingerprint
 from harness.errors import InputError
 from harness.execute.locks import is_alive, is_held
 from harness.matrix import Study, cell_key, sources_digest
+from harness.measure.machine import gpus
 from harness.plugins import Catalog
 from harness.track import Record, Store
-from harness.track.environment import gpu_names, usable_cores
+from harness.track.environment import usable_cores
 from harness.track.runs import standing
 
 MOST_ON_A_GPU: Final = 8
@@ -57,8 +58,8 @@ def choose_devices(name: str) -> tuple[str, ...]:
     Raises:
         InputError: there is no such device.
     """
-    gpus = () if "+cpu" in version("torch") else gpu_names()
-    every = tuple(f"cuda:{index}" for index in range(len(gpus)))
+    found = () if "+cpu" in version("torch") else gpus()
+    every = tuple(f"cuda:{index}" for index in range(len(found)))
     if name in {"auto", "cuda"} and every:
         return every
     if name in {"auto", "cpu"}:
@@ -78,9 +79,9 @@ def choose_device(name: str) -> str:
     return choose_devices(name)[0]
 
 
-def most_on_a_gpu(gpus: int) -> int:
+def most_on_a_gpu(count: int) -> int:
     """Return how many cells packing ever runs side by side on each of so many GPUs: each needs a core to be fed by."""
-    return max(1, min(MOST_ON_A_GPU, usable_cores() // gpus))
+    return max(1, min(MOST_ON_A_GPU, usable_cores() // count))
 
 
 def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:

@@ -1,6 +1,8 @@
-"""Energy of a fit, from the counters that the machine itself keeps: RAPL for processors, NVML for GPUs.
+"""What the machine itself counts, without torch, whose import takes seconds: its GPUs, their free memory, energy.
 
-A counter counts for its whole package or GPU, whoever uses it: cells that run side by side count the same joules.
+NVML numbers all GPUs of a machine, CUDA, and so torch, those that a process may use: which GPU is meant is told
+by its UUID. Energy counters (RAPL for processors, NVML for GPUs) count for their whole package or GPU, whoever
+uses it: cells that run side by side count the same joules.
 """
 
 from __future__ import annotations
@@ -11,14 +13,72 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
+
+import pynvml
 
 FILE: Final = "energy.json"
 POWERCAP: Final = Path("/sys/class/powercap")
-NVML: Final = "libnvidia-ml.so.1"
 SECONDS_BETWEEN_READINGS: Final = 20.0
 """RAPL counters wrap: one of 262 kJ after 11 minutes at 400 W."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A CUDA device of this process: its model, and the UUID by which NVML knows it too."""
+
+    name: str
+    uuid: str
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """Return the CUDA devices that this process may use, in torch's order; empty without any."""
+    try:
+        return gpus_of(ctypes.CDLL("libcuda.so.1"))
+    except (OSError, AttributeError):  # no library, or one that lacks a function
+        return ()
+
+
+def gpus_of(cuda: Any) -> tuple[Gpu, ...]:
+    """Return the devices that the driver's library shows, as ctypes loads it; empty where it does not start."""
+    count = ctypes.c_int()
+    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
+        return ()
+    return tuple(_gpu(cuda, index) for index in range(count.value))
+
+
+def _gpu(cuda: Any, index: int) -> Gpu:
+    device, name, uuid = ctypes.c_int(), ctypes.create_string_buffer(256), (ctypes.c_ubyte * 16)()
+    calls = (
+        cuda.cuDeviceGet(ctypes.byref(device), index),
+        cuda.cuDeviceGetName(name, len(name), device),
+        cuda.cuDeviceGetUuid_v2(ctypes.byref(uuid), device),
+    )
+    return Gpu("unknown GPU", "") if any(calls) else Gpu(name.value.decode(), str(UUID(bytes=bytes(uuid))))
+
+
+def free_bytes(device: str) -> int | None:
+    """Return the free memory of `cuda:N`, all processes counted; None for other devices, and where NVML is silent."""
+    number = device.removeprefix("cuda:")
+    if number == device or int(number) >= len(gpus()):
+        return None
+    try:
+        return int(pynvml.nvmlDeviceGetMemoryInfo(_handle(gpus()[int(number)].uuid)).free)
+    except pynvml.NVMLError:
+        return None
+
+
+def _handle(uuid: str) -> Any:
+    """Return NVML's handle of the GPU, or of the part of one (MIG), that has this UUID; raises NVMLError."""
+    pynvml.nvmlInit()
+    try:
+        return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+    except pynvml.NVMLError_NotFound:
+        return pynvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
 
 
 @dataclass(slots=True)
@@ -38,7 +98,7 @@ class Counter:
         """Count from now on.
 
         Raises:
-            OSError, ValueError: it cannot be read.
+            OSError, ValueError, NVMLError: it cannot be read.
         """
         self.last, self.joules = self.read(), 0.0
 
@@ -46,7 +106,7 @@ class Counter:
         """Add what was used since the last reading; between two readings it may wrap once."""
         try:
             now = self.read()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, pynvml.NVMLError) as error:
             self.fault = str(error)
             return
         self.joules += now - self.last + (self.wraps_at if now < self.last else 0.0)
@@ -119,20 +179,20 @@ class Meter:
             counter.add()
 
 
-def meter_for(gpu: str | None, powercap: Path = POWERCAP, nvml: str = NVML) -> Meter:
+def meter_for(gpu: str | None, powercap: Path = POWERCAP) -> Meter:
     """Return a meter of the processor and, where one is used, of the GPU of that UUID."""
     found: list[Counter] = []
     missing: dict[str, str] = {}
     finders: dict[str, Callable[[], Sequence[Counter]]] = {"cpu": lambda: _packages(powercap)}
     if gpu is not None:
-        finders["gpu"] = lambda: [gpu_counter(gpu, ctypes.CDLL(nvml))]
+        finders["gpu"] = lambda: [gpu_counter(gpu)]
     for source, find in finders.items():
         try:
             counters = find()
             for counter in counters:
                 counter.begin()
             found += counters
-        except (OSError, ValueError, AttributeError) as error:  # no file, no right, no number; no library or function
+        except (OSError, ValueError, pynvml.NVMLError) as error:  # no file, no right, no number; no library, no GPU
             missing[source] = str(error)
     return Meter(tuple(found), missing)
 
@@ -160,28 +220,11 @@ def _name_of(zone: Path) -> str:
     return name.read_text().strip() if name.exists() else ""
 
 
-def gpu_counter(uuid: str, nvml: Any) -> Counter:
-    """Return the counter of the GPU of a UUID: millijoules since its driver was loaded, on Volta and newer.
-
-    `nvml` is NVML's library, as ctypes loads it.
+def gpu_counter(uuid: str) -> Counter:
+    """Return the counter of the GPU of a UUID: joules since its driver was loaded, on Volta and newer.
 
     Raises:
-        OSError: NVML knows no such GPU, or the GPU does not count.
+        NVMLError: NVML is not there, or knows no such GPU.
     """
-    handle = ctypes.c_void_p()
-    name = f"GPU-{uuid}".encode()
-    _succeed(nvml.nvmlInit_v2(), "nvmlInit")
-    _succeed(nvml.nvmlDeviceGetHandleByUUID(ctypes.c_char_p(name), ctypes.byref(handle)), "nvmlDeviceGetHandleByUUID")
-
-    def read() -> float:
-        millijoules = ctypes.c_ulonglong()
-        status = nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(millijoules))
-        _succeed(status, "nvmlDeviceGetTotalEnergyConsumption")
-        return millijoules.value / 1000
-
-    return Counter("gpu", read)
-
-
-def _succeed(status: int, call: str) -> None:
-    if status:
-        raise OSError(f"{call} of NVML returned {status}")
+    handle = _handle(uuid)
+    return Counter("gpu", lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import subprocess
 import sys
-from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-
-@cache
-def gpu_names() -> tuple[str, ...]:
-    """Return the names of the CUDA devices that this process may use, in torch's order; empty without any."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return ()
-    count = ctypes.c_int()
-    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)):
-        return ()
-    return tuple(_name(cuda, index) for index in range(count.value))
-
-
-def _name(cuda: ctypes.CDLL, index: int) -> str:
-    device = ctypes.c_int()
-    text = ctypes.create_string_buffer(256)
-    if cuda.cuDeviceGet(ctypes.byref(device), index) or cuda.cuDeviceGetName(text, len(text), device):
-        return "unknown GPU"
-    return text.value.decode()
-
+from harness.measure.machine import gpus
 
 GIT_SECONDS: Final = 5
 LONGEST_DIFF: Final = 1_000_000
@@ -63,9 +41,8 @@ def hardware(device: str) -> str:
     """Return the name of the processor or GPU that `device` ("cpu", "cuda", "cuda:1") stands for."""
     if not device.startswith("cuda"):
         return processor_name()
-    names = gpu_names()
     index = int(device.partition(":")[2] or 0)
-    return names[index] if index < len(names) else "unknown GPU"
+    return gpus()[index].name if index < len(gpus()) else "unknown GPU"
 
 
 def environment_text(folder: Path, device: str, workers: int, threads: int) -> str:
@@ -80,7 +57,7 @@ def environment_text(folder: Path, device: str, workers: int, threads: int) -> s
         "cores": f"{psutil.cpu_count(logical=False)} physical, {psutil.cpu_count()} logical, {usable_cores()} usable",
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "load": f"{load} (1, 5, 15 minutes)",
-        "gpu": ", ".join(gpu_names()) or "none",
+        "gpu": ", ".join(gpu.name for gpu in gpus()) or "none",
         "device": device,
         "workers": f"{workers}, {threads} threads each",
         "command": " ".join(sys.argv),
