@@ -22,6 +22,7 @@ from harness.charts.style import (
     legend,
     listed,
     looks,
+    pointed,
     short,
     span_of,
     told,
@@ -190,11 +191,11 @@ def accuracy_by_seconds(
         row["text"] = f"◄ {without_middle(str(row['variant']), NAME_LENGTH)}: {row['after']}"
     inside = alt.Chart(alt.InlineData(values=[row for row in ends if row["seconds"] >= early]))
     edge = alt.Chart(alt.InlineData(values=sooner)).encode(x=alt.value(3), y=y, color=color, opacity=dim, text="text:N")
-    near = alt.selection_point(name=f"{HOVER}_point", nearest=True, on="pointermove", clear="pointerout", empty=False)
+    near = pointed()
     figures = told(("variant", "variant"), ("accuracy", "validation accuracy (%)", ".2f"), ("after", "after"))
     hovered = (
         alt.Chart()
-        .mark_point(filled=True, size=80)
+        .mark_point(filled=True, size=130)
         .transform_filter("datum.seed === 0")
         .encode(
             x=x, y=y, color=color, opacity=alt.when(near).then(alt.value(1)).otherwise(alt.value(0)), tooltip=figures

@@ -5,32 +5,43 @@ const waiting = new Set(document.querySelectorAll("figure.chart"));
 function live(spec, place) {
   // a width in pixels is that of the file; here a chart is as wide as the page lets it be
   if (typeof spec.width !== "number") return spec;
-  if (spec.usermeta && spec.usermeta.widest) place.style.maxWidth = spec.usermeta.widest + "px";
+  const widest = spec.usermeta && spec.usermeta.widest;
+  if (widest) place.style.maxWidth = `${widest}px`;
   return { ...spec, width: "container", autosize: { type: "fit-x", contains: "padding" } };
 }
 
+function placeOf(figure) {
+  return figure.querySelector(".vega");
+}
+
 function draw(figure) {
-  const place = figure.querySelector(".vega");
+  const place = placeOf(figure);
   if (!waiting.has(figure) || !place.clientWidth) return; // in a closed fold there is no width yet
   waiting.delete(figure);
   seen.unobserve(figure);
-  const spec = JSON.parse(figure.querySelector("script").textContent);
-  vegaEmbed(place, live(spec, place), {
+  const options = {
     mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, config: theme,
     tooltip: { disableDefaultStyle: true },
-  }).then(() => figure.classList.add("drawn"), (error) => { place.textContent = `This chart cannot be shown: ${error}`; });
+  };
+  const spec = live(JSON.parse(figure.querySelector("script").textContent), place);
+  vegaEmbed(place, spec, options).then(
+    () => figure.classList.add("drawn"),
+    (error) => { place.textContent = `This chart cannot be shown: ${error}`; },
+  );
+}
+
+function drawTheRest() { // further down, while nobody waits
+  const idle = window.requestIdleCallback || ((call) => setTimeout(call, 200));
+  idle(() => {
+    const next = [...waiting].find((figure) => placeOf(figure).clientWidth);
+    if (next) { draw(next); drawTheRest(); }
+  });
 }
 
 const seen = new IntersectionObserver(
-  (entries) => entries.forEach((entry) => { if (entry.isIntersecting) draw(entry.target); }),
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target)),
   { rootMargin: "300px" },
 );
 waiting.forEach((figure) => seen.observe(figure));
 window.addEventListener("beforeprint", () => waiting.forEach(draw));
-window.addEventListener("load", function rest() { // what is further down, while nobody waits
-  const idle = window.requestIdleCallback || ((call) => setTimeout(call, 200));
-  idle(() => {
-    const next = [...waiting].find((figure) => figure.querySelector(".vega").clientWidth);
-    if (next) { draw(next); rest(); }
-  });
-});
+drawTheRest();

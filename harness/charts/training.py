@@ -24,6 +24,7 @@ from harness.charts.style import (
     legend,
     listed,
     looks,
+    pointed,
     short,
     told,
     zoom,
@@ -126,11 +127,11 @@ def compared_curves(
     )
     dash = alt.StrokeDash("variant:N", title=None, legend=key).scale(domain=names, range=dashes)
     lines = encoded.mark_line(strokeWidth=2).encode(strokeDash=dash).properties(name="lines").add_params(zoom(), pick)
-    near = alt.selection_point(name=f"{HOVER}_point", nearest=True, on="pointermove", clear="pointerout", empty=False)
+    near = pointed()
     figures = told(
         ("variant", "variant"), ("epoch", "epoch"), ("value", metric + unit, FORMATS[metric]), ("seeds", "seeds")
     )
-    dots = encoded.mark_point(filled=True, size=70).encode(
+    dots = encoded.mark_point(filled=True, size=130).encode(
         opacity=alt.when(near).then(alt.value(1)).otherwise(alt.value(0)), tooltip=figures
     )
     title = f"{SPLITS[split]} {metric} by epoch, mean over seeds"
@@ -262,7 +263,7 @@ def _epoch_rule(base: alt.Chart, keys: Sequence[str], x: alt.X, form: str, unit:
     near = alt.selection_point(
         name=f"{HOVER}_epoch", fields=["epoch"], nearest=True, on="pointermove", clear="pointerout", empty=False
     )
-    figures = told(("epoch", "epoch"), *((field(key), key + unit, form) for key in keys))
+    figures = told(("epoch", "epoch", "d"), *((field(key), key + unit, form) for key in keys))
     shown = alt.when(near).then(alt.value(0.6)).otherwise(alt.value(0))
     pivoted = base.transform_pivot("key", value="value", groupby=["epoch"])
     rule: alt.Chart = pivoted.mark_rule().encode(x=x, opacity=shown, tooltip=figures).properties(name=HOVER)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from harness.report.blocks import Block, Picture
+from harness.charts.style import page_markup
+from harness.report.blocks import Block, Charts, Fold, Group, Picture
 from harness.report.variants import Links
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -27,7 +27,7 @@ def pages(links: Links) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals |= {"links": links, "kind": _kind, "json": _json, "address": _address}
+    found.globals |= {"links": links, "kind": _kind, "address": _address, "chart_figure": page_markup}
     return found
 
 
@@ -35,13 +35,20 @@ def _kind(block: Block) -> str:
     return type(block).__name__
 
 
-def _json(spec: Mapping[str, Any]) -> Markup:
-    """Return JSON that ends no script element, whatever is in it."""
-    text = json.dumps(spec, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
-
-
 def _address(picture: Picture) -> str:
     """Return a picture as an address that holds it."""
     kind = KINDS[Path(picture.name).suffix]
     return f"data:image/{kind};base64,{base64.b64encode(picture.file).decode()}"
+
+
+def script_hashes(*scripts: str) -> str:
+    """Return what a content policy says of a page's own scripts: these, letter by letter, and no other."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts if script)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+def has_charts(blocks: Iterable[Block]) -> bool:
+    """Whether a chart is among blocks, or within one of them."""
+    return any(
+        isinstance(block, Charts) or (isinstance(block, Group | Fold) and has_charts(block.blocks)) for block in blocks
+    )

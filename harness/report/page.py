@@ -7,11 +7,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from harness.charts.style import page_loader, page_script, page_style
 from harness.report import agreement, reliability
 from harness.report.compose import Report
 from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
-from harness.report.html import pages
+from harness.report.html import has_charts, pages, script_hashes
 from harness.report.scatter_charts import scatter_chart
 from harness.report.strips import strips_of
 from harness.report.time_curve_charts import time_curve_chart
@@ -42,12 +43,17 @@ def page_text(report: Report) -> str:
     templates = pages(report.links)
     templates.filters["percent"] = percent
     templates.globals |= {"runs_of": runs_of}
+    script = _included("sort.js")
+    alive = any(has_charts(each.blocks) for each in report.sections)
+    chart_scripts = (page_loader(), page_script()) if alive else ("", "")
     page = templates.get_template("index.html.jinja").render(
         report=report,
         new={each.anchor: each for each in report.sections},
         strips=strips_of(report.variants),
-        style=_included("charts.css") + _included("style.css"),
-        script=_included("sort.js"),
+        style=_included("charts.css") + _included("style.css") + Markup(page_style()),
+        script=script,
+        chart_script=Markup(chart_scripts[0]),
+        script_hashes=Markup(script_hashes(script, *chart_scripts)),
         amount=amount,
         class_table=class_table,
         draw=DRAW,

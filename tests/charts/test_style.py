@@ -1,5 +1,7 @@
 """How a chart leaves the house: alive, as SVG, as PNG, several in one file."""
 
+import base64
+import gzip
 import io
 from xml.etree import ElementTree
 
@@ -13,6 +15,7 @@ from harness.charts.style import (
     Chart,
     finished,
     looks,
+    page_loader,
     page_markup,
     page_script,
     page_style,
@@ -87,3 +90,9 @@ def test_the_script_is_whole_and_the_same_each_time() -> None:
     script = page_script()
     assert "__THEME__" not in script and "IntersectionObserver" in script and "</script" not in script
     assert len(script) < 1_000_000
+
+
+def test_a_page_holds_the_script_in_less_than_half_of_its_size() -> None:
+    packed = page_loader().partition('atob("')[2].partition('"')[0]
+    assert gzip.decompress(base64.b64decode(packed)).decode() == page_script()
+    assert len(page_loader()) < len(page_script()) / 2

@@ -17,6 +17,7 @@ from harness.report import write_report
 from harness.report.blocks import Fold, Table
 from harness.report.compose import Report, compose
 from harness.report.context import context_of
+from harness.report.html import script_hashes
 from harness.report.page import page_text
 from harness.report.sections.honesty import answers
 from harness.report.sections.inside import SHOWN, WIDEST
@@ -185,12 +186,10 @@ def test_a_large_study_keeps_all_rows_and_few_pictures(store: KeptStore) -> None
 
 
 SORT = """
-<script>
 const headings = [...document.querySelectorAll("#results thead th")];
 const heading = headings.find((each) => each.textContent.startsWith("experiment"));
 heading.querySelector("button").click();
 if (location.hash === "#twice") heading.querySelector("button").click();
-</script>
 """
 
 
@@ -203,7 +202,8 @@ def test_tables_are_sorted_by_their_headings_buttons(
     for planned in cells:
         store.finish(planned, np.random.default_rng(cells.index(planned)).random(), epochs=False)
     page = tmp_path / "page.html"
-    page.write_text(page_text(report_of(store)).replace("</body>", f"{SORT}</body>"))
+    text = page_text(report_of(store)).replace("</body>", f"<script>{SORT}</script></body>")
+    page.write_text(text.replace("script-src ", f"script-src {script_hashes(SORT)} "))
     text = dumped_dom(f"file://{page}{hash_}", seconds=2)
     results = text[text.index('<section id="results"') :]
     assert f'aria-sort="{sort}"' in results
@@ -212,3 +212,14 @@ def test_tables_are_sorted_by_their_headings_buttons(
     assert rows[0] == ("", first)
     assert [bool(hidden) for hidden, _ in rows] == [False] * 40 + [True] * 30
     assert "Show all 70 rows" in results
+
+
+def test_scripts_run_by_their_hashes_and_no_other_does(small: KeptStore, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        page_text(report_of(small)).replace("</body>", "<script>document.title = 'stranger'</script></body>")
+    )
+    text = dumped_dom(f"file://{page}", seconds=5)
+    assert "unsafe" not in text[: text.index("<style>")].replace("style-src 'unsafe-inline'", "")
+    assert "<title>stranger" not in text
+    assert 'class="chart drawn"' in text and 'class="marks"' in text
