@@ -112,8 +112,9 @@ def finished(
     title: str,
     words: str,
     *,
-    width: float | None = None,
-    height: float | None = None,
+    width: float,
+    height: float,
+    widest: float | None = None,
 ) -> Chart:
     """Return a chart as a value.
 
@@ -122,15 +123,15 @@ def finished(
         name: Stem of its file.
         title: What stands above it.
         words: The alternative text.
-        width: Pixels in a file; the page gives it the width that there is. None where its columns say it.
-        height: Pixels; None where its rows say it.
+        width: Pixels of the plot in a file; on the page it takes the width that there is.
+        height: Pixels of the plot.
+        widest: Pixels beyond which the page does not stretch it, axes included.
     """
     spec = drawn.to_dict(validate=False)
-    spec.pop("config", None)
-    sizes = {"width": width, "height": height}
-    spec |= {side: size for side, size in sizes.items() if size is not None}
     said = " ".join(words.split())
-    return Chart(name, said, spec | {"description": said}, title)
+    spec |= {"width": width, "height": height, "description": said}
+    spec |= {"usermeta": {"widest": widest}} if widest is not None else {}
+    return Chart(name, said, spec, title)
 
 
 def theme(font: str) -> dict[str, Any]:
