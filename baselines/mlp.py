@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from baselines._layers import dropped
 from harness.contracts import NetworkModel, Task
+
+from ._layers import dropped
 
 
 class Mlp(NetworkModel):

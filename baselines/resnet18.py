@@ -8,8 +8,9 @@ from pydantic import Field
 from torch import nn
 from torchvision.models import resnet18
 
-from baselines._layers import adapted_resnet
 from harness.contracts import NetworkModel, Task
+
+from ._layers import adapted_resnet
 
 
 class ResNet18(NetworkModel):

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import nn
 
-from baselines._layers import conv_norm_relu, pooled_head, require_size
 from harness.contracts import NetworkModel, Task
+
+from ._layers import conv_norm_relu, pooled_head, require_size
 
 
 class SmallVgg(NetworkModel):

@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from baselines._layers import dropped, require_size
 from harness.contracts import NetworkModel, Task
+
+from ._layers import dropped, require_size
 
 PATCH: Final = 2
 SAMPLE: Final = 5000

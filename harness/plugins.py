@@ -4,6 +4,12 @@ Declaring is cheap, realizing is not. To check a matrix file one needs each comp
 not torch. So `declare` runs only the declaration part of a component file: the imports of light
 modules, the module's constants and its public class (whose methods are defined, not run).
 `realize` imports the whole file and builds the component.
+
+What a component does is also written in the files that it shares with others, such as `baselines/_layers.py`. So the
+digest of its source covers its own file and every module of ours that this imports, and those import in turn: files of
+its folder, and modules of `harness` and `baselines`. Left out are `harness.contracts`, `words`, `errors` and `plugins`,
+which hold types, texts and how components are found, and compute nothing; imports for type checkers alone; and what is
+installed. `environment.txt` of a run says which versions of that there were.
 """
 
 from __future__ import annotations
@@ -12,9 +18,9 @@ import __future__
 import ast
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +59,10 @@ BUILT_IN: Final = (
 )
 _LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses", "enum", "math", "pathlib"}
 _LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
+_ROOTS: Final = {"baselines": shipped("baselines"), "harness": _HERE}
+"""Packages of ours -> folder."""
+_COMPUTE_NOTHING: Final = {"contracts", "errors", "plugins", "words"}
+"""Modules of `harness` that a component's results do not depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,15 @@ class Found:
 
     @property
     def source_digest(self) -> str:
-        """Digest of the file's text: when it changes without `revision`, results are stale."""
-        return sha256(self.path.read_bytes()).hexdigest()[:16]
+        """Digest of its file and of what that imports of ours: when it changes without `revision`, results are stale.
+
+        Raises:
+            PluginError: one of the files is no Python.
+        """
+        known = _DIGESTS.get(self)
+        if known is None or any(_stamp(path) != stamp for path, stamp in known.stamps):
+            known = _DIGESTS[self] = _digested(self)
+        return known.digest
 
 
 class Catalog:
@@ -100,6 +117,71 @@ class Catalog:
         return _import(self.find(kind, name))(**options)
 
 
+@dataclass(frozen=True, slots=True)
+class _Digested:
+    digest: str
+    stamps: tuple[tuple[Path, tuple[int, int]], ...]
+    """Each file that it covers, and what it was like."""
+
+
+_DIGESTS: Final[dict[Found, _Digested]] = {}
+
+
+def _digested(found: Found) -> _Digested:
+    """Read a component's file, and the files of every module of ours that it imports, directly or not."""
+    texts: dict[str, str] = {}
+    stamps: dict[Path, tuple[int, int]] = {}
+    waiting = [found.path]
+    while waiting:
+        path = waiting.pop()
+        if path not in stamps:
+            stamps[path] = _stamp(path)
+            texts[_module_name(path, found.path.parent)] = sha256(path.read_bytes()).hexdigest()
+            waiting += _imports(_parse(path), path)
+    return _Digested(sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16], tuple(stamps.items()))
+
+
+def _imports(node: ast.AST, path: Path) -> Iterator[Path]:
+    """Yield the files of the modules of ours that a node of a file's tree imports."""
+    for each in ast.iter_child_nodes(node):
+        match each:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                yield from _imports(ast.Module(each.orelse, type_ignores=[]), path)
+            case ast.Import(names=names):
+                yield from (file for alias in names if (file := _file_of(alias.name)) is not None)
+            case ast.ImportFrom(module=module, names=names, level=0):
+                found = [_file_of(f"{module}.{alias.name}") or _file_of(str(module)) for alias in names]
+                yield from (file for file in found if file is not None)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                folder = path.parents[level - 1].joinpath(*(module or "").split("."))
+                found = [_module(folder / alias.name) or _module(folder) for alias in names]
+                yield from (file for file in found if file is not None)
+            case _:
+                yield from _imports(each, path)
+
+
+def _file_of(module: str) -> Path | None:
+    """Return the file of a module of ours that computes something, by its absolute name."""
+    package, *parts = module.split(".")
+    if package not in _ROOTS or (package == "harness" and (not parts or parts[0] in _COMPUTE_NOTHING)):
+        return None
+    return _module(_ROOTS[package].joinpath(*parts))
+
+
+def _module(path: Path) -> Path | None:
+    """Return the file of the module or package at a path without suffix."""
+    files = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
+
+
+def _module_name(path: Path, folder: Path) -> str:
+    """Return a name for a source that is the same wherever the harness lies: its place below one of our folders."""
+    for name, root in ((".", folder), *_ROOTS.items()):
+        if path.is_relative_to(root):
+            return f"{name}/{path.relative_to(root).as_posix()}"
+    return path.name
+
+
 def _scan(folder: Path) -> list[Found]:
     files = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
     return [_look(path) for path in files]
@@ -126,12 +208,22 @@ def _camel(stem: str) -> str:
     return "".join(part.capitalize() for part in stem.split("_"))
 
 
-@cache
 def _parse(path: Path) -> ast.Module:
+    return _parse_once(path, _stamp(path))
+
+
+@lru_cache(maxsize=4096)
+def _parse_once(path: Path, _: tuple[int, int]) -> ast.Module:
     try:
         return ast.parse(path.read_text(), str(path))
     except SyntaxError as error:
         raise PluginError(f"{path}:{error.lineno}: {error.msg}") from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what is another once a file has changed."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 @cache

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness import plugins
 from harness.contracts import Augmentation
 from harness.errors import InputError, PluginError
 from harness.plugins import Catalog
@@ -111,6 +114,97 @@ def test_a_changed_file_has_another_source_digest(tmp_path: Path) -> None:
     before = catalog_of(tmp_path, "blur.py", COMPLETE).find("augmentation", "blur").source_digest
     after = catalog_of(tmp_path, "blur.py", COMPLETE + "# changed\n").find("augmentation", "blur").source_digest
     assert before != after
+
+
+LAYERS = Path(__file__).parents[1] / "baselines" / "_layers.py"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from ._parts import SIZE",
+        "from . import _parts",
+        "from ._further import SIZE",
+        "from .sub.parts import SIZE",
+        "from .sub import parts",
+    ],
+)
+def test_a_changed_file_that_a_component_imports_changes_its_digest(tmp_path: Path, line: str) -> None:
+    (tmp_path / "sub").mkdir()
+    for path in (tmp_path / "_parts.py", tmp_path / "sub" / "parts.py"):
+        path.write_text("SIZE = 3\n")
+    (tmp_path / "_further.py").write_text("from ._parts import SIZE\n")
+    found = catalog_of(tmp_path, "blur.py", f"{line}\n{COMPLETE}").find("augmentation", "blur")
+    before = found.source_digest
+    for path in (tmp_path / "_parts.py", tmp_path / "sub" / "parts.py"):
+        path.write_text("SIZE = 4444\n")
+    assert found.source_digest != before
+
+
+def test_an_import_within_a_method_counts_and_one_for_type_checkers_does_not(tmp_path: Path) -> None:
+    digests = {}
+    late, typed = "        from ._late import SIZE\n", "if TYPE_CHECKING:\n    from ._typed import SIZE\n"
+    text = f"from typing import TYPE_CHECKING\n{typed}" + COMPLETE.replace("        return", f"{late}        return")
+    for changed in ("", "_late.py", "_typed.py"):
+        for name in ("_late.py", "_typed.py"):
+            (tmp_path / name).write_text("SIZE = 4444\n" if name == changed else "SIZE = 3\n")
+        digests[changed] = catalog_of(tmp_path, "blur.py", text).find("augmentation", "blur").source_digest
+    assert digests["_typed.py"] == digests[""] != digests["_late.py"]
+
+
+def test_files_that_a_component_does_not_import_leave_its_digest(tmp_path: Path) -> None:
+    found = catalog_of(tmp_path, "blur.py", COMPLETE).find("augmentation", "blur")
+    before = found.source_digest
+    (tmp_path / "_parts.py").write_text("SIZE = 3\n")
+    (tmp_path / "sharp.py").write_text(COMPLETE.replace("Blur", "Sharp"))
+    assert found.source_digest == before
+
+
+def test_a_digest_covers_the_modules_of_the_harness_but_not_its_types_and_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "harness"
+    monkeypatch.setitem(plugins._ROOTS, "harness", package)
+    digests = {}
+    for changed in ("", "train/linear", "contracts/cell", "words", "errors"):
+        for name in ("train/linear", "contracts/cell", "words", "errors"):
+            path = package / f"{name}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("SIZE = 4444\n" if name == changed else "SIZE = 3\n")
+        lines = "import harness.train.linear\nfrom harness import contracts, errors, words\n"
+        digests[changed] = catalog_of(tmp_path, "blur.py", lines + COMPLETE).find("augmentation", "blur").source_digest
+    assert digests["contracts/cell"] == digests["words"] == digests["errors"] == digests[""]
+    assert digests["train/linear"] != digests[""]
+
+
+def test_a_digest_is_the_same_wherever_the_folder_lies(tmp_path: Path) -> None:
+    copies = [shutil.copytree(LAYERS.parent, tmp_path / name) for name in ("here", "there")]
+    digests = {Catalog([copy]).find("model", name).source_digest for copy in copies for name in ("small_cnn",)}
+    assert digests == {Catalog().find("model", "small_cnn").source_digest}
+
+
+def test_a_wheel_that_holds_baselines_within_harness_has_the_same_components(tmp_path: Path) -> None:
+    shutil.copytree(Path(plugins.__file__).parent, tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(LAYERS.parent, tmp_path / "harness" / "baselines")
+    program = (
+        "import inspect; from harness.plugins import Catalog; catalog = Catalog()\n"
+        "print(inspect.getfile(type(catalog.realize('model', 'small_cnn', {}))))\n"
+        "print(catalog.find('model', 'small_cnn').source_digest, catalog.find('model', 'hog_svm').source_digest)"
+    )
+    given = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path, env=given
+    )
+    path, *digests = answer.stdout.split()
+    assert Path(path) == tmp_path / "harness" / "baselines" / "small_cnn.py"
+    assert digests == [Catalog().find("model", name).source_digest for name in ("small_cnn", "hog_svm")]
+
+
+def test_what_a_component_imports_must_be_python(tmp_path: Path) -> None:
+    (tmp_path / "_parts.py").write_text("SIZE =\n")
+    found = catalog_of(tmp_path, "blur.py", "from ._parts import SIZE\n" + COMPLETE).find("augmentation", "blur")
+    with pytest.raises(PluginError, match=r"_parts.py:1: invalid syntax"):
+        _ = found.source_digest
 
 
 def test_two_folders_do_not_share_declarations(tmp_path: Path) -> None:

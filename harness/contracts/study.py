@@ -35,7 +35,7 @@ class PlannedCell(Placed):
 
     key: str
     source_digest: str
-    """Digest of the source files of its components; another one than the finished run's is stale."""
+    """Digest of the sources of its components; a finished run with another one is stale."""
     data_fingerprint: str = ""
     """Digest of the training split as decoded; part of the key."""
     tags: Mapping[str, str] = {}

@@ -2,7 +2,7 @@
 
 from harness.matrix.cell import cell_from_yaml, cell_to_yaml, flatten
 from harness.matrix.experiments import varied
-from harness.matrix.identity import canonical, cell_key, sources_digest
+from harness.matrix.identity import canonical, cell_key, is_same_source, sources_digest
 from harness.matrix.load import Study, load_study
 from harness.matrix.schema import json_schema
 
@@ -13,6 +13,7 @@ __all__ = [
     "cell_key",
     "cell_to_yaml",
     "flatten",
+    "is_same_source",
     "json_schema",
     "load_study",
     "sources_digest",

@@ -24,6 +24,8 @@ from harness.plugins import Catalog, Found
 
 REVISION: Final = 1
 """Raised when the same settings begin to mean something else; all keys change."""
+_WITH_IMPORTS: Final = "v2:"
+"""What digests of sources begin with since they cover what a component imports; earlier ones are hex digits alone."""
 
 
 def cell_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
@@ -102,8 +104,22 @@ def _digest(form: Any) -> str:
 
 
 def sources_digest(cell: Cell, catalog: Catalog) -> str:
-    """Return the digest of the source files of all components that a cell uses."""
-    return _digest([[each.kind, each.name, _source_digest(each)] for each in _used(cell, catalog)])
+    """Return the digest of the sources of all components that a cell uses, with what they import of ours.
+
+    Raises:
+        PluginError: one of the files is no Python.
+    """
+    return _WITH_IMPORTS + _digest([[each.kind, each.name, each.source_digest] for each in _used(cell, catalog)])
+
+
+def is_same_source(recorded: str | None, present: str) -> bool:
+    """Whether a run was made by the present source of its components, as far as its record can tell.
+
+    A digest from before digests covered imports is taken for the same: files have moved since, so that each of
+    those runs would be stale, and for nothing.
+    """
+    is_older = recorded is not None and present.startswith(_WITH_IMPORTS) and not recorded.startswith(_WITH_IMPORTS)
+    return is_older or recorded == present
 
 
 def _used(cell: Cell, catalog: Catalog) -> Iterator[Found]:
@@ -114,13 +130,3 @@ def _used(cell: Cell, catalog: Catalog) -> Iterator[Found]:
         yield catalog.find("schedule", cell.recipe.schedule.name)
         for each in cell.recipe.augment:
             yield catalog.find("augmentation", each.name)
-
-
-def _source_digest(found: Found) -> str:
-    stat = found.path.stat()
-    return _read_digest(found, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=1024)
-def _read_digest(found: Found, changed_ns: int, size: int) -> str:  # noqa: ARG001
-    return found.source_digest

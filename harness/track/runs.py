@@ -14,6 +14,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from harness.contracts import State
 from harness.contracts.metrics import EPOCH_METRICS, METRICS
+from harness.matrix import is_same_source
 from harness.words import metric_heading, metric_text
 
 PARAMS_A_BATCH: Final = 100
@@ -91,7 +92,8 @@ def standing(runs: Sequence[_Run], source_digest: str | None = None) -> Standing
         source_digest: Digest of the components' sources as they are now; None where runs of any source are alike.
     """
     finished = [run for run in runs if run.status == "FINISHED"]
-    fresh = [run for run in finished if source_digest in {None, run.tags.get("harness.source_digest")}]
+    tag = "harness.source_digest"
+    fresh = [run for run in finished if source_digest is None or is_same_source(run.tags.get(tag), source_digest)]
     if fresh:
         return Standing("done", fresh[-1])
     if finished:

@@ -1,11 +1,13 @@
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from harness.execute.plan import make_plan
+from harness.execute.plan import make_plan, states
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
+from harness.track import Store
 
 MATRIX = """
 version: 1
@@ -38,6 +40,39 @@ def test_the_same_study_gives_the_same_plan_and_quickly_once_cached(tmp_path: Pa
     begun = time.perf_counter()
     assert make_plan(study, Catalog(), tmp_path / "cache") == first
     assert time.perf_counter() - begun < 1
+
+
+NETWORKS = """
+version: 1
+study: digits
+dataset: {name: digits, validation: {size: 200, seed: 0}}
+experiments:
+  floor: {model: majority}
+  cnn: {model: small_cnn}
+  perceptron: {model: mlp}
+"""
+
+
+def test_a_changed_building_block_makes_every_cell_stale_that_uses_it(tmp_path: Path, store: Store) -> None:
+    copy = shutil.copytree(Path(__file__).parents[2] / "baselines", tmp_path / "copy")
+    catalog, path = Catalog([copy]), tmp_path / "matrix.yaml"
+    path.write_text(NETWORKS)
+    study = load_study(path, catalog)
+    plan = make_plan(study, catalog, tmp_path / "cache")
+    for planned in plan.cells:
+        tags = {"harness.key": planned.key, "harness.source_digest": planned.source_digest}
+        store.end(store.start_run("digits", "cell", planned.name, tags=tags), "FINISHED")
+    assert [each.state for each in states(plan, store)] == ["done", "done", "done"]
+
+    blocks = copy / "_layers.py"
+    blocks.write_text(blocks.read_text().replace("nn.ReLU()", "nn.GELU()"))
+    again = make_plan(study, catalog, tmp_path / "cache")
+    assert [each.key for each in again.cells] == [each.key for each in plan.cells]
+    assert {each.planned.name: each.state for each in states(again, store)} == {
+        "floor s0": "done",
+        "cnn s0": "stale",
+        "perceptron s0": "stale",
+    }
 
 
 def test_planning_imports_no_torch() -> None:

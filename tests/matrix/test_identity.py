@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.contracts import Cell, CheckpointEvery, Choice
-from harness.matrix import canonical, cell_key, sources_digest, varied
+from harness.matrix import canonical, cell_key, is_same_source, load_study, sources_digest, varied
 from harness.plugins import Catalog
 from tests.matrix.conftest import Load
 
@@ -44,6 +45,24 @@ def test_the_key_of_a_cell_is_this_for_ever(cell: Cell, catalog: Catalog) -> Non
 def test_the_key_of_a_classical_cell_is_this_for_ever(load: Load, catalog: Catalog) -> None:
     text = "experiments: {f: {model: fit_a, test: never, train_on: train+val, dataset: {limit: {train: 9}}}}\n"
     assert cell_key(load(text).cells[0].cell, "fingerprint", catalog) == "70e91e2d5c2430c6"
+
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+KEYS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("keys.json").read_text())
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_keys_of_our_experiments_are_these_for_ever(name: str) -> None:
+    """If this fails, finished cells would run again: think before you change `keys.json`."""
+    real = Catalog()
+    study = load_study(EXPERIMENTS / name, real)
+    cells = {each.name: each.cell for each in study.cells}
+    cells |= {f"tune {name}": each.start for name, each in study.tune.items()}
+    assert {name: cell_key(cell, "fingerprint", real) for name, cell in cells.items()} == KEYS[name]
+
+
+def test_every_experiment_file_has_its_keys_on_record() -> None:
+    assert sorted(KEYS) == sorted(path.name for path in EXPERIMENTS.glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -138,6 +157,19 @@ def test_the_sources_digest_knows_nothing_of_components_that_are_not_used(cell: 
     fewer = varied(cell, {"recipe.augment": ["mirror"]}, catalog)
     assert sources_digest(fewer, catalog) != sources_digest(cell, catalog)
     assert sources_digest(varied(fewer, {"model.width": 9}, catalog), catalog) == sources_digest(fewer, catalog)
+
+
+def test_a_digest_from_before_imports_were_covered_counts_as_the_same_source(cell: Cell, catalog: Catalog) -> None:
+    now = sources_digest(cell, catalog)
+    assert is_same_source("0123456789abcdef", now)
+    assert is_same_source(now, now)
+    assert not is_same_source(now[:-1] + "x", now)
+    assert not is_same_source(None, now)
+
+
+def test_digests_from_before_imports_were_covered_are_told_apart_by_themselves() -> None:
+    assert is_same_source("0123456789abcdef", "0123456789abcdef")
+    assert not is_same_source("fedcba9876543210", "0123456789abcdef")
 
 
 def test_a_choice_that_equals_a_default_of_another_type_is_told_apart(cell: Cell, catalog: Catalog) -> None:

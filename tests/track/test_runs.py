@@ -33,6 +33,12 @@ def test_a_finished_run_of_another_source_stands_as_stale() -> None:
     assert found.run is runs[0] is found.finished
 
 
+def test_a_run_from_before_digests_covered_imports_stands_as_done() -> None:
+    runs = [Run("FINISHED", "0123456789abcdef"), Run("FINISHED", "v2:before")]
+    assert standing(runs, "v2:now").state == "done"
+    assert standing(runs, "v2:now").run is runs[0]
+
+
 def test_without_a_source_all_finished_runs_are_alike() -> None:
     runs = [Run("FINISHED"), Run("FINISHED", "before")]
     assert standing(runs).state == "done"
