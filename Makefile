@@ -10,11 +10,12 @@ quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digi
 test: .venv/ready  ## set up, then pass the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
-lint: .venv/ready  ## format, lint, types, import rules
+lint: .venv/ready  ## format, lint, types, import rules; then counts how the house is kept
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --verbose
+	-$(BIN)/python benchmarks/house.py
 
 bench: .venv/ready  ## speed of our parts against the plain way
 	$(BIN)/python benchmarks/train_step.py
