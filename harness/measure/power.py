@@ -29,7 +29,9 @@ POWER: Final = 0.8
 MOST_SEEDS: Final = 100
 """Of each model: more nobody fits."""
 MOST_IMAGES: Final = 1_000_000
-DOUBLINGS: Final = 40
+TEN: Final = 10
+"""Seeds of each model at which images are counted where neither does by itself."""
+HALVINGS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Needed:
     seeds: NDArray[np.int64]
     """Of each model; 0 too where seeds make no difference or there is one."""
     images: NDArray[np.int64]
+    together: NDArray[np.int64]
+    """Images that would do with `TEN` seeds of each model."""
 
 
 def needed(found: Components, spread: SeedSpread, pairs: NDArray[np.int64], level: float) -> Needed:
@@ -54,7 +58,11 @@ def needed(found: Components, spread: SeedSpread, pairs: NDArray[np.int64], leve
     errors = errors_of_differences(found, spread, pairs)
     have = np.array([len(each) for each in found.seed_sets], dtype=np.float64)[pairs].T
     shared = _shared(spread, pairs)
-    return Needed(_seeds(distance, errors, have, level), _images(distance, errors, shared, found.count, level))
+    return Needed(
+        seeds=_seeds(distance, errors, have, level),
+        images=_images(distance, errors, shared, found.count, level),
+        together=_images(distance, _with_seeds(errors, have, TEN), shared, found.count, level),
+    )
 
 
 def _shared(spread: SeedSpread, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -70,11 +78,15 @@ def _seeds(distance: NDArray[np.float64], errors: Errors, have: NDArray[np.float
     found = np.zeros(len(distance), dtype=np.int64)
     varies = errors.seeds.sum(axis=0) > 0
     for seeds in range(MOST_SEEDS, 1, -1):
-        more = np.where(np.isfinite(errors.df), errors.df * (seeds - 1) / np.maximum(have - 1, 1), np.inf)
-        then = Errors(errors.seeds * have / seeds, more, errors.images)
-        shows = varies & (distance > 0) & _shows(distance, then, level)
+        shows = varies & (distance > 0) & _shows(distance, _with_seeds(errors, have, seeds), level)
         found = np.where(shows & ((found == seeds + 1) | (seeds == MOST_SEEDS)), seeds, found)
     return found
+
+
+def _with_seeds(errors: Errors, have: NDArray[np.float64], seeds: int) -> Errors:
+    """Return the errors with so many seeds of each model in place of those that it has, [2, P]."""
+    more = np.where(np.isfinite(errors.df), errors.df * (seeds - 1) / np.maximum(have - 1, 1), np.inf)
+    return Errors(errors.seeds * have / seeds, more, errors.images)
 
 
 def _images(
@@ -82,7 +94,7 @@ def _images(
 ) -> NDArray[np.int64]:
     """Return the smallest number of images by bisection on a logarithmic scale."""
     low, high = np.zeros(len(distance)), np.full(len(distance), np.log(MOST_IMAGES))
-    for _ in range(DOUBLINGS):
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
         shows = _shows(distance, _with_images(errors, shared, count, np.exp(middle)), level)
         low, high = np.where(shows, low, middle), np.where(shows, middle, high)

@@ -32,8 +32,9 @@ def markdown_text(report: Report, figures: Figures) -> str:
     parts = [
         *_top(report),
         *_new(report, "results"),
-        *_strips(figures),
         *_new(report, "comparisons"),
+        *_new(report, "compared"),
+        *_new(report, "by-setting"),
         *_new(report, "openings"),
         *_new(report, "claims"),
         *_new(report, "ablations"),
@@ -63,11 +64,6 @@ def _top(report: Report) -> Iterator[str]:
         yield f"> **{_safe(report.warning)}**"
     yield f"# {_safe(report.study)}"
     yield from _new(report, "top")
-
-
-def _strips(figures: Figures) -> Iterator[str]:
-    if figures.results:
-        yield f"![Accuracy of every seed by experiment]({figures.results})"
 
 
 def _tuning(report: Report, figures: Figures) -> Iterator[str]:

@@ -14,7 +14,6 @@ from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
 from harness.report.html import has_charts, pages, script_hashes
 from harness.report.scatter_charts import scatter_chart
-from harness.report.strips import strips_of
 from harness.report.time_curve_charts import time_curve_chart
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
 from harness.report.tuning_lines import parallel_chart, slice_charts
@@ -49,7 +48,6 @@ def page_text(report: Report) -> str:
     page = templates.get_template("index.html.jinja").render(
         report=report,
         new={each.anchor: each for each in report.sections},
-        strips=strips_of(report.variants),
         style=_included("charts.css") + _included("style.css") + Markup(page_style()),
         script=script,
         chart_script=Markup(chart_scripts[0]),

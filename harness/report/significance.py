@@ -23,7 +23,7 @@ from harness.measure.crossed import (
     seed_spread,
 )
 from harness.measure.paired import discordant, holm, mcnemar, share_interval, tiers
-from harness.measure.power import MOST_IMAGES, MOST_SEEDS, needed
+from harness.measure.power import MOST_IMAGES, TEN, needed
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
 from harness.words import amount, percent, points
@@ -55,6 +55,8 @@ class Pair:
     """How many of each would tell the two apart if this is the true difference; 0 where none would, or they are."""
     images: int = 0
     """The same for images."""
+    together: int = 0
+    """The same for images with ten seeds of each."""
 
     @property
     def differs(self) -> bool:
@@ -78,9 +80,16 @@ def needs(pair: Pair) -> str:
     'about 7 seeds each or 1,200 images'
     """
     seeds = f"{pair.seeds} seeds each" if pair.seeds else ""
-    images = f"{round(pair.images, 1 - int(math.log10(pair.images))):,} images" if pair.images else ""
+    images = f"{_rounded(pair.images)} images" if pair.images else ""
     either = " or ".join(filter(None, (seeds, images)))
-    return f"about {either}" if either else f"more than {MOST_SEEDS} seeds or {MOST_IMAGES:,} images"
+    if not either and pair.together:
+        either = f"{TEN} seeds each and {_rounded(pair.together)} images"
+    return f"about {either}" if either else f"more than {TEN} seeds each and {MOST_IMAGES:,} images"
+
+
+def _rounded(images: int) -> str:
+    """Return a number with two figures."""
+    return f"{round(images, 1 - int(math.log10(images))):,}"
 
 
 def interval_points(low: float, high: float) -> str:
@@ -131,8 +140,8 @@ def with_intervals(images: ImageSet, family: Family, wanted: Iterable[int]) -> t
         for (a, b), (low, high), p, adjusted in rows
     ]
     return tuple(
-        pair if pair.differs else replace(pair, seeds=int(seeds), images=int(count))
-        for pair, seeds, count in zip(pairs, more.seeds, more.images, strict=True)
+        pair if pair.differs else replace(pair, seeds=int(seeds), images=int(count), together=int(both))
+        for pair, seeds, count, both in zip(pairs, more.seeds, more.images, more.together, strict=True)
     )
 
 

@@ -11,6 +11,8 @@ from textwrap import shorten
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from pydantic import JsonValue
+
 from harness.contracts import Ablation, Cell, Dataset, Place
 from harness.contracts.metrics import (
     IMAGES_PER_SECOND,
@@ -43,6 +45,8 @@ class Variant:
     experiment: str
     label: str
     entries: tuple[Entry, ...]
+    settings: tuple[tuple[str, JsonValue], ...] = ()
+    """The paths whose values tell it from its siblings in a matrix."""
 
     @property
     def cell(self) -> Cell:
@@ -129,7 +133,7 @@ def _grouped(findings: Findings) -> list[Variant]:
 
 def _variant(place: Place, entries: list[Entry]) -> Variant:
     ordered = tuple(sorted(entries, key=lambda entry: entry.seed))
-    return Variant(_name(place, ordered[0]), place.experiment, place.label, ordered)
+    return Variant(_name(place, ordered[0]), place.experiment, place.label, ordered, place.variant)
 
 
 def _name(place: Place, entry: Entry) -> str:

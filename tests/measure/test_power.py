@@ -77,6 +77,14 @@ def test_no_number_does_where_there_is_no_difference_or_seeds_make_none() -> Non
     assert needed(same, seed_spread(same), PAIR, LEVEL).images.tolist() == [0]
 
 
+def test_where_neither_does_by_itself_ten_seeds_and_more_images_may() -> None:
+    pilot = components(answers(np.random.default_rng(9), 400, 4_000, 0.2, 0.08))
+    small = as_if(pilot, 2, 100)
+    found = needed(small, seed_spread(small), PAIR, LEVEL / 6)
+    assert (found.seeds.tolist(), found.images.tolist()) == ([0], [0])
+    assert 300 < found.together[0] < 3_000
+
+
 def test_a_stricter_level_asks_for_more() -> None:
     found = components(answers(np.random.default_rng(1), 3, 500, 0.2, 0.0))
     loose, strict = (needed(found, seed_spread(found), PAIR, level).images[0] for level in (0.05, 0.005))

@@ -13,7 +13,9 @@ from harness.report.blocks import Section
 from harness.report.context import Context
 from harness.report.sections import (
     ablations,
+    by_setting,
     claims,
+    compared,
     comparisons,
     curves,
     diagnosis,
@@ -28,6 +30,8 @@ SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     headline.section,
     results.section,
     comparisons.section,
+    compared.section,
+    by_setting.section,
     openings.section,
     claims.section,
     ablations.section,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from harness.charts.results import Seeds, seed_dots
+from harness.charts.style import Chart
 from harness.contracts.metrics import (
     FLOPS,
     IMAGES_PER_SECOND,
@@ -19,7 +21,7 @@ from harness.contracts.metrics import (
     TRAIN_SECONDS,
     VAL_ACCURACY,
 )
-from harness.report.blocks import Column, Section, Table, Text, Value, named
+from harness.report.blocks import Charts, Column, Section, Table, Text, Value, named
 from harness.report.context import Context, context_of
 from harness.report.significance import NOTHING_KNOWN, Interval, Verdicts, interval_text
 from harness.report.store import ReportStore
@@ -42,6 +44,8 @@ from harness.words import NOTHING, Spread, decimals_spread, points, scaled
 
 CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
 MOST_NAMED: Final = 6
+MOST_DOTS: Final = 60
+"""Variants in the chart of seeds: a longer one nobody takes in."""
 LACKING: Final = (
     (TEST_ECE, "test loss and ECE", "its scores are not probabilities"),
     (FLOPS, "FLOPs", "counted for networks only"),
@@ -78,8 +82,9 @@ def section(context: Context) -> Section:
     """Return the results table and what is needed to read it."""
     baseline = context.findings.plan.report.baseline
     table = results_table(context.variants, baseline, context.verdicts)
-    links = () if not context.findings.finished else (Text(context.links.explained, tone="muted"),)
-    return Section("results", "Results", (table, *links))
+    links = (Text(context.links.explained, tone="muted"),) if context.findings.finished else ()
+    chart = _seeds_chart(context)
+    return Section("results", "Results", (table, *links, *([Charts((chart,))] if chart is not None else [])))
 
 
 def summary_rows(store: ReportStore, study: str) -> list[SummaryRow]:
@@ -115,6 +120,21 @@ def results_table(variants: Sequence[Variant], baseline: str | None, known: Verd
 def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
     """Return the first variant of the baseline experiment."""
     return next((variant for variant in variants if variant.experiment == name), None)
+
+
+def _seeds_chart(context: Context) -> Chart | None:
+    """Return every seed of the best variants, by test accuracy where it was opened, else by validation accuracy."""
+    is_tested = any(variant.values(TEST_ACCURACY) for variant in context.variants)
+    metric, words = (TEST_ACCURACY, "test accuracy") if is_tested else (VAL_ACCURACY, "validation accuracy")
+    rows = []
+    for variant in context.variants:
+        interval = _interval(variant, metric, context.verdicts) if is_tested else None
+        ends = (None, None) if interval is None else (interval.low, interval.high)
+        rows.append(Seeds(variant.name, variant.values(metric), *ends))
+    known = [row for row in rows if row.values]
+    which = f" (the first {MOST_DOTS} of {len(known)} variants)" if len(known) > MOST_DOTS else ""
+    title = f"{words}: each seed, mean and 95 % interval{which}" if is_tested else f"{words}: each seed and mean{which}"
+    return seed_dots(known[:MOST_DOTS], words, title.capitalize())
 
 
 @dataclass(frozen=True, slots=True)
