@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.cli.cost import Crew, crew_for
 from harness.contracts import Outcome, PlannedCell, StudyPlan
 from harness.execute.driver import run_plan
+from harness.execute.estimate import Workers, workers_for
 from harness.execute.executor import open_executor
 from harness.execute.plan import RunSettings, choose_devices, make_plan
 from harness.matrix import load_study
@@ -79,12 +79,12 @@ def main() -> None:
     """Measure and print."""
     given = _arguments()
     devices = choose_devices(given.device)
-    crews = {_name(number): Crew(min(number, given.cells), devices) for number in given.workers}
-    measured = crew_for(None, "local", devices, usable_cores(), given.cells)
+    teams = {_name(number): Workers(min(number, given.cells), devices) for number in given.workers}
+    measured = workers_for(None, "local", devices, given.cells)
     if measured.packed:
-        crews["measured"] = measured
+        teams["measured"] = measured
     with tempfile.TemporaryDirectory() as name:
-        rows = _measure(Path(name), crews, given)
+        rows = _measure(Path(name), teams, given)
     names = ", ".join(hardware(device) for device in devices)
     print(f"{given.cells} cells of {given.model}, {given.epochs} epochs of {given.images} images, on {names}")
     print("cells side by side     seconds  cells/h   ratio  most  last")
@@ -114,17 +114,17 @@ def _name(workers: int) -> str:
     return "one after the other" if workers == 1 else f"{workers} workers"
 
 
-def _measure(folder: Path, crews: Mapping[str, Crew], given: argparse.Namespace) -> list[Row]:
+def _measure(folder: Path, teams: Mapping[str, Workers], given: argparse.Namespace) -> list[Row]:
     """Run all rows once a round, in one store; every run has seeds of its own, so that none is done already."""
     _write_images(folder / "data.npz", given.images, given.size)
     store = open_store(folder / "home")
-    runs: dict[str, list[tuple[float, Watch]]] = {name: [] for name in crews}
+    runs: dict[str, list[tuple[float, Watch]]] = {name: [] for name in teams}
     for number in range(given.rounds):
-        for place, (name, crew) in enumerate(crews.items()):
-            first = (number * len(crews) + place) * given.cells
+        for place, (name, team) in enumerate(teams.items()):
+            first = (number * len(teams) + place) * given.cells
             plan = _plan(folder, range(first, first + given.cells), given)
-            runs[name].append(_run(plan, store, crew, given.device))
-    return [_row(name, crew, runs[name], given.cells) for name, crew in crews.items()]
+            runs[name].append(_run(plan, store, team, given.device))
+    return [_row(name, team, runs[name], given.cells) for name, team in teams.items()]
 
 
 def _write_images(path: Path, count: int, size: int) -> None:
@@ -147,9 +147,9 @@ def _plan(folder: Path, seeds: Sequence[int], given: argparse.Namespace) -> Stud
     return make_plan(load_study(path, Catalog()), Catalog(), folder / "home" / "cache")
 
 
-def _run(plan: StudyPlan, store: Store, crew: Crew, device: str) -> tuple[float, Watch]:
+def _run(plan: StudyPlan, store: Store, team: Workers, device: str) -> tuple[float, Watch]:
     """Run a plan and return the seconds that it took."""
-    settings = RunSettings(home=store.home, device=device, workers=crew.workers, packed=crew.packed)
+    settings = RunSettings(home=store.home, device=device, workers=team.count, packed=team.packed)
     watch, begun = Watch(), time.perf_counter()
     executor = open_executor("local", settings.workers, settings.threads)
     outcomes = run_plan(plan, store, executor, settings, watch)
@@ -160,12 +160,12 @@ def _run(plan: StudyPlan, store: Store, crew: Crew, device: str) -> tuple[float,
     return seconds, watch
 
 
-def _row(name: str, crew: Crew, runs: Sequence[tuple[float, Watch]], cells: int) -> Row:
+def _row(name: str, team: Workers, runs: Sequence[tuple[float, Watch]], cells: int) -> Row:
     seconds = statistics.median(seconds for seconds, _ in runs)
     return Row(
         name=name,
-        workers=crew.workers,
-        threads=max(1, usable_cores() // crew.workers),
+        workers=team.count,
+        threads=max(1, usable_cores() // team.count),
         seconds=seconds,
         cells_an_hour=3600 * cells / seconds,
         most_beside=statistics.median(max(watch.numbers) for _, watch in runs),

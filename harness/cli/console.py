@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import lru_cache
+from pathlib import Path
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -26,8 +28,12 @@ def messages() -> Console:
     return _console(sys.stderr)
 
 
+@lru_cache(maxsize=4)
 def _console(stream: TextIO) -> Console:
-    """Without a terminal: no colors, and lines as long as their content asks for."""
+    """Return the one console of a stream: two moving parts on one terminal must know of each other.
+
+    Without a terminal: no colors, and lines as long as their content asks for.
+    """
     known = stream.isatty() or "COLUMNS" in os.environ
     return Console(
         file=stream,
@@ -69,3 +75,9 @@ def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) 
         number = column in right
         made.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=number)
     return made
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would write it: relative to the working folder where it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -6,31 +6,59 @@ import importlib
 import signal
 import sys
 import traceback
-from typing import Any, Final, NoReturn
+from contextlib import nullcontext
+from typing import Any, Final, NoReturn, Protocol
 
 import typer
 
+from harness.cli.console import messages
+from harness.cli.phases import is_live, phases_on
+from harness.contracts.phases import phase, shown_by
 from harness.errors import HarnessError
 
 INTERRUPTED: Final = 130
 
 
-def perform(command: str, request: object, verbose: bool = False) -> NoReturn:
+class Request(Protocol):
+    """What every command is asked with."""
+
+    @property
+    def verbose(self) -> bool:
+        """Whether errors are told with their traceback."""
+
+    @property
+    def begins(self) -> str:
+        """What is said before anything slow is imported, empty for nothing."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is said of what goes on."""
+
+
+def perform(command: str, request: Request) -> NoReturn:
     """Do the work of a command: `harness.cli.COMMAND.perform(request)` returns the exit code.
 
     Raises:
         typer.Exit: always, with the command's exit code; a HarnessError has been told on stderr.
     """
     try:
-        code = work_of(command).perform(request)
+        with nullcontext() if request.is_quiet else shown_by(phases_on(messages())):
+            code = _work_of(command, request).perform(request)
     except HarnessError as error:
-        _tell(error, verbose)
+        _tell(error, request.verbose)
         code = error.exit_code
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the last words
         print("interrupted", file=sys.stderr)  # noqa: T201
         code = INTERRUPTED
     raise typer.Exit(code)
+
+
+def _work_of(command: str, request: Request) -> Any:
+    """Import the command's module; a terminal hears of it at once, however long that takes."""
+    begins = request.begins or ("starting" if is_live(messages()) else "")
+    with phase(begins) if begins else nullcontext():
+        return work_of(command)
 
 
 def work_of(module: str) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Export
-from harness.cli.report import shown_path
 from harness.cli.stores import store_to_read
 from harness.errors import InputError
 from harness.export import Bundle, write_bundle

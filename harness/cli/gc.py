@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Gc
-from harness.cli.report import shown_path
 from harness.cli.stores import store_to_read
 from harness.execute.cleanup import Leftover, leftovers, remove
 from harness.plugins import Catalog

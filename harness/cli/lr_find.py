@@ -11,9 +11,8 @@ import torch
 from rich.text import Text
 
 from harness.cell.saved import build_classifier
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import LrFind
-from harness.cli.report import shown_path
 from harness.contracts import Placed
 from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from harness.cli.console import print_json, results, say, table
+from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Merge
-from harness.cli.report import shown_path
 from harness.track import open_store
 from harness.track.merge import Merged, merge
 from harness.words import amount

@@ -27,21 +27,14 @@ class ModelLine:
 
 def perform(asked: Models) -> int:
     """List the models."""
-    if asked.parameters:
-        counted: int = work_of("model_sizes").perform(asked)  # imports torch
-        return counted
-    show_models(list_models(Catalog(asked.plugins)), asked.json)
+    catalog = Catalog(asked.plugins)
+    lines = tuple(_line(catalog, name) for name in catalog.names("model"))
+    counted = work_of("sizes").parameters_of(catalog, asked.image_shape, asked.classes) if asked.parameters else None
+    _show(lines, asked.json, counted)
     return 0
 
 
-def list_models(catalog: Catalog) -> tuple[ModelLine, ...]:
-    """Return a line for each model of the catalog, sorted by name."""
-    return tuple(_line(catalog, name) for name in catalog.names("model"))
-
-
-def show_models(
-    lines: tuple[ModelLine, ...], as_json: bool, parameters: Mapping[str, int | None] | None = None
-) -> None:
+def _show(lines: tuple[ModelLine, ...], as_json: bool, parameters: Mapping[str, int | None] | None) -> None:
     """Print the lines as a table or as JSON, with a column of parameter counts where they are given."""
     if as_json:
         counted = {} if parameters is None else parameters

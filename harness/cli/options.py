@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 import typer
 
 from harness import __version__
-from harness.cli.dispatch import perform
+from harness.cli.dispatch import Request, perform
 
 HOME: Final = Path(".harness")
 """The default of `--home`."""
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-Asked = TypeVar("Asked")
+Asked = TypeVar("Asked", bound=Request)
 
 
 def command(asked: type[Asked]) -> type[Asked]:
@@ -40,7 +40,7 @@ def command(asked: type[Asked]) -> type[Asked]:
 
     def call(**values: Any) -> None:
         given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        perform(module, asked(**given), values["verbose"])
+        perform(module, asked(**given))
 
     parameters = _parameters(asked)
     call.__dict__["__signature__"] = inspect.Signature(parameters)
@@ -124,6 +124,16 @@ class Verbose:
     """What every command takes."""
 
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more; errors with their traceback.")] = False
+
+    @property
+    def begins(self) -> str:
+        """What is said before anything slow is imported, empty for nothing."""
+        return ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is said of what goes on."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +225,16 @@ class Work(Selection, Device, Json, Verbose, Home, Plugins):
         int, typer.Option("--retry", min=0, metavar="N", help="Try a failed cell again up to N times.")
     ] = 0
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say less.")] = False
+
+    @property
+    def begins(self) -> str:
+        """What is said before anything slow is imported."""
+        return f"reading {self.matrix}"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is said of what goes on."""
+        return self.quiet
 
     @property
     def verbosity(self) -> int:
@@ -377,6 +397,11 @@ class LrFind(Override, Device, Json, Verbose, Home, Plugins):
         Path | None,
         typer.Option("-o", "--output", metavar="PNG", help="The picture; else beside the report.", show_default=False),
     ] = None
+
+    @property
+    def begins(self) -> str:
+        """What is said before anything slow is imported."""
+        return f"reading {self.matrix}"
 
     def __post_init__(self) -> None:
         if not 0 < self.low < self.high:

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table, tell
-from harness.cli.cost import disk_bytes
 from harness.cli.dispatch import work_of
 from harness.cli.options import Plan
-from harness.cli.outlook import Outlook, look_ahead
-from harness.cli.planned_sizes import sizes_of
-from harness.cli.presence import absent_datasets
-from harness.cli.sizes import Size
 from harness.cli.stores import existing_store
-from harness.contracts import CellState
+from harness.contracts import CellState, Dataset, PlannedCell
+from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
 from harness.errors import InputError
+from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
-from harness.words import amount, rough, scaled, size, whole
+from harness.track import Store
+from harness.words import amount, duration, rough, scaled, size, whole
 
 if TYPE_CHECKING:
-    from harness.cli.tune_outlook import StudyOutlook
+    from harness.cli.tune import SearchEstimate
 
-_STYLES = {"done": "green", "missing": "", "failed": "red", "running": "cyan", "stale": "yellow"}
+_STYLES: Final = {"done": "green", "missing": "", "failed": "red", "running": "cyan", "stale": "yellow"}
+_UNFINISHED: Final = frozenset({".part", ".partial", ".lock"})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A planned cell as it is shown; what is not known is None. `seconds` is a guess."""
+    """A planned cell as it is shown; what is not known is None. `seconds` is what it took, or a guess."""
 
     name: str
     key: str
@@ -55,46 +55,105 @@ def perform(asked: Plan) -> int:
     absent = absent_datasets((placed.cell.dataset for placed in study.cells), catalog, asked.cache)
     here = tuple(placed for placed in study.cells if placed.cell.dataset.name not in absent)
     plan = make_plan(replace(study, cells=here), catalog, asked.cache)
-    outlook = look_ahead(asked, plan, existing_store(asked.store_home), asked.stale)
-    sizes = sizes_of(plan.cells, catalog, asked.cache)
-    rows = [_row(state, sizes[state.planned.key], outlook) for state in outlook.states]
-    parameters = {row.key: row.parameters for row in rows}
-    bytes_left = disk_bytes(parameters, outlook.todo)
+    store = existing_store(asked.store_home)
+    found = estimate(
+        plan,
+        store,
+        device=asked.device,
+        workers=asked.workers,
+        executor=asked.executor,
+        stale=asked.stale,
+        smoke=asked.smoke,
+    )
+    measured = _measured(found.states, store)
+    rest = [state.planned for state in found.states if PARAMETERS not in measured.get(state.planned.key, {})]
+    sizes = _Sizes.of(rest, catalog, asked.cache)
+    found = replace(found, flops=sizes.flops)
+    rows = [_row(state, measured.get(state.planned.key), sizes, found) for state in found.states]
+    bytes_left = disk_bytes({row.key: row.parameters for row in rows}, found.todo)
     tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
-    studies = _studies(asked, replace(study, tune=tuned), catalog, outlook)
-    totals = _Totals(rows, outlook, bytes_left, len(study.cells) - len(here), studies)
+    searches = _searches(asked, replace(study, tune=tuned), catalog, store, found)
+    totals = _Totals(rows, found, bytes_left, len(study.cells) - len(here), searches)
     if asked.json:
         print_json(totals.as_json(plan.study))
     else:
         totals.print()
     for name in sorted(absent):
         say(f"{name} is not fetched yet, so its cells are not shown; to fetch it: harness data {name}")
-    for row, fault in ((row, sizes[row.key]) for row in rows):
-        if isinstance(fault, InputError):
-            say(f"{row.name}: {fault}")
+    for row in rows:
+        if row.key in sizes.faults:
+            say(f"{row.name}: {sizes.faults[row.key]}")
     return 0
 
 
-def _studies(asked: Plan, study: Study, catalog: Catalog, outlook: Outlook) -> tuple[StudyOutlook, ...]:
-    """Return what is left of the tuning studies; without any, Optuna is not imported."""
-    if not study.tune:
-        return ()
-    found: tuple[StudyOutlook, ...] = work_of("tune_outlook").look_at(asked, study, catalog, outlook.rates)
-    return found
+def absent_datasets(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> frozenset[str]:
+    """Return the names of the downloaded data sets that are not in the cache, raw or decoded.
+
+    A plan says that they would have to be fetched first, instead of doing it.
+    """
+    names = {dataset.name for dataset in datasets}
+    return frozenset(
+        name for name in names if catalog.declare("source", name).downloads and not _is_cached(name, cache)
+    )
 
 
-def _row(state: CellState, found: Size | InputError | None, outlook: Outlook) -> Row:
-    planned = state.planned
-    known = found if isinstance(found, Size) else None
+def _is_cached(name: str, cache: Path) -> bool:
+    found = [*(cache / "raw" / name).glob("*"), *(cache / "decoded").glob(f"{name}-train-*")]
+    return any(path.suffix not in _UNFINISHED for path in found)
+
+
+def _measured(states: Sequence[CellState], store: Store | None) -> dict[str, Mapping[str, float]]:
+    """Return the metrics by key of the cells that have run: they tell size and time, and need no torch."""
+    ids = {state.run_id: state.planned.key for state in states if state.state in {"done", "stale"} and state.run_id}
+    if store is None or not ids:
+        return {}
+    records = store.cell_records(ids.values())
+    return {key: each.metrics for key, mine in records.items() for each in mine if ids.get(each.run_id) == key}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """Parameters and operations by key of cells whose network was built, and why others' could not be."""
+
+    parameters: Mapping[str, int]
+    flops: Mapping[str, int]
+    faults: Mapping[str, InputError]
+
+    @classmethod
+    def of(cls, cells: Sequence[PlannedCell], catalog: Catalog, cache: Path) -> _Sizes:
+        """Build the networks of some cells; without any, torch is not imported."""
+        if not cells:
+            return cls({}, {}, {})
+        sizes = work_of("sizes").sizes_of(cells, catalog, cache)
+        faults = {key: each for key, each in sizes.items() if isinstance(each, InputError)}
+        built = {key: each for key, each in sizes.items() if each is not None and key not in faults}
+        parameters = {key: each.parameters for key, each in built.items()}
+        return cls(parameters, {key: each.flops for key, each in built.items()}, faults)
+
+
+def _row(state: CellState, measured: Mapping[str, float] | None, sizes: _Sizes, found: Estimate) -> Row:
+    planned, known = state.planned, measured or {}
+    parameters, flops = known.get(PARAMETERS), known.get(FLOPS)
+    took = None if planned in found.todo else known.get(TOTAL_SECONDS)
     return Row(
         name=planned.name,
         key=planned.key,
         state=state.state,
         reason=state.reason,
-        parameters=None if known is None else known.parameters,
-        flops=None if known is None else known.flops,
-        seconds=outlook.rates.guess(planned.cell) if planned in outlook.todo else None,
+        parameters=sizes.parameters.get(planned.key) if parameters is None else int(parameters),
+        flops=sizes.flops.get(planned.key) if flops is None else int(flops),
+        seconds=found.seconds_of(planned) if took is None else took,
     )
+
+
+def _searches(
+    asked: Plan, study: Study, catalog: Catalog, store: Store | None, found: Estimate
+) -> tuple[SearchEstimate, ...]:
+    """Return what is left of the searches; without any, Optuna is not imported."""
+    if not study.tune:
+        return ()
+    left: tuple[SearchEstimate, ...] = work_of("tune").estimates(asked, study, catalog, store, found.rates)
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,53 +161,60 @@ class _Totals:
     """All that the command shows."""
 
     rows: Sequence[Row]
-    outlook: Outlook
+    estimate: Estimate
     disk_bytes: int
     unseen: int
     """Cells whose data set is not fetched."""
-    studies: Sequence[StudyOutlook]
+    searches: Sequence[SearchEstimate]
 
     def as_json(self, study: str) -> dict[str, object]:
         """Return the plan for programs; seconds and bytes are numbers."""
-        bill = self.outlook.bill
+        found = self.estimate
         return {
             "study": study,
             "cells": [asdict(row) for row in self.rows],
-            "tune": [each.as_json() for each in self.studies],
+            "tune": [each.as_json() for each in self.searches],
             "states": Counter(row.state for row in self.rows),
             "cells_without_data": self.unseen,
-            "to_run": bill.cells,
-            "workers": self.outlook.crew.workers,
-            "packed": self.outlook.crew.packed,
-            "device": ", ".join(self.outlook.crew.devices),
-            "seconds": bill.seconds,
-            "cells_of_unknown_time": bill.unknown,
+            "to_run": len(found.todo),
+            "workers": found.workers.count,
+            "packed": found.workers.packed,
+            "device": ", ".join(found.workers.devices),
+            "seconds": found.seconds,
+            "cells_of_unknown_time": found.unknown,
             "disk_bytes": self.disk_bytes,
         }
 
     def print(self) -> None:
         """Print the table and, below it, the sums."""
         shown = table("cell", "state", "parameters", "FLOPs", "time", right=("parameters", "FLOPs", "time"))
+        todo = {planned.key for planned in self.estimate.todo}
         for row in self.rows:
-            time = "" if row.state == "done" else "?" if row.seconds is None else rough(row.seconds)
             state = Text(row.state, style=_STYLES[row.state])
-            shown.add_row(Text(row.name), state, whole(row.parameters), scaled(row.flops), time)
+            shown.add_row(Text(row.name), state, whole(row.parameters), scaled(row.flops), _time(row, row.key in todo))
         out = results()
         out.print(shown)
         tell(out, self._sum())
-        for study in self.studies:
-            tell(out, study.text())
+        for search in self.searches:
+            tell(out, search.text())
 
     def _sum(self) -> str:
         states = Counter(row.state for row in self.rows)
         parts = ", ".join(f"{number} {state}" for state, number in states.most_common())
         cells = f"{amount(len(self.rows), 'cell')}: {parts}" if self.rows else "no cells"
-        bill = self.outlook.bill
-        if not bill.cells:
+        found = self.estimate
+        if not found.todo:
             return f"{cells}; nothing to do"
-        left = f"{cells}; to run: {bill.cells}, {size(self.disk_bytes)}"
-        crew = self.outlook.crew
-        if bill.unknown == bill.cells:
-            return f"{left}, time unknown, {crew.text}"
-        least = "at least " if bill.unknown else "at most about " if crew.packed else "about "
-        return f"{left}, {least}{rough(bill.seconds)} with {crew.text}"
+        left = f"{cells}; to run: {len(found.todo)}, {size(self.disk_bytes)}"
+        workers = found.workers
+        if found.unknown == len(found.todo):
+            return f"{left}, time unknown, {workers.text}"
+        least = "at least " if found.unknown else "at most about " if workers.packed else "about "
+        return f"{left}, {least}{rough(found.seconds)} with {workers.text}"
+
+
+def _time(row: Row, is_to_run: bool) -> Text:
+    """Return what a cell took, or is guessed to take."""
+    if row.seconds is None:
+        return Text("?" if is_to_run else "")
+    return Text(f"about {rough(row.seconds)}") if is_to_run else Text(duration(row.seconds), style="dim")

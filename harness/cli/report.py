@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, say, table, tell
+from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
-from harness.cli.stores import existing_store
-from harness.cli.studies import study_name
+from harness.cli.stores import existing_store, report_folder, study_name
+from harness.contracts.phases import phase
 from harness.errors import InputError
-from harness.report import SummaryRow, write_report
+from harness.report import Summary, SummaryRow, summarize, write_report
 from harness.track import Store
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
 
@@ -23,41 +22,60 @@ _WIDE: Final = 110
 
 
 def perform(asked: Report) -> int:
-    """Write the report of a study and print its results table.
+    """Write the report of a study and print what it comes to.
 
     Raises:
         InputError: the matrix file names no study, or nothing of it was run.
+        StoreError: the store cannot be read.
     """
     study = study_name(asked.matrix)
     store = existing_store(asked.home)
     if store is None:
         raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to report")
+    found = summary_written(store, study)
     folder = report_folder(store, study)
-    rows = write_report(store, study, folder).rows
     if asked.json:
-        print_json({"study": study, "report": str(folder), "results": [asdict(row) for row in rows]})
+        print_json({"study": study, "report": str(folder), **asdict(found)})
         return 0
-    print_results(rows)
+    print_summary(found)
     say(f"report:  {shown_path(folder / 'index.html')}")
     return 0
 
 
-def report_folder(store: Store, study: str) -> Path:
-    """Return where a study's report is written."""
-    return store.home / "reports" / study
+def summary_written(store: Store, study: str, *, is_current: bool = False) -> Summary:
+    """Write the report of a study, unless the one that is there is current, and return what it comes to.
+
+    Raises:
+        InputError: the store holds no plan of that name.
+        StoreError: the store cannot be read.
+    """
+    folder = report_folder(store, study)
+    with phase(f"{'reading' if is_current else 'writing'} the report of {study}"):
+        return summarize(store, study) if is_current else write_report(store, study, folder).summary
 
 
-def print_results(rows: Sequence[SummaryRow]) -> None:
-    """Print the results table on stdout, with what is wrong with a row below it."""
+def print_summary(found: Summary) -> None:
+    """Print the results on stdout and below them, where they are still on the screen, verdict, next step, warnings."""
     out = results()
     columns = [*_COLUMNS, *(_MORE if out.width >= _WIDE else {})]
     shown = table("experiment", *columns, right=tuple(columns))
-    for row in rows:
+    for row in found.rows:
         shown.add_row(Text(row.experiment), *({**_COLUMNS, **_MORE}[column](row) for column in columns))
     out.print(shown)
+    _print_notes(found.rows)
+    out.print()
+    for order, sentence in enumerate(found.headline):
+        tell(out, sentence, style="" if order else "bold")
+    if found.next_steps:
+        tell(out, f"To try next: {found.next_steps}")
+    for each in found.warnings:
+        tell(out, f"Warning: {each}", style="yellow")
+
+
+def _print_notes(rows: Sequence[SummaryRow]) -> None:
     for row in rows:
         for note in row.notes:
-            tell(out, f"{row.experiment}: {note}", style="yellow")
+            tell(results(), f"{row.experiment}: {note}", style="yellow")
 
 
 def _train_time(row: SummaryRow) -> str:
@@ -80,9 +98,3 @@ _MORE: Final[Mapping[str, Callable[[SummaryRow], str]]] = {
     "macro F1 %": lambda row: _test(row, row.test_macro_f1),
     "finished": lambda row: f"{row.cells_finished}/{row.cells_planned}",
 }
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as a person would write it: relative to the working folder where it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,33 +1,30 @@
-"""`harness run`: plan, run what is missing, write the report, show the results."""
+"""`harness run`: plan, run what is missing, write the report, and end with what it comes to."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.cli.board import Board
-from harness.cli.console import messages, print_json, say
-from harness.cli.cost import Crew, disk_bytes, refuse_disk, refuse_hours
+from harness.cli.console import messages, print_json, say, shown_path
 from harness.cli.dispatch import INTERRUPTED, work_of
-from harness.cli.options import Run
-from harness.cli.outlook import Outlook, look_ahead, with_estimates
+from harness.cli.options import HOME, Run
 from harness.cli.progress import watching
-from harness.cli.report import print_results, report_folder, shown_path
-from harness.cli.stores import existing_store
-from harness.cli.tune import as_json as study_as_json
-from harness.cli.tune import exit_code as studies_exit_code
-from harness.cli.tune_outlook import look_at, seconds_of
-from harness.cli.tuning import How, grounds_of, run_studies, studies_crew
+from harness.cli.report import print_summary, summary_written
+from harness.cli.standing import Standing
+from harness.cli.stores import existing_store, report_folder
+from harness.cli.tune import as_json as search_as_json
+from harness.cli.tune import estimates, run_searches, searches_of, settings_for, workers_of
+from harness.cli.tune import exit_code as searches_exit_code
 from harness.contracts import Outcome, StudyPlan
 from harness.execute.driver import run_plan
+from harness.execute.estimate import Estimate, disk_bytes, estimate, refuse_disk, refuse_hours
 from harness.execute.executor import open_executor
-from harness.execute.plan import RunSettings, make_plan, states
+from harness.execute.plan import make_plan, states
 from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.report import summary_rows, write_report
 from harness.track import Store, open_store
 from harness.tune.context import Ground
 from harness.tune.study import TuneOutcome
@@ -39,11 +36,10 @@ class Prepared:
     """A plan that may be run: checked, within its budget, its store open."""
 
     plan: StudyPlan
-    grounds: tuple[Ground, ...]
-    """The file's tuning studies."""
+    searches: tuple[Ground, ...]
     catalog: Catalog
     store: Store
-    outlook: Outlook
+    estimate: Estimate
 
 
 def perform(asked: Run) -> int:
@@ -61,11 +57,15 @@ def perform(asked: Run) -> int:
         done = sum(outcome.state in {"finished", "skipped"} for outcome in outcomes)
         say(f"interrupted: {done} of {len(outcomes)} cells are done; to go on, run the same command again")
         return code
-    _tell_failures(outcomes, prepared.store, asked)
-    tuned = list(run_studies(prepared.grounds, _how(asked, prepared))) if code in {0, 1, 3} else []
-    code = worst(code, studies_exit_code(tuned)) or _incomplete(asked, prepared)
+    _tell_tracebacks(outcomes, prepared.store, asked)
+    tuned = _tune(asked, prepared)
+    left = _left_by_only(asked, prepared)
+    code = worst(code, searches_exit_code(tuned)) or (3 if left else 0)
     if code != INTERRUPTED:
         _report(asked, prepared, outcomes, tuned, code)
+    for line in (*_remarks(asked, prepared, outcomes), left):
+        if line:
+            say(line)
     return code
 
 
@@ -84,85 +84,99 @@ def worst(*codes: int) -> int:
     return next((code for code in (INTERRUPTED, 1, 3) if code in codes), 0)
 
 
+def _runs_elsewhere(outcome: Outcome) -> bool:
+    return outcome.state == "skipped" and outcome.message.startswith("runs elsewhere")
+
+
 def _prepare(asked: Run) -> Prepared:
     catalog = Catalog(asked.plugins)
     study = load_study(asked.matrix, catalog, asked.override, asked.only)
     plan = make_plan(study, catalog, asked.cache)
-    outlook = look_ahead(asked, plan, existing_store(asked.store_home), asked.stale)
-    studies = look_at(asked, study, catalog, outlook.rates)
-    refuse_hours(outlook.bill.seconds + seconds_of(studies, outlook.crew.sure), plan.budget.hours)
-    if plan.budget.disk_gb is not None:
-        needed = work_of("planned_sizes").parameters_of(outlook.todo, catalog, asked.cache)  # imports torch
-        refuse_disk(disk_bytes(needed, outlook.todo), plan.budget.disk_gb)
-    store = open_store(asked.store_home)
-    return Prepared(plan, grounds_of(study, catalog, store, asked.cache, asked.smoke), catalog, store, outlook)
-
-
-def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
-    plan, outlook = prepared.plan, prepared.outlook
-    settings = _settings(asked, prepared, outlook.crew)
-    executor = open_executor(asked.executor, settings.workers, settings.threads)
-    board = Board(outlook.todo, outlook.rates, outlook.crew)
-    with watching(board, messages(), asked.verbosity) as watcher:
-        return run_plan(with_estimates(plan, outlook), prepared.store, executor, settings, watcher)
-
-
-def _how(asked: Run, prepared: Prepared) -> How:
-    crew = studies_crew(asked.workers, asked.executor, prepared.outlook.crew.devices, prepared.grounds)
-    return How(_settings(asked, prepared, crew), crew, asked.executor, asked.verbosity)
-
-
-def _settings(asked: Run, prepared: Prepared, crew: Crew) -> RunSettings:
-    return RunSettings(
-        home=prepared.store.home,
+    store = existing_store(asked.store_home)
+    found = estimate(
+        plan,
+        store,
         device=asked.device,
-        workers=crew.workers,
-        packed=crew.packed,
-        retry=asked.retry,
-        fail_fast=asked.fail_fast,
+        workers=asked.workers,
+        executor=asked.executor,
+        stale=asked.stale,
         smoke=asked.smoke,
-        rerun_stale=asked.stale,
-        plugins=tuple(folder.absolute() for folder in asked.plugins),
-        cache=asked.cache.absolute(),
     )
+    found = _with_sizes(found, plan, catalog, asked.cache)
+    searched = sum(each.seconds or 0.0 for each in estimates(asked, study, catalog, store, found.rates))
+    refuse_hours(found.seconds + searched / max(1, found.workers.sure), plan.budget.hours)
+    store = store or open_store(asked.store_home)
+    return Prepared(plan, searches_of(study, catalog, store, asked.cache, asked.smoke), catalog, store, found)
+
+
+def _with_sizes(found: Estimate, plan: StudyPlan, catalog: Catalog, cache: Path) -> Estimate:
+    """Return the estimate with the networks' operations, where they are of use: counting them imports torch."""
+    if plan.budget.disk_gb is None and not found.wants_flops:
+        return found
+    sizes = work_of("sizes").known_sizes(found.todo, catalog, cache)
+    if plan.budget.disk_gb is not None:
+        refuse_disk(disk_bytes({key: size.parameters for key, size in sizes.items()}, found.todo), plan.budget.disk_gb)
+    return replace(found, flops={key: size.flops for key, size in sizes.items()})
 
 
 def _announce(asked: Run, prepared: Prepared) -> None:
     if asked.verbosity < 0:
         return
-    counts = Counter(state.state for state in prepared.outlook.states)
-    cells = len(prepared.plan.cells)
-    stale = counts["stale"] if not asked.stale else 0
-    if not prepared.outlook.todo and not counts["running"]:
+    counts = Counter(state.state for state in prepared.estimate.states)
+    cells, todo = len(prepared.plan.cells), prepared.estimate.todo
+    if not todo and not counts["running"]:
         say(f"nothing to do: all {cells} cells are done")
     else:
         before = f", {counts['done']} of {cells} are done already" if counts["done"] else ""
-        crew = prepared.outlook.crew.text
-        say(f"{prepared.plan.study}: {amount(len(prepared.outlook.todo), 'cell')} to run with {crew}{before}")
-    if stale:
-        say(f"{stale} of them are stale (their component's source has changed since): --rerun stale redoes them")
+        say(f"{prepared.plan.study}: {amount(len(todo), 'cell')} to run with {prepared.estimate.workers.text}{before}")
 
 
-def _tell_failures(outcomes: Sequence[Outcome], store: Store, asked: Run) -> None:
-    """Say how many cells failed, with -v their tracebacks too; why each failed has been told as it did."""
-    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-    for outcome in failed if asked.verbosity > 0 else ():
-        path = store.artifact(outcome.run_id, "traceback.txt") if outcome.run_id else None
-        say(f"{outcome.planned.name}\n{path.read_text() if path else outcome.message}")
+def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
+    plan, found = prepared.plan, prepared.estimate
+    settings = settings_for(asked, prepared.store, found.workers, rerun_stale=asked.stale)
+    executor = open_executor(asked.executor, settings.workers, settings.threads)
+    standing = Standing(found.todo, found.rates, found.workers, found.flops)
+    with watching(standing, messages(), asked.verbosity) as watcher:
+        return run_plan(found.noted(plan), prepared.store, executor, settings, watcher)
+
+
+def _tune(asked: Run, prepared: Prepared) -> list[TuneOutcome]:
+    workers = workers_of(prepared.searches, asked, prepared.estimate.workers.devices)
+    settings = settings_for(asked, prepared.store, workers, rerun_stale=asked.stale)
+    return list(run_searches(prepared.searches, settings, workers, asked))
+
+
+def _tell_tracebacks(outcomes: Sequence[Outcome], store: Store, asked: Run) -> None:
+    """Print the tracebacks of failed cells with -v; why each failed has been told as it did."""
+    for outcome in outcomes if asked.verbosity > 0 else ():
+        if outcome.state == "failed":
+            path = store.artifact(outcome.run_id, "traceback.txt") if outcome.run_id else None
+            say(f"{outcome.planned.name}\n{path.read_text() if path else outcome.message}")
+
+
+def _remarks(asked: Run, prepared: Prepared, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return what is to be done about cells that have no figures, or old ones."""
+    failed = sum(outcome.state == "failed" for outcome in outcomes)
+    stale = sum(state.state == "stale" for state in prepared.estimate.states)
+    lines = []
     if failed:
-        say(f"{len(failed)} of {amount(len(outcomes), 'cell')} failed; run the same command again to try them again")
+        lines.append(
+            f"{failed} of {amount(len(outcomes), 'cell')} failed; run the same command again to try them again"
+        )
+    if stale and not asked.stale and asked.verbosity >= 0:
+        cells = f"{amount(stale, 'cell')} {'is' if stale == 1 else 'are'} stale"
+        lines.append(f"{cells} (their component's source has changed since): --rerun stale redoes them")
+    return tuple(lines)
 
 
-def _incomplete(asked: Run, prepared: Prepared) -> int:
-    """Return 3 if --only left cells of the file out that are not done, else 0."""
+def _left_by_only(asked: Run, prepared: Prepared) -> str:
+    """Return how many cells of the file --only left out that are not done, empty if none."""
     if not prepared.plan.partial:
-        return 0
+        return ""
     whole = load_study(asked.matrix, prepared.catalog, asked.override)
     standing = states(make_plan(whole, prepared.catalog, asked.cache), prepared.store)
     left = sum(state.state not in {"done", "stale"} for state in standing)
-    if left:
-        say(f"{left} of the {len(standing)} cells of {asked.matrix} are not done (--only)")
-    return 3 if left else 0
+    return f"{left} of the {len(standing)} cells of {asked.matrix} are not done (--only)" if left else ""
 
 
 def _report(
@@ -170,27 +184,22 @@ def _report(
 ) -> None:
     study, store = prepared.plan.study, prepared.store
     folder = report_folder(store, study)
-    if not _is_up_to_date(folder / "index.html", store, study):
-        write_report(store, study, folder)
+    found = summary_written(store, study, is_current=_is_up_to_date(folder / "index.html", store, study))
     if asked.json:
-        cells, tune = [_as_json(each) for each in outcomes], [study_as_json(each) for each in tuned]
+        cells, tune = [_as_json(each) for each in outcomes], [search_as_json(each) for each in tuned]
         print_json({"study": study, "exit_code": code, "report": str(folder), "cells": cells, "tune": tune})
         return
-    print_results(summary_rows(store, study))
+    print_summary(found)
     if asked.verbosity >= 0:
         say(f"report:  {shown_path(folder / 'index.html')}")
-        say(f"runs:    harness ui{home_option(asked.store_home)}")
+        home = "" if asked.store_home == HOME else f" --home {asked.store_home}"
+        say(f"runs:    harness ui{home}")
 
 
 def _is_up_to_date(page: Path, store: Store, study: str) -> bool:
     """Whether a report was written after the last run of its study had ended, that of another plan included."""
     newest = max((record.end or math.inf for record in store.records(study)), default=0.0)
     return page.exists() and page.stat().st_mtime > newest
-
-
-def home_option(home: Path) -> str:
-    """Return the option that names a home, empty for the default one."""
-    return "" if home == Path(".harness") else f" --home {home}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
@@ -203,7 +212,3 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "message": outcome.message,
         "metrics": dict(outcome.metrics),
     }
-
-
-def _runs_elsewhere(outcome: Outcome) -> bool:
-    return outcome.state == "skipped" and outcome.message.startswith("runs elsewhere")

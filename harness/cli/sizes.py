@@ -1,12 +1,18 @@
-"""How large a model is and what a pass through it costs, from the network itself."""
+"""How large models are and what a pass through them costs, from the networks themselves. Imports torch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
-from harness.contracts import ClassicalModel, NetworkModel, Task
+from harness.contracts import Cell, ClassicalModel, Layout, NetworkModel, PlannedCell, Task
+from harness.contracts.phases import phase
+from harness.data.cache import origin_of, read_meta
+from harness.errors import InputError
+from harness.plugins import Catalog
 from harness.train.trace import flops, parameter_count
 
 
@@ -44,3 +50,51 @@ def size_of(model: ClassicalModel | NetworkModel, task: Task) -> Size | None:
     """
     network = network_of(model, task)
     return None if network is None else Size(parameter_count(network), flops(network, task.shape))
+
+
+def parameters_of(catalog: Catalog, shape: tuple[int, int, int], classes: int) -> dict[str, int | None]:
+    """Return the parameters of each model of a catalog for such images, None where it has no layers or is too large."""
+    task = plain_task(shape, classes)
+    found: dict[str, int | None] = {}
+    for name in catalog.names("model"):
+        try:
+            size = size_of(catalog.realize("model", name, {}), task)
+        except InputError:  # too large for these images
+            size = None
+        found[name] = None if size is None else size.parameters
+    return found
+
+
+def sizes_of(cells: Iterable[PlannedCell], catalog: Catalog, cache: Path) -> dict[str, Size | InputError | None]:
+    """Return each cell's size by its key: None for models without layers, an error where a model does not fit.
+
+    Each distinct model is built once for each distinct image shape. Data sets are decoded where they are not cached.
+    """
+    known: dict[tuple[str, Layout], Size | InputError | None] = {}
+    layouts: dict[str, Layout] = {}
+    found: dict[str, Size | InputError | None] = {}
+    with phase("counting the operations of networks"):
+        for planned in cells:
+            cell = planned.cell
+            data = cell.dataset.model_dump_json()
+            if data not in layouts:
+                layouts[data] = read_meta(origin_of(cell.dataset, catalog, cache), "train").layout
+            kind = (cell.model.model_dump_json(), layouts[data])
+            if kind not in known:
+                known[kind] = _size(cell, layouts[data], catalog)
+            found[planned.key] = known[kind]
+    return found
+
+
+def known_sizes(cells: Iterable[PlannedCell], catalog: Catalog, cache: Path) -> Mapping[str, Size]:
+    """Return the sizes by key of those cells whose network can be built."""
+    sizes = sizes_of(cells, catalog, cache)
+    return {key: size for key, size in sizes.items() if isinstance(size, Size)}
+
+
+def _size(cell: Cell, layout: Layout, catalog: Catalog) -> Size | InputError | None:
+    model = catalog.realize("model", cell.model.name, cell.model.options)
+    try:
+        return size_of(model, plain_task(layout.shape, len(layout.classes)))
+    except InputError as error:
+        return error

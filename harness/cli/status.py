@@ -11,8 +11,7 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
-from harness.cli.stores import existing_store
-from harness.cli.studies import study_name, study_names
+from harness.cli.stores import existing_store, study_name, study_names
 from harness.contracts.metrics import VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.track import Record, Store

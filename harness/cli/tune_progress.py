@@ -8,22 +8,21 @@ from statistics import fmean
 
 from rich.console import Console
 
-from harness.cli.board import Board, seconds_of
 from harness.cli.console import tell
-from harness.cli.cost import Crew
 from harness.cli.progress import watching
-from harness.cli.rates import Rates
+from harness.cli.standing import Standing, seconds_of
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
+from harness.execute.estimate import Rates, Workers
 from harness.tune.study import TuneWatcher
 from harness.words import amount
 
 
 @contextmanager
-def watching_study(tune: Tune, crew: Crew, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
+def watching_study(tune: Tune, workers: Workers, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
     """Show a tuning study on `console` for as long as the context lasts; `verbosity` as in `watching`."""
-    board = StudyBoard(most_fits(tune), crew)
-    with watching(board, console, verbosity) as cells:
-        yield StudyWatcher(board, cells, console, verbosity)
+    standing = SearchStanding(most_fits(tune), workers)
+    with watching(standing, console, verbosity) as cells:
+        yield SearchWatcher(standing, cells, console, verbosity)
 
 
 def most_fits(tune: Tune) -> int:
@@ -32,11 +31,11 @@ def most_fits(tune: Tune) -> int:
     return tune.trials * tune.objective.seeds + confirm + 1
 
 
-class StudyBoard(Board):
-    """A board of cells that are not known before: `total` is how many there are at most."""
+class SearchStanding(Standing):
+    """Follows cells that are not known before: `total` is how many there are at most."""
 
-    def __init__(self, total: int, crew: Crew) -> None:
-        super().__init__((), Rates(), crew)
+    def __init__(self, total: int, workers: Workers) -> None:
+        super().__init__((), Rates(), workers)
         self._total = total
         self._seconds: list[float] = []
 
@@ -51,31 +50,34 @@ class StudyBoard(Board):
 
     def expect(self, fits: int) -> None:
         """Take so many fits for all that are left."""
-        self._total = self.count("finished", "failed", "pruned", "skipped") + fits
+        with self.lock:
+            self._total = self.ended_count + fits
 
     def leave_out(self, fits: int) -> None:
         """Take fits off the total that are done already, or not needed."""
-        self._total = max(1, self._total - fits)
+        with self.lock:
+            self._total = max(1, self._total - fits)
 
     def ended(self, outcome: Outcome) -> None:
         """Note how long a cell took."""
-        super().ended(outcome)
-        if outcome.state in {"finished", "pruned"}:
-            self._seconds.append(seconds_of(outcome))
+        with self.lock:
+            super().ended(outcome)
+            if outcome.state in {"finished", "pruned"}:
+                self._seconds.append(seconds_of(outcome))
 
     def seconds_left(self) -> float | None:
         """Return a guess of the time left, by the cells so far; None before the first."""
-        if not self._seconds:
-            return None
-        left = self._total - self.count("finished", "failed", "pruned", "skipped")
-        return fmean(self._seconds) * max(0, left) / self.at_work
+        with self.lock:
+            if not self._seconds:
+                return None
+            return fmean(self._seconds) * max(0, self._total - self.ended_count) / self.at_work
 
 
-class StudyWatcher:
+class SearchWatcher:
     """Passes on what cells say, and says when a trial is the best so far."""
 
-    def __init__(self, board: StudyBoard, cells: Watcher, console: Console, verbosity: int) -> None:
-        self._board = board
+    def __init__(self, standing: SearchStanding, cells: Watcher, console: Console, verbosity: int) -> None:
+        self._standing = standing
         self._cells = cells
         self._console = console
         self._verbosity = verbosity
@@ -95,7 +97,7 @@ class StudyWatcher:
 
     def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
         """Say what is searched."""
-        self._board.leave_out(done * tune.objective.seeds + (tune.trials - budget) * tune.objective.seeds)
+        self._standing.leave_out(done * tune.objective.seeds + (tune.trials - budget) * tune.objective.seeds)
         before = f", {done} of {budget} are done already" if done else ""
         goal = tune.objective.first
         pruner = "" if tune.pruner == "none" else f" and {tune.pruner} pruning"
@@ -105,7 +107,7 @@ class StudyWatcher:
     def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
         """Say which trial is the best, as soon as there is a better one; and why one failed."""
         if found.duplicate_of is not None:
-            self._board.leave_out(len(found.keys))
+            self._standing.leave_out(len(found.keys))
         if best is not None and best.number != self._best:
             self._best = best.number
             point = ", ".join(f"{path} {_shown(value)}" for path, value in best.params.items())
@@ -113,7 +115,7 @@ class StudyWatcher:
 
     def stage_begins(self, name: str, text: str, fits: int) -> None:
         """Say what comes next; what other processes have fitted is not waited for any more."""
-        self._board.expect(fits)
+        self._standing.expect(fits)
         self._say(f"{name}: {text}")
 
     def _say(self, line: str) -> None:

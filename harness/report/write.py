@@ -16,8 +16,8 @@ from harness.report.markdown import markdown_text
 from harness.report.page import page_text
 from harness.report.sections.ablations import Effects, all_effects
 from harness.report.sections.comparisons import FILE as PAIRS
-from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
+from harness.report.summary import Summary, summary_of
 from harness.report.tuning_files import TRIALS, trials_csv
 
 ABLATIONS: Final = "ablations.csv"
@@ -32,10 +32,8 @@ class Written:
     markdown: Path
     results: Path
     cells: Path
-    rows: tuple[SummaryRow, ...]
-    """The results as a terminal shows them."""
-    warning: str
-    """Why the figures are for testing only, empty where they are not."""
+    summary: Summary
+    """What the report comes to, as a terminal shows it."""
 
 
 def write_report(store: ReportStore, study: str, folder: Path) -> Written:
@@ -61,8 +59,7 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
         markdown=_write(folder / "results.md", markdown_text(report, figures)),
         results=_write(folder / "results.csv", results_csv(findings, report.verdicts)),
         cells=_write(folder / "cells.csv", cells_csv(findings)),
-        rows=rows_of(context),
-        warning=report.warning,
+        summary=summary_of(context),
     )
 
 

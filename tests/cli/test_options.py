@@ -20,7 +20,7 @@ COMMANDS = ("run", "plan", "validate", "tune", "report", "audit", "status", "com
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
     """What commands hand on: nothing is performed."""
     seen: list[tuple[str, object]] = []
-    monkeypatch.setattr(options, "perform", lambda command, request, verbose: seen.append((command, request)))
+    monkeypatch.setattr(options, "perform", lambda command, request: seen.append((command, request)))
     return seen
 
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from io import StringIO
+from threading import Event, Thread
 
 from rich.console import Console
 
-from harness.cli.board import Board
-from harness.cli.progress import LiveWatcher, watching
-from harness.cli.rates import Rates
+from harness.cli.phases import live
+from harness.cli.progress import LiveWatcher, Unharmed, watching
+from harness.cli.standing import Standing
 from harness.contracts import Outcome, PlannedCell
+from harness.execute.estimate import Rates
 from tests.cli.conftest import Clock, planned
 
 MESSAGE = "the loss is not finite (epoch 2, step 7)"
@@ -17,8 +19,8 @@ METRICS = {"val/accuracy": 0.9123, "train/loss": 0.25, "images_per_second": 1234
 def plain_run(cells: list[PlannedCell], verbosity: int) -> list[str]:
     """Return the lines of a run whose first cell fails and whose second one finishes."""
     console = Console(file=StringIO(), width=200)
-    board = Board(cells, Rates(), now=Clock())
-    with watching(board, console, verbosity) as watcher:
+    standing = Standing(cells, Rates(), now=Clock())
+    with watching(standing, console, verbosity) as watcher:
         for cell in cells[:2]:
             watcher.started(cell, "cpu")
             watcher.epoch(cell, 1, METRICS)
@@ -32,8 +34,8 @@ def live_picture(width: int) -> list[str]:
     """Return the moving part of a run with one cell in its second epoch of four."""
     console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
     cell = planned("a_model_with_quite_a_long_name", width=123456)
-    board = Board([cell, planned("mlp")], Rates(), now=Clock())
-    watcher = LiveWatcher(board, console)
+    standing = Standing([cell, planned("mlp")], Rates(), now=Clock())
+    watcher = LiveWatcher(standing, console)
     watcher.started(cell, "cpu")
     watcher.epoch(cell, 2, METRICS)
     console.print(watcher.picture())
@@ -62,11 +64,88 @@ def test_quiet_runs_tell_failures_alone() -> None:
 
 def test_cells_done_before_are_passed_over() -> None:
     console = Console(file=StringIO(), width=200)
-    board = Board([planned("mlp")], Rates(), now=Clock())
-    with watching(board, console, 0) as watcher:
+    standing = Standing([planned("mlp")], Rates(), now=Clock())
+    with watching(standing, console, 0) as watcher:
         watcher.ended(Outcome(planned("mlp", seed=9), "skipped"))
     assert isinstance(console.file, StringIO)
     assert console.file.getvalue() == ""
+
+
+def test_the_live_display_survives_cells_that_start_and_end_while_it_draws() -> None:
+    """The driver's thread and the one that draws at once, as fast as both can."""
+    console = Console(file=StringIO(), width=80, force_terminal=True)
+    cells = [planned("mlp", seed) for seed in range(300)]
+    standing = Standing(cells, Rates())
+    pictures, faults = 0, []
+    over = Event()
+    with watching(standing, console, 0) as watcher:
+        assert isinstance(watcher, Unharmed) and isinstance(watcher.watcher, LiveWatcher)
+        picture = watcher.watcher.picture
+
+        def draw() -> None:
+            nonlocal pictures
+            while not over.is_set():
+                try:
+                    picture()
+                    pictures += 1
+                except Exception as error:
+                    faults.append(error)
+
+        drawing = Thread(target=draw)
+        drawing.start()
+        for cell in cells:
+            watcher.watcher.started(cell, "cpu")
+            watcher.watcher.epoch(cell, 1, METRICS)
+            watcher.watcher.ended(Outcome(cell, "finished", seconds=1.0, metrics={"val/accuracy": 0.9}))
+        over.set()
+        drawing.join()
+    assert not faults and pictures > 10
+    assert standing.snapshot().ended == {"finished": 300}
+
+
+def test_a_picture_that_fails_leaves_the_last_one_and_the_display_goes_on() -> None:
+    console = Console(file=StringIO(), width=80, force_terminal=True, highlight=False)
+    drawn: list[str] = []
+
+    def picture() -> str:
+        drawn.append(f"picture {len(drawn)}")
+        if len(drawn) == 3:
+            raise KeyError("a cell that has just ended")
+        return drawn[-1]
+
+    with live(picture, console) as display:
+        for _ in range(3):
+            display.refresh()
+    assert isinstance(console.file, StringIO)
+    assert len(drawn) >= 4
+    assert f"picture {len(drawn) - 1}" in console.file.getvalue()
+
+
+def test_a_console_that_fails_does_not_end_the_run() -> None:
+    class Gone(StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError("no space left on device")
+
+    cell = planned("mlp")
+    standing = Standing([cell], Rates())
+    with watching(standing, Console(file=Gone(), width=80), 1) as watcher:
+        watcher.started(cell, "cpu")
+        watcher.epoch(cell, 1, METRICS)
+        watcher.ended(Outcome(cell, "finished"))
+    assert standing.snapshot().ended == {"finished": 1}
+
+
+def test_more_running_cells_than_lines_leave_room_for_the_whole() -> None:
+    console = Console(file=StringIO(), width=80, height=10, force_terminal=True, color_system=None)
+    cells = [planned("mlp", seed) for seed in range(30)]
+    standing = Standing(cells, Rates())
+    for cell in cells:
+        standing.started(cell, "cpu")
+    console.print(LiveWatcher(standing, console).picture())
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) < 10
+    assert "0/30 done, 30 running (23 not shown)" in lines[-1]
 
 
 def test_the_live_picture_fits_80_columns_and_keeps_the_seed() -> None:

@@ -161,11 +161,14 @@ def test_a_rerun_does_only_what_failed(finished: Result) -> None:
     assert states == {"floor": "skipped", "mlp": "skipped", "moody": "finished"}
 
 
-def test_times_are_guessed_from_earlier_cells(finished: Result) -> None:
+def test_done_cells_show_what_they_took_and_others_are_guessed_from_them(finished: Result) -> None:
     more = harness("plan", "tiny.yaml", "--json", "--set", "seeds=[0,1]", "--only", "mlp", *OPTIONS)
-    guessed = {cell["name"]: cell["seconds"] for cell in json.loads(more.stdout)["cells"]}
-    assert guessed["mlp s0"] is None
-    assert guessed["mlp s1"] > 0
+    cells = {cell["name"]: cell for cell in json.loads(more.stdout)["cells"]}
+    took = next(cell["metrics"]["time/total_seconds"] for cell in json.loads(finished.stdout)["cells"][1:2])
+    assert cells["mlp s0"]["seconds"] == took
+    assert cells["mlp s1"]["seconds"] == pytest.approx(took)
+    assert cells["mlp s0"]["parameters"] == cells["mlp s1"]["parameters"] == 64 * 8 + 8 + 8 * 10 + 10
+    assert cells["mlp s0"]["flops"] == cells["mlp s1"]["flops"] > 0
 
 
 def test_a_plan_beyond_its_budget_is_refused_before_anything_starts(finished: Result, folder: Path) -> None:

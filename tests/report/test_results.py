@@ -8,9 +8,10 @@ import pytest
 from harness.contracts import Dataset
 from harness.contracts.metrics import JOULES, PLAIN_TRAIN_ACCURACY
 from harness.errors import InputError
+from harness.report import summarize
 from harness.report.blocks import Table
 from harness.report.csv_files import cells_csv, results_csv
-from harness.report.sections.results import results_table, summary_rows
+from harness.report.sections.results import results_table
 from harness.report.store import gather
 from harness.report.variants import experiment_variants
 from harness.words import Spread
@@ -141,7 +142,7 @@ def test_the_terminals_rows_are_those_of_the_report(store: KeptStore) -> None:
     cells = [cell_of("mlp", 0), cell_of("mlp", 1), cell_of("hog")]
     store.keep(plan_of(*cells)).finish(cells[0], 0.5, 0.45)
     store.finish(cells[2], 0.6, 0.55)
-    rows = summary_rows(store, STUDY)
+    rows = summarize(store, STUDY).rows
     assert [row.experiment for row in rows] == ["hog", "mlp"]
     assert (rows[1].test_accuracy, rows[1].val_accuracy) == (Spread(1, 0.5, None), Spread(1, 0.45, None))
     assert (rows[1].cells_finished, rows[1].cells_planned) == (1, 2)
@@ -150,7 +151,7 @@ def test_the_terminals_rows_are_those_of_the_report(store: KeptStore) -> None:
 
 def test_a_study_that_was_never_run_is_an_input_error(store: KeptStore) -> None:
     with pytest.raises(InputError, match='"a study" was never run'):
-        summary_rows(store, STUDY)
+        summarize(store, STUDY)
 
 
 def test_the_terminal_shows_the_tiers(store: KeptStore) -> None:
@@ -160,7 +161,7 @@ def test_the_terminal_shows_the_tiers(store: KeptStore) -> None:
     store.keep(plan_of(*cells.values()))
     for name, said in (("best", labels), ("far", wrong)):
         predict(store, cells[name], labels, said, thumbnails=False)
-    assert [(row.experiment, row.tier) for row in summary_rows(store, STUDY)] == [("best", 1), ("far", 2)]
+    assert [(row.experiment, row.tier) for row in summarize(store, STUDY).rows] == [("best", 1), ("far", 2)]
 
 
 def test_the_csv_has_energy_and_plain_training_accuracy_and_no_mean_of_energy_over_devices(store: KeptStore) -> None:

@@ -22,9 +22,8 @@ from harness.contracts.metrics import (
     VAL_ACCURACY,
 )
 from harness.report.blocks import Charts, Column, Section, Table, Text, Value, named
-from harness.report.context import Context, context_of
+from harness.report.context import Context
 from harness.report.significance import NOTHING_KNOWN, Interval, Verdicts, interval_text
-from harness.report.store import ReportStore
 from harness.report.variants import (
     SEALED,
     Variant,
@@ -85,15 +84,6 @@ def section(context: Context) -> Section:
     links = (Text(context.links.explained, tone="muted"),) if context.findings.finished else ()
     chart = _seeds_chart(context)
     return Section("results", "Results", (table, *links, *([Charts((chart,))] if chart is not None else [])))
-
-
-def summary_rows(store: ReportStore, study: str) -> list[SummaryRow]:
-    """Return a row for each variant of the study's experiments, the best on the test set first.
-
-    Raises:
-        InputError: the store holds no plan of that name.
-    """
-    return list(rows_of(context_of(store, study)))
 
 
 def rows_of(context: Context) -> tuple[SummaryRow, ...]:

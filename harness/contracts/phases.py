@@ -1,0 +1,52 @@
+"""What a process does outside of cells and may take a while, told to whoever shows it.
+
+Whatever decodes, searches or writes says so by `phase`, wherever it stands; the command line hears it by `shown_by`.
+Where nobody listens, as in a worker process, nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+"""Says that so many more are done."""
+
+
+class PhaseDisplay(Protocol):
+    """Shows phases; one may begin within another."""
+
+    def phase(self, text: str, total: int | None) -> AbstractContextManager[Advance]:
+        """Show a phase until the context ends; `total` is how many there are to do, None where it cannot be counted."""
+
+
+_displays: list[PhaseDisplay] = []
+
+
+@contextmanager
+def phase(text: str, total: int | None = None) -> Iterator[Advance]:
+    """Say that something begins that may take a while.
+
+    Args:
+        text: What it is, as in `decoding 50,000 images of cifar10`.
+        total: How many steps it has, None where they cannot be counted.
+
+    Yields:
+        A function to be called with the number of further steps that are done.
+    """
+    if not _displays:
+        yield lambda _count: None
+        return
+    with _displays[-1].phase(text, total) as advance:
+        yield advance
+
+
+@contextmanager
+def shown_by(display: PhaseDisplay) -> Iterator[None]:
+    """Have all phases shown by `display` for as long as the context lasts."""
+    _displays.append(display)
+    try:
+        yield
+    finally:
+        _displays.remove(display)

@@ -1,0 +1,51 @@
+"""What a report comes to, for the end of a run in a terminal: the results, the verdict, what to try next, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.report.context import Context, context_of
+from harness.report.duplicates import duplicates_of
+from harness.report.headline import gaps, headline, warning
+from harness.report.next_steps import next_steps
+from harness.report.sections.diagnosis import all_diagnosed
+from harness.report.sections.results import SummaryRow, rows_of
+from harness.report.store import ReportStore
+from harness.report.variants import experiment_variants
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands on the first screen of the report, as values."""
+
+    rows: tuple[SummaryRow, ...]
+    """A row a variant, the best on the test set first."""
+    headline: tuple[str, ...]
+    """Who won and how sure that is, in sentences."""
+    next_steps: str
+    """What to try next, empty where nothing is known."""
+    warnings: tuple[str, ...]
+    """Why the figures are not to be trusted: cut runs, test images in the training split, cells that are lacking."""
+
+
+def summary_of(context: Context) -> Summary:
+    """Return what a study's report comes to."""
+    findings, known = context.findings, context.verdicts
+    variants = experiment_variants(findings)
+    leaks = (f"{each.dataset}: {each.text}" for each in duplicates_of(findings, context.store) if each.is_fault)
+    return Summary(
+        rows=rows_of(context),
+        headline=headline(variants, findings.plan.report.baseline, known),
+        next_steps=next_steps(variants, context.once(all_diagnosed), known),
+        warnings=tuple(filter(None, (warning(findings), *leaks, gaps(findings)))),
+    )
+
+
+def summarize(store: ReportStore, study: str) -> Summary:
+    """Return what the report of a study would come to, without writing it.
+
+    Raises:
+        InputError: the store holds no plan of that name.
+        StoreError: the store cannot be read.
+    """
+    return summary_of(context_of(store, study))
