@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.report.context import Context, context_of
-from harness.report.duplicates import duplicates_of
-from harness.report.headline import gaps, headline, warning
-from harness.report.next_steps import next_steps
 from harness.report.sections.diagnosis import all_diagnosed
+from harness.report.sections.headline import gaps, headline, next_steps, warning
+from harness.report.sections.openings import audit_faults
 from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
-from harness.report.variants import experiment_variants
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +23,17 @@ class Summary:
     next_steps: str
     """What to try next, empty where nothing is known."""
     warnings: tuple[str, ...]
-    """Why the figures are not to be trusted: cut runs, test images in the training split, cells that are lacking."""
+    """Why the figures are not to be trusted: cut runs, what the audit would fail, cells that are lacking."""
 
 
 def summary_of(context: Context) -> Summary:
     """Return what a study's report comes to."""
     findings, known = context.findings, context.verdicts
-    variants = experiment_variants(findings)
-    leaks = (f"{each.dataset}: {each.text}" for each in duplicates_of(findings, context.store) if each.is_fault)
     return Summary(
         rows=rows_of(context),
-        headline=headline(variants, findings.plan.report.baseline, known),
-        next_steps=next_steps(variants, context.once(all_diagnosed), known),
-        warnings=tuple(filter(None, (warning(findings), *leaks, gaps(findings)))),
+        headline=headline(context.variants, findings.plan.report.baseline, known),
+        next_steps=next_steps(context.variants, context.once(all_diagnosed), known),
+        warnings=tuple(filter(None, (warning(findings), *audit_faults(context), gaps(findings)))),
     )
 
 
