@@ -111,7 +111,7 @@ def price_scatter(offers: Sequence[Offer], price: Price, metric: str, title: str
     titles = {"time": "time of fitting, logarithmic", "parameters": "parameters, logarithmic"}
     early, late = frame.early, frame.late
     axes = {
-        "time": alt.Axis(grid=False, values=_time_ticks(early, late), labelExpr=TIME_LABEL),
+        "time": alt.Axis(grid=False, values=round_times(early, late), labelExpr=TIME_LABEL),
         "parameters": alt.Axis(grid=False, values=_powers(early, late), format="~s"),
     }
     x_scale = alt.Scale(type="log", domain=[short(frame.early), short(frame.late)], nice=False)
@@ -171,7 +171,7 @@ def accuracy_by_seconds(
     for row in rows:
         row["after"] = duration(float(str(row["seconds"])))
     early, late = _seconds_span(curves)
-    ticks = alt.Axis(values=_time_ticks(early, late), labelExpr=TIME_LABEL, grid=False)
+    ticks = alt.Axis(values=round_times(early, late), labelExpr=TIME_LABEL, grid=False)
     scale = alt.Scale(type="log", nice=False, padding=8, domain=[short(early), short(late)])
     x = alt.X("seconds:Q", title="time of fitting, validation included, logarithmic", scale=scale, axis=ticks)
     y = alt.Y("accuracy:Q", title="validation accuracy (%)", scale=alt.Scale(zero=False, padding=6))
@@ -348,8 +348,12 @@ def _price_text(cost: float, price: Price) -> str:
     return duration(cost) if price == "time" else whole(cost)
 
 
-def _time_ticks(early: float, late: float) -> list[float]:
-    """Return round times within a range: the great ones, with those between where there are few."""
+def round_times(early: float, late: float) -> list[float]:
+    """Return round times within a range: the great ones, with those between where there are few; else its ends.
+
+    >>> round_times(4.0, 2600.0), round_times(2.0, 7.5), round_times(2.5, 3.0)
+    ([10, 60, 600], [2, 3, 5, 7], [2.5, 3.0])
+    """
     seen = [seconds for seconds in ROUND_TIMES if early <= seconds <= late]
     more = sorted(seconds for seconds in (*ROUND_TIMES, *MORE_TIMES) if early <= seconds <= late)
     return seen if len(seen) > 2 else more if len(more) > 1 else [short(early), short(late)]

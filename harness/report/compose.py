@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from harness.report.blocks import Section
 from harness.report.confusions import Confusions, confusions_of
 from harness.report.context import Context
-from harness.report.cost import Cost, cost_of
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.sections import sections_of
-from harness.report.sections.curves import all_curves
 from harness.report.sections.headline import warning
 from harness.report.sections.tuning import TuningSection, tuning_section
 from harness.report.significance import Verdicts
@@ -31,7 +29,6 @@ class Report:
     tuning: TuningSection | None
     confusions: tuple[Confusions, ...]
     errors: tuple[ErrorSection, ...]
-    cost: Cost | None
     links: Links
     sections: tuple[Section, ...]
     """Those that are made of blocks; the page and results.md have them in place of the fields above."""
@@ -41,7 +38,6 @@ def compose(context: Context) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
     findings, store, files = context.findings, context.store, context.files
     plan, pictured = findings.plan, context.pictured
-    curves = context.once(all_curves)
     return Report(
         study=plan.study,
         warning=warning(findings),
@@ -50,7 +46,6 @@ def compose(context: Context) -> Report:
         tuning=tuning_section(findings),
         confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
-        cost=cost_of(context.variants, store, curves, plan.report.baseline or ""),
         links=context.links,
         sections=sections_of(context),
     )

@@ -13,7 +13,7 @@ from harness.report.blocks import Block, Charts, Fold, Group, Images
 from harness.report.chart_files import Panel, write_charts
 from harness.report.compose import Report
 from harness.report.confusion_chart import confusion_chart
-from harness.report.insight_figures import INSIGHT, Drawn, draw_cost, draw_errors_of, draw_time_curves
+from harness.report.insight_figures import INSIGHT, Drawn, draw_errors_of
 from harness.report.tuning_files import write_pictures
 
 OURS: Final = ("results.*", "curves-*", "confusion-*", "inside-*", "ablation-*", *INSIGHT)
@@ -27,8 +27,6 @@ class Figures:
     confusions: tuple[str, ...]
     tuning: tuple[tuple[str, ...], ...] = ()
     errors: tuple[tuple[Drawn, ...], ...] = ()
-    cost: tuple[Drawn, ...] = ()
-    over_time: tuple[Drawn, ...] = ()
 
 
 def draw_figures(report: Report, folder: Path) -> Figures:
@@ -42,12 +40,7 @@ def draw_figures(report: Report, folder: Path) -> Figures:
         title = f"{matrix.variant.name}, {matrix.split} images: percent of the true class{counts}"
         write_charts(title, [Panel(confusion_chart(matrix))], folder / name)
     tuning = write_pictures(report.tuning, folder)
-    insight = (
-        draw_errors_of(report.errors, folder),
-        draw_cost(report.cost, folder),
-    )
-    over_time = draw_time_curves(report.cost, folder)
-    return Figures(confusions, tuning, *insight, over_time)
+    return Figures(confusions, tuning, draw_errors_of(report.errors, folder))
 
 
 def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:

@@ -10,12 +10,9 @@ from typing import Final
 from harness.measure.captioned import Captioned, draw_captioned
 from harness.report.agreement import draw_agreement
 from harness.report.chart_files import Panel, write_charts
-from harness.report.cost import Cost
 from harness.report.error_section import ErrorSection
 from harness.report.errors import Gallery
 from harness.report.reliability import ReliabilityOf, reliability_chart
-from harness.report.scatter_charts import scatter_chart
-from harness.report.time_curve_charts import time_curve_chart
 from harness.words import percent
 
 INSIGHT: Final = ("errors-*", "agreement*", "reliability*", "cost-*")
@@ -37,26 +34,6 @@ class Drawn:
 def draw_errors_of(sections: Sequence[ErrorSection], folder: Path) -> tuple[tuple[Drawn, ...], ...]:
     """Draw the pictures of each section into `folder`/figures."""
     return tuple(tuple(_section(each, folder, _suffix(place))) for place, each in enumerate(sections))
-
-
-def draw_cost(cost: Cost | None, folder: Path) -> tuple[Drawn, ...]:
-    """Draw accuracy against each price."""
-    drawn = []
-    for place, chart in enumerate(cost.charts if cost else ()):
-        path = f"figures/cost-{chart.price}{_suffix(place) if chart.price == 'time' else ''}.svg"
-        write_charts(chart.title, [Panel(scatter_chart(chart))], folder / path)
-        drawn.append(Drawn(chart.title, path))
-    return tuple(drawn)
-
-
-def draw_time_curves(cost: Cost | None, folder: Path) -> tuple[Drawn, ...]:
-    """Draw accuracy against seconds."""
-    drawn = []
-    for place, chart in enumerate(cost.over_time if cost else ()):
-        path = f"figures/cost-seconds{_suffix(place)}.svg"
-        write_charts(chart.title, [Panel(time_curve_chart(chart))], folder / path)
-        drawn.append(Drawn(chart.title, path))
-    return tuple(drawn)
 
 
 def _section(section: ErrorSection, folder: Path, suffix: str) -> Iterator[Drawn]:

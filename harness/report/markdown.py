@@ -44,7 +44,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_pictures(report, figures),
         *_errors(report, figures),
         *_new(report, "inside"),
-        *_cost(report, figures),
+        *_new(report, "cost"),
         *_new(report, "honesty"),
     ]
     return "\n\n".join(parts) + "\n"
@@ -97,20 +97,6 @@ def _errors(report: Report, figures: Figures) -> Iterator[str]:
         if errors.by_all:
             yield _safe(f"{errors.by_all.title}: {errors.by_all.text}")
         yield from (f"![{_safe(each.words)}]({each.path})" for each in drawn)
-
-
-def _cost(report: Report, figures: Figures) -> Iterator[str]:
-    if report.cost is None:
-        return
-    yield "## Cost"
-    for chart, drawn in zip(report.cost.charts, figures.cost, strict=True):
-        yield f"![{_safe(drawn.words)}]({drawn.path})"
-        yield _safe(chart.words)
-    for lines, drawn in zip(report.cost.over_time, figures.over_time, strict=True):
-        yield f"![{_safe(drawn.words)}]({drawn.path})"
-        yield _safe(f"{lines.words} {'; '.join(lines.notes)}.")
-    yield markdown_table(report.cost.table)
-    yield from map(_safe, report.cost.texts)
 
 
 def _pictures(report: Report, figures: Figures) -> Iterator[str]:

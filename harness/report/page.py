@@ -13,8 +13,6 @@ from harness.report.compose import Report
 from harness.report.confusions import class_table
 from harness.report.heatmaps import heat_picture, heat_rows, short_names
 from harness.report.html import has_charts, pages, script_hashes
-from harness.report.scatter_charts import scatter_chart
-from harness.report.time_curve_charts import time_curve_chart
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
 from harness.report.tuning_lines import parallel_chart, slice_charts
 from harness.report.variants import runs_of
@@ -25,8 +23,6 @@ DRAW: Final = {
     "agreement_explained": agreement.EXPLAINED,
     "reliability_explained": reliability.EXPLAINED,
     "reliability_chart": reliability.reliability_chart,
-    "scatter_chart": scatter_chart,
-    "time_curve_chart": time_curve_chart,
 }
 TUNING: Final = {
     "history": history_chart,

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from harness.charts.cost import SHORTEST, Line, Timed, accuracy_by_seconds
+from harness.contracts import Dataset, ReportSettings
 from harness.measure.machine import Energy
-from harness.report.cost import Cost, cost_of
-from harness.report.cost_texts import energy_text, side_by_side
-from harness.report.scatter import Offer, Scatter, cost_ticks
-from harness.report.scatter_charts import labels, scatter_chart
+from harness.report import write_report
+from harness.report.blocks import Items, Table
+from harness.report.context import context_of
+from harness.report.sections.cost import (
+    MOST,
+    Offers,
+    Race,
+    by_parameters,
+    by_time,
+    cost_table,
+    energy_text,
+    section,
+    side_by_side,
+    time_curves,
+)
 from harness.report.store import gather
-from harness.report.variants import Variant, experiment_variants
+from harness.report.variants import TEST, Variant, experiment_variants
 from tests.report.studies import STUDY, KeptStore, Run, cell_of, plan_of
 
 
@@ -19,10 +33,22 @@ def variants_of(store: KeptStore) -> tuple[Variant, ...]:
     return experiment_variants(gather(store, STUDY))
 
 
-def cost(store: KeptStore) -> Cost:
-    found = cost_of(variants_of(store), store)
+def priced(store: KeptStore) -> list[Offers]:
+    variants = variants_of(store)
+    return [*by_time(variants, TEST), *by_parameters(variants, TEST)]
+
+
+def table(store: KeptStore) -> Table:
+    return cost_table(variants_of(store), TEST, priced(store))
+
+
+def texts(store: KeptStore) -> list[str]:
+    """Return what stands below the table."""
+    found = section(context_of(store, STUDY))
     assert found is not None
-    return found
+    last = found.blocks[-1]
+    assert isinstance(last, Items)
+    return [*last.items]
 
 
 def changed(store: KeptStore, run: Run, **changes: object) -> None:
@@ -40,10 +66,13 @@ def study(store: KeptStore, **seconds: float) -> list[Run]:
 
 def test_the_front_is_marked_in_the_table_and_told_in_words(store: KeptStore) -> None:
     study(store, slow=100.0, quick=1.0, poor=10.0)
-    found = cost(store)
-    assert [chart.price for chart in found.charts] == ["time", "parameters"]
-    assert found.charts[0].words == "On the front: quick (80.00 %, 1.0 s), slow (90.00 %, 1 min 40 s)."
-    assert [row[4].text for row in found.table.rows] == ["time, parameters", "time", "-"]
+    assert [each.price for each in priced(store)] == ["time", "parameters"]
+    assert priced(store)[0].words.endswith(": on the front are quick (80.00 %, 1.0 s), slow (90.00 %, 1 min 40 s)")
+    assert {row[0].text: row[4].text for row in table(store).rows} == {
+        "slow": "time, parameters",
+        "quick": "time",
+        "poor": "-",
+    }
 
 
 def test_times_of_two_devices_stand_in_two_charts_and_that_is_said(store: KeptStore) -> None:
@@ -51,24 +80,23 @@ def test_times_of_two_devices_stand_in_two_charts_and_that_is_said(store: KeptSt
     store.keep(plan_of(*cells))
     for planned, device in zip(cells, ("a CPU", "a GPU"), strict=True):
         store.finish(planned, 0.5, device=device)
-    found = cost(store)
-    assert [chart.title for chart in found.charts[:2]] == [
+    assert [each.title for each in priced(store)[:2]] == [
         "test accuracy by time of fitting on a CPU",
         "test accuracy by time of fitting on a GPU",
     ]
-    assert found.texts[0] == "Cells ran on a CPU, a GPU: times of different devices are never compared."
+    assert texts(store)[0] == "Cells ran on a CPU, a GPU: times of different devices are never compared."
 
 
 def test_a_fit_that_takes_no_time_has_a_place_on_the_scale(store: KeptStore) -> None:
     study(store, quick=0.0, slow=10.0)
-    assert "quick (80.00 %, 1 ms or less)" in cost(store).charts[0].words
+    assert "quick (80.00 %, 1 ms or less)" in priced(store)[0].words
 
 
 def test_estimated_time_stands_beside_the_actual_one(store: KeptStore) -> None:
     run, other = study(store, slow=100.0, quick=1.0)
     tags = {**run.tags, "harness.estimated_seconds": "80"}
     changed(store, run, tags=tags, metrics={**run.metrics, "time/total_seconds": 120.0})
-    rows = [[value.text for value in row[5:]] for row in cost(store).table.rows]
+    rows = [[value.text for value in row[5:]] for row in table(store).rows]
     assert rows == [["1 min 20 s", "2 min 00 s", "1.50"], ["-", "-", "-"]]
     assert other.metrics["time/train_seconds"] == 1.0
 
@@ -76,9 +104,8 @@ def test_estimated_time_stands_beside_the_actual_one(store: KeptStore) -> None:
 def test_energy_is_shown_where_it_was_counted(store: KeptStore) -> None:
     run, _ = study(store, slow=100.0, quick=1.0)
     changed(store, run, metrics={**run.metrics, "energy/joules": 5120.0})
-    found = cost(store)
-    assert [row[-1].text for row in found.table.rows] == ["5.12e+03 J", "-"]
-    assert "1 fit of 2: the whole package or GPU" in found.texts[-1]
+    assert [row[-1].text for row in table(store).rows] == ["5.12e+03 J", "-"]
+    assert "1 fit of 2: the whole package or GPU" in texts(store)[-1]
 
 
 def test_without_energy_the_report_says_why(store: KeptStore) -> None:
@@ -101,38 +128,150 @@ def test_cells_that_ran_at_the_same_time_on_one_machine_are_counted(store: KeptS
 
 def test_a_study_without_figures_has_no_cost(store: KeptStore) -> None:
     store.keep(plan_of(cell_of("a")))
-    assert cost_of(variants_of(store), store) is None
+    assert section(context_of(store, STUDY)) is None
 
 
-def scatter(*offers: Offer) -> Scatter:
-    return Scatter("accuracy by time", "time", offers, 0.5, 1.0)
+def fit(
+    store: KeptStore,
+    name: str,
+    seconds: Sequence[float],
+    accuracies: Sequence[float],
+    seed: int = 0,
+    *,
+    device: str = "a CPU",
+    dataset: Dataset | None = None,
+) -> None:
+    """Keep a finished cell with the seconds and validation accuracies of its epochs."""
+    planned = cell_of(name, seed, dataset=dataset)
+    cells = (*(store.kept_plan.cells if store.kept_plan else ()), planned)
+    store.kept_plan = plan_of(*cells)
+    run = store.finish(planned, None, accuracies[-1], device=device, seconds=sum(seconds), epochs=False)
+    series = {"epoch_seconds": seconds, "val/accuracy": accuracies}
+    store.histories[run.run_id] = {key: tuple(enumerate(values, start=1)) for key, values in series.items()}
 
 
-def test_names_that_have_no_room_are_left_out_and_every_point_is_drawn() -> None:
-    crowd = scatter(*(Offer(f"model number {i}", 1 + 0.01 * i, 0.7 + 0.001 * i) for i in range(40)))
-    placed = [label for label in labels(crowd) if label.anchor == "start"]
-    assert 0 < len(labels(crowd)) < 40
-    for one, other in pairwise(sorted(placed, key=lambda label: label.y)):
-        assert other.y - one.y >= 12 or abs(other.x - one.x) > 80
-    chart = scatter_chart(crowd)
-    assert chart.count("<circle") == chart.count("<title>") == 40
+def without_epochs(store: KeptStore, name: str, seconds: float, accuracy: float) -> None:
+    fit(store, name, [seconds], [accuracy])
+    store.histories.popitem()
 
 
-def test_where_there_is_room_for_few_names_the_front_has_its_names() -> None:
-    crowd = [Offer(f"beaten {i}", 5.0 + 0.02 * i, 0.75 - 0.002 * i) for i in range(30)]
-    named = {label.text for label in labels(scatter(Offer("cheap", 1.0, 0.76), *crowd, Offer("best", 5.3, 0.77)))}
-    assert {"cheap", "best"} <= named
-    assert len(named) < 32
+def charts(store: KeptStore, baseline: str = "") -> tuple[Race, ...]:
+    return time_curves(experiment_variants(gather(store, STUDY)), store, baseline=baseline)
 
 
-def test_a_single_offer_and_equal_prices_can_be_drawn() -> None:
-    assert scatter_chart(scatter(Offer("a", 1.0, 0.9))).count("<circle") == 1
-    same = scatter(Offer("a", 5.0, 0.9), Offer("b", 5.0, 0.8))
-    assert len(cost_ticks(same)) == 1
-    assert same.x(5.0) == pytest.approx((48 + 560 - 14) / 2)
+def chart_of(**lines: Line) -> Race:
+    return Race("a chart", tuple(Timed(name, line, (line,)) for name, line in lines.items()), ("seconds",))
 
 
-def test_what_lies_below_the_scale_stands_at_its_edge_with_its_figure() -> None:
-    chart = scatter(Offer("floor", 1.0, 0.1), Offer("good", 10.0, 0.9))
-    assert chart.y(0.1) == chart.y(0.5)
-    assert "floor: 10.00 %" in {label.text for label in labels(chart)}
+def test_an_epochs_seconds_are_those_of_all_epochs_up_to_it(store: KeptStore) -> None:
+    fit(store, "mlp", [4.0, 3.0, 3.0], [0.4, 0.5, 0.54])
+    fit(store, "cnn", [90.0, 80.0], [0.43, 0.6])
+    (chart,) = charts(store)
+    assert {each.name: each.mean for each in chart.curves} == {
+        "cnn": ((90.0, 0.43), (170.0, 0.6)),
+        "mlp": ((4.0, 0.4), (7.0, 0.5), (10.0, 0.54)),
+    }
+
+
+def test_seeds_are_one_line_of_median_seconds_and_mean_accuracy_as_far_as_all_go(store: KeptStore) -> None:
+    for seed, seconds in enumerate(([1.0, 1.0], [2.0, 2.0], [30.0, 30.0, 30.0])):
+        fit(store, "mlp", seconds, [0.2 + 0.1 * seed, 0.6, 0.7][: len(seconds)], seed)
+    fit(store, "cnn", [1.0], [0.1])
+    curve = charts(store)[0].curves[0]
+    assert [len(line) for line in curve.seeds] == [2, 2, 3]
+    assert [value for point in curve.mean for value in point] == pytest.approx([2.0, 0.3, 4.0, 0.6])
+
+
+def test_a_model_without_epochs_is_a_point_at_the_end_of_its_fit(store: KeptStore) -> None:
+    without_epochs(store, "hog-svm", 120.0, 0.49)
+    without_epochs(store, "majority", 0.0, 0.1)
+    fit(store, "mlp", [30.0, 30.0], [0.5, 0.54])
+    (chart,) = charts(store)
+    points = {each.name: each.mean for each in chart.curves if len(each.mean) == 1}
+    assert points == {"hog-svm": ((120.0, 0.49),), "majority": ((SHORTEST, 0.1),)}
+    assert chart.notes[-1] == "a dot alone: the end of a fit without epochs, or whose epochs have no recorded seconds"
+
+
+def test_the_essence_is_told_in_words_and_to_who_cannot_see_the_chart() -> None:
+    chart = chart_of(
+        mlp=((4.0, 0.4), (9.0, 0.47), (54.0, 0.54)),
+        cnn=((90.0, 0.44), (500.0, 0.67), (2600.0, 0.84)),
+        hog=((130.0, 0.49),),
+    )
+    assert chart.words == (
+        "Highest so far: mlp 47.00 % by 10 s, mlp 54.00 % by 1 min, cnn 67.00 % by 10 min; "
+        "the highest at its end is cnn, 84.00 % after 43 min 20 s."
+    )
+    drawn = accuracy_by_seconds(chart.curves, chart.title, chart.words)
+    assert drawn is not None
+    assert chart.words in drawn.words
+    assert "hog 49.00 % after 2 min 10 s" in drawn.words
+
+
+def test_devices_and_data_sets_have_charts_of_their_own(store: KeptStore) -> None:
+    other = Dataset(name="mnist")
+    for name in ("a", "b"):
+        fit(store, name, [1.0, 1.0], [0.4, 0.5])
+        fit(store, f"{name}-gpu", [0.1, 0.1], [0.4, 0.5], device="a GPU")
+        fit(store, f"{name}-mnist", [1.0, 1.0], [0.8, 0.9], dataset=other)
+    found = {chart.title: [curve.name for curve in chart.curves] for chart in charts(store)}
+    assert found == {
+        "validation accuracy against seconds on a CPU, digits": ["a", "b"],
+        "validation accuracy against seconds on a GPU, digits": ["a-gpu", "b-gpu"],
+        "validation accuracy against seconds on a CPU, mnist": ["a-mnist", "b-mnist"],
+    }
+
+
+def test_seeds_of_one_variant_on_two_devices_are_never_averaged(store: KeptStore) -> None:
+    for name in ("a", "b"):
+        fit(store, name, [8.0, 8.0], [0.4, 0.5])
+        fit(store, name, [2.0, 2.0], [0.4, 0.5], 1, device="a GPU")
+    assert [[curve.mean for curve in chart.curves] for chart in charts(store)] == [
+        [((8.0, 0.4), (16.0, 0.5))] * 2,
+        [((2.0, 0.4), (4.0, 0.5))] * 2,
+    ]
+
+
+def test_a_single_variant_has_no_chart(store: KeptStore) -> None:
+    fit(store, "a", [1.0, 1.0], [0.4, 0.5])
+    fit(store, "b", [1.0, 1.0], [0.4, 0.5], device="a GPU")
+    assert charts(store) == ()
+
+
+def test_where_no_epochs_are_known_there_is_no_chart_beside_the_scatter(store: KeptStore) -> None:
+    for name in ("a", "b"):
+        without_epochs(store, name, 5.0, 0.5)
+    assert charts(store) == ()
+    fit(store, "c", [1.0, 1.0], [0.4, 0.5])
+    assert len(charts(store)) == 1
+
+
+def test_what_has_no_validation_is_left_out_and_named(store: KeptStore) -> None:
+    for name in ("a", "b", "a-all"):
+        fit(store, name, [1.0, 1.0], [0.4, 0.5])
+    run = store.cells["a-all_s0"][0]
+    rest = {name: value for name, value in run.metrics.items() if not name.startswith("val/")}
+    store.cells["a-all_s0"] = [replace(run, metrics=rest)]
+    (chart,) = charts(store)
+    assert [each.name for each in chart.curves] == ["a", "b"]
+    assert chart.notes[-1] == "without validation, so not here: a-all"
+
+
+def test_of_many_variants_the_best_and_the_baseline_are_drawn(store: KeptStore) -> None:
+    for number in range(MOST + 4):
+        fit(store, f"e{number:02}", [1.0, 1.0], [0.1, 0.9 - number / 100])
+    (chart,) = charts(store, baseline="e15")
+    assert [each.name for each in chart.curves] == [*(f"e{number:02}" for number in range(MOST - 1)), "e15"]
+    assert "12 of 16 variants: those with the best validation accuracy and the baseline" in chart.notes
+    assert "12 of 16 variants: those with the best validation accuracy" in charts(store, baseline="e00")[0].notes
+
+
+def test_the_chart_is_on_the_page_and_beside_the_markdown(store: KeptStore, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        fit(store, name, [1.0, 2.0], [0.3, 0.5])
+    assert store.kept_plan is not None
+    store.keep(store.kept_plan.model_copy(update={"report": ReportSettings(baseline="a")}))
+    written = write_report(store, STUDY, tmp_path)
+    assert 'aria-label="validation accuracy against seconds on a CPU. Highest so far' in written.html.read_text()
+    assert "(<figures/cost-seconds.svg>)" in written.markdown.read_text()
+    assert (tmp_path / "figures" / "cost-seconds.svg").is_file()

@@ -17,6 +17,7 @@ from harness.report.sections import (
     claims,
     compared,
     comparisons,
+    cost,
     curves,
     diagnosis,
     headline,
@@ -38,6 +39,7 @@ SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     diagnosis.section,
     curves.section,
     inside.section,
+    cost.section,
     honesty.section,
 )
 """To add a section, write its file and put it where it is to be read."""
