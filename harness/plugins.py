@@ -228,7 +228,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @cache
 def _declare(found: Found) -> type[Any]:
-    module = ModuleType(f"harness_declared.{found.kind}.{found.name}")
+    module = ModuleType(f"{_package(found.path.parent)}.declared.{found.name}")
+    module.__file__ = str(found.path)  # where docstrings of fields are read
     sys.modules[module.__name__] = module  # pydantic looks a class's module up by name
     body = [node for node in _parse(found.path).body if _is_light(node)]
     body.append(_public_class(found.path))

@@ -22,6 +22,7 @@ class Choice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     name: str
+    """Which one, by the name of its file."""
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -30,12 +31,17 @@ class Choice(BaseModel):
 
 
 class Validation(Frozen):
-    """How validation images are carved from the training split: exactly one of the first three."""
+    """How validation images are carved from the training split: by size or by fraction, and whole groups if asked."""
 
     size: Positive | None = None
+    """How many images, of each class in proportion."""
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the training images, of each class in proportion; 0.1 where groups alone are given."""
     groups: str | None = None
+    """Hold out whole groups, such as all images of a patient: a text file with lines `image path,group` for
+    image_folder, a column for parquet, an array for npz."""
     seed: int = 0
+    """Draws the images; the split is the same for every seed of a cell."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Validation:
@@ -51,14 +57,18 @@ class Limit(Frozen):
     """Fewer images, for smoke runs only."""
 
     train: Positive | None = None
+    """Most images to fit on, of what validation leaves; of each class in proportion, always the same ones."""
     test: Positive | None = None
+    """Most test images, likewise."""
 
 
 class Dataset(Choice):
     """A source by name with its options (`path`, `resize` ...), the split, and the limit."""
 
     validation: Validation = Validation(fraction=0.1)
+    """What is held out of the training split for validation."""
     limit: Limit | None = None
+    """Fewer images, for smoke runs; the report says so on its first line."""
 
     @property
     def images(self) -> str:
@@ -70,13 +80,16 @@ class EarlyStopping(Frozen):
     """Stop after `patience` epochs without a better value on validation."""
 
     patience: Positive = 10
+    """Epochs without a better value before training ends."""
     metric: Literal["val/accuracy", "val/loss"] = "val/accuracy"
+    """What must get better: accuracy higher, loss lower."""
 
 
 class Ema(Frozen):
     """Exponential moving average of the weights, updated each step; evaluated in their place."""
 
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    """Share of the average that each step keeps."""
 
 
 class Lookahead(Frozen):
@@ -87,16 +100,20 @@ class Lookahead(Frozen):
     """
 
     every: Positive = 5
+    """Steps between two moves of the slow weights."""
     decay: Annotated[float, Field(ge=0, lt=1)] = 0.774
+    """Share of itself that a slow weight keeps at the end of training."""
     power: Annotated[float, Field(ge=0)] = 3.0
+    """How late that share rises: 0 has it from the first step on."""
 
 
 class Freeze(Frozen):
     """The parameters whose names match the pattern are trained for the first `epochs` epochs only."""
 
     parameters: str
-    """As in a shell, `*` stands for anything: `layers.0.*`."""
+    """Names of parameters; as in a shell, `*` stands for anything: `layers.0.*`."""
     epochs: Annotated[int, Field(ge=0)] = 0
+    """How many epochs they are trained before they are frozen; 0 freezes them from the start."""
 
 
 class CheckpointEvery(Frozen):
@@ -106,32 +123,46 @@ class CheckpointEvery(Frozen):
     """
 
     epochs: Positive | None = None
+    """Epochs between two checkpoints; null for none by epochs."""
     minutes: Annotated[float, Field(gt=0)] | None = 1.0
+    """Minutes between two checkpoints; null for none by the clock."""
 
 
 class Recipe(Frozen):
     """How a network is trained. Everything here but `checkpoint` is part of a cell's identity."""
 
     epochs: Positive = 30
+    """How often each training image is seen."""
     batch_size: Positive = 128
+    """Training images a step."""
     optimizer: Choice = Choice(name="sgd")
+    """Which optimizer takes the steps, with its options."""
     schedule: Choice = Choice(name="cosine")
+    """How the learning rate moves over training, as a factor of the optimizer's `lr`."""
     augment: tuple[Choice, ...] = ()
+    """Augmentations of training batches, in this order: `[{crop: {pad: 4}}, flip]`."""
     label_smoothing: Share = 0.0
+    """Share of each target that is spread evenly over all classes."""
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
-    """Largest L2 norm of the whole gradient."""
+    """Largest L2 norm of the whole gradient; null for no limit."""
     ema: Ema | None = None
+    """An exponential moving average of the weights is what is evaluated and kept."""
     lookahead: Lookahead | None = None
+    """Slow weights that follow the trained ones are what is evaluated and kept."""
     freeze: tuple[Freeze, ...] = ()
+    """Parameters that are trained for the first epochs only, or not at all."""
     early_stopping: EarlyStopping | None = None
+    """End training when validation no longer gets better; `keep: best` then keeps the best epoch."""
     keep: Literal["last", "best"] = "last"
     """Which epoch's weights are kept: the last, or the best on validation accuracy."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: on CUDA bf16 autocast, or fp16 with scaled losses where there is no bf16; fp32 elsewhere."""
     channels_last: bool = True
+    """Whether images and weights lie in memory with their channels last, which is faster on most devices."""
     tta: Literal["none", "flip", "flip_shift", "ten_crop"] = "none"
     """Test-time augmentation, reported beside the plain figure as test/accuracy_tta."""
     checkpoint: CheckpointEvery = CheckpointEvery()
+    """How often the state of training is saved, from which a killed run goes on; no part of a cell's identity."""
 
     @model_validator(mode="after")
     def _one_average(self) -> Recipe:
@@ -144,8 +175,14 @@ class Cell(Frozen):
     """One fully resolved experiment; `recipe` is None for models that take none."""
 
     dataset: Dataset
+    """Where the images come from, and how validation is carved from them."""
     model: Choice
+    """What is fitted, with its options; a bare name is short for `{name: ...}`."""
     recipe: Recipe | None
+    """How a network is trained; classical models take none."""
     seed: int
+    """Everything random of a fit comes from it: weights, order of the images, augmentation."""
     train_on: Literal["train", "train+val"] = "train"
+    """`train+val` fits on the validation images too, so there are no validation figures and no best epoch."""
     test: Literal["once", "never"] = "once"
+    """Whether the test set is opened, once, when the fit is over; `never` leaves it sealed."""

@@ -120,8 +120,11 @@ class Optimizer(Component):
     """A torch optimizer by name."""
 
     lr: Annotated[float, Field(gt=0)]
+    """Learning rate, which the schedule's factor multiplies."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """How strongly weights are pulled towards 0."""
     decay_norms_and_biases: bool = True
+    """Whether weight decay is for parameters of one dimension too: biases and the scales of normalizations."""
 
     @abstractmethod
     def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:
@@ -132,6 +135,7 @@ class Schedule(Component):
     """Learning rate over training as a factor of the optimizer's `lr`."""
 
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    """Epochs, or a part of one, over which the learning rate first rises evenly from 0."""
 
     @abstractmethod
     def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:

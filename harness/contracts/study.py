@@ -56,23 +56,31 @@ class Claim(Frozen):
     """A published figure to hold against the measured one (mean over seeds of `metric`)."""
 
     experiment: str
+    """The experiment it is about; each of its variants is held against it."""
     metric: str
+    """The final metric it is about."""
     value: float
+    """The published figure; shares as 0.91, not 91."""
     tolerance: Annotated[float, Field(ge=0)] = 0.01
+    """How far the measured mean may be off and still agree."""
     source: str = ""
+    """Where the figure was published, in a few words."""
 
 
 class Budget(Frozen):
     """What a plan may cost before it is refused."""
 
     hours: Annotated[float, Field(gt=0)] | None = None
+    """Most hours that all cells and searches may be expected to take."""
     disk_gb: Annotated[float, Field(gt=0)] | None = None
+    """Most gigabytes that the runs may leave on disk."""
 
 
 class ReportSettings(Frozen):
-    """How the report is arranged; `baseline` is the experiment others are compared with."""
+    """How the report is arranged."""
 
     baseline: str | None = None
+    """The experiment that the others are compared with."""
 
 
 class StudyPlan(Frozen):

@@ -42,9 +42,13 @@ class Range(Frozen):
     """Numbers from `low` to `high`, both included, evenly or on a log scale, in steps if given."""
 
     low: float
+    """The smallest value."""
     high: float
+    """The largest value."""
     log: bool = False
+    """Whether values are drawn evenly on a logarithmic scale."""
     step: Annotated[float, Field(gt=0)] | None = None
+    """Distance between neighbouring values; null for any value between."""
     int: bool = False
     """Whole numbers only; set as well where the path takes nothing else."""
     when: Mapping[str, JsonValue] = {}
@@ -55,7 +59,9 @@ class Choices(Frozen):
     """One of some values, each as the path takes it in a matrix file."""
 
     choices: tuple[JsonValue, ...]
+    """The values to choose from."""
     when: Mapping[str, JsonValue] = {}
+    """Other dimensions and the values at which alone this one exists."""
 
 
 class Confirm(Frozen):
@@ -69,6 +75,7 @@ class FinalFit(Frozen):
     """How the winner is fitted before the one test opening."""
 
     train_on: Literal["train", "train+val"] = "train"
+    """`train+val` fits the winner on the validation images too."""
 
 
 class Tune(Frozen):

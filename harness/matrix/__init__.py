@@ -4,7 +4,7 @@ from harness.matrix.cell import cell_from_yaml, cell_to_yaml, flatten
 from harness.matrix.experiments import varied
 from harness.matrix.identity import canonical, cell_key, is_same_source, sources_digest
 from harness.matrix.load import Study, load_study
-from harness.matrix.schema import json_schema
+from harness.matrix.schema import json_schema, meanings, summary
 
 __all__ = [
     "Study",
@@ -16,6 +16,8 @@ __all__ = [
     "is_same_source",
     "json_schema",
     "load_study",
+    "meanings",
     "sources_digest",
+    "summary",
     "varied",
 ]

@@ -20,8 +20,11 @@ class WrittenAblation(Frozen):
     """An `ablations:` entry as written."""
 
     base: str
+    """The experiment whose settings, before its `matrix` varies them, have everything switched on."""
     switch: dict[str, dict[str, JsonValue]]
+    """NAME: the paths, with their values, that switch this part off."""
     order: Literal["leave_one_out", "cumulative"] = "leave_one_out"
+    """`leave_one_out`: all, and all less each one; `cumulative`: none, then one more in each row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from harness.contracts import Budget, Cell, Claim, ReportSettings
+from harness.contracts import Budget, Cell, Claim, Frozen, ReportSettings
 from harness.contracts.metrics import CLAIMABLE, FLOPS, TEST_ACCURACY_TTA, metric_of
 from harness.errors import MatrixError, nearest
 from harness.matrix.checking import check
@@ -19,23 +19,38 @@ from harness.matrix.paths import long_form, merge
 from harness.matrix.yaml_text import read_file
 
 VERSION: Final = 1
-SECTIONS: Final = (
-    "version",
-    "study",
-    "dataset",
-    "seeds",
-    "defaults",
-    "experiments",
-    "ablations",
-    "tune",
-    "claims",
-    "budget",
-    "report",
-    "extends",
-)
-MOST_SEEDS: Final = 10_000
+_MOST_SEEDS: Final = 10_000
 DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
 """The paths on which it depends whether a metric can be measured."""
+
+
+class WrittenStudy(Frozen):
+    """The sections of a matrix file, each read by itself, so that one mistake hides no other."""
+
+    version: Any
+    """Of this format: 1."""
+    study: Any
+    """The study's name; its runs are MLflow's experiment of that name."""
+    extends: Any
+    """A file that is merged under this one, key by key; its path is relative to this file."""
+    dataset: Any
+    """Where the images of all experiments come from, and how validation is carved from them."""
+    seeds: Any
+    """Each variant is fitted once with each of these; `3` is short for `[0, 1, 2]`."""
+    defaults: Any
+    """Merged under every experiment, key by key; a `recipe` here reaches network models only."""
+    experiments: Any
+    """NAME: what is fitted. An experiment without a `matrix` is one variant."""
+    ablations: Any
+    """NAME: an experiment with its parts switched off, one by one or one after the other."""
+    tune: Any
+    """EXPERIMENT: a search for better settings of it, on validation; the winner opens the test set, once."""
+    claims: Any
+    """Published figures to hold against the measured ones."""
+    budget: Any
+    """What may be spent; a plan that needs more is refused before anything starts."""
+    report: Any
+    """How the report is arranged."""
 
 
 def read_document(path: Path, problems: Problems) -> Fields:
@@ -51,7 +66,7 @@ def _read(path: Path, above: tuple[Path, ...], problems: Problems) -> Fields:
     root = read_file(path, len(above), problems)
     if not isinstance(root, Fields):
         raise MatrixError([f"{root.mark}: is not a mapping: a matrix file has version, study, dataset, experiments"])
-    refuse_unknown(root, SECTIONS, problems)
+    refuse_unknown(root, WrittenStudy.model_fields, problems)
     root = _long(root)
     base = _base(root, path, (*above, path.resolve()), problems)
     if base is None:
@@ -110,7 +125,7 @@ def section(root: Fields, name: str, problems: Problems) -> Mapping[str, Node]:
     return {}
 
 
-def refuse_unknown(node: Fields, valid: tuple[str, ...], problems: Problems) -> None:
+def refuse_unknown(node: Fields, valid: Collection[str], problems: Problems) -> None:
     """Note the names of a mapping that mean nothing there."""
     for name in node.fields:
         if name not in valid:
@@ -145,7 +160,7 @@ def study_name(root: Fields, problems: Problems) -> str:
 def read_seeds(node: Node, problems: Problems) -> tuple[int, ...]:
     """Return a list of seeds, `3` being short for [0, 1, 2]; empty with a problem noted."""
     value = plain(node)
-    if _is_whole(value) and isinstance(value, int) and 0 < value <= MOST_SEEDS:
+    if _is_whole(value) and isinstance(value, int) and 0 < value <= _MOST_SEEDS:
         return tuple(range(value))
     if not isinstance(node, Items) or not node.items:
         problems.at(node, f"{shown(value) if value != [] else 'an empty list'} is not a list of seeds, nor how many")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import JsonValue
 
-from harness.contracts import Cell, Recipe
+from harness.contracts import Cell, Frozen, Recipe
 from harness.matrix.cell import check_recipe, is_classical, resolve
 from harness.matrix.document import read_seeds, refuse_unknown
 from harness.matrix.nodes import Fields, Mark, Node, Problems, Scalar, child, node_of, plain, shown
@@ -21,8 +21,24 @@ from harness.plugins import Catalog
 
 SETTINGS: Final = ("dataset", "model", "recipe", "train_on", "test")
 """What an experiment says of its cells; the paths of a cell begin with these."""
+
+
+class WrittenExperiment(Frozen):
+    """What an experiment has besides a cell's settings."""
+
+    seeds: Any
+    """In place of the study's seeds."""
+    matrix: Any
+    """Axes: a path, or several with commas between them that vary together, and its list of values. Every combination
+    is a variant."""
+    exclude: Any
+    """Combinations to leave out, each a mapping from paths to values; one that matches nothing is an error."""
+    add: Any
+    """Variants more, each `{name: ..., path: value}`, from the experiment's own settings."""
+
+
 _DEFAULTS: Final = (*SETTINGS, "seeds")
-_EXPERIMENT: Final = (*_DEFAULTS, "matrix", "exclude", "add")
+_EXPERIMENT: Final = (*SETTINGS, *WrittenExperiment.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

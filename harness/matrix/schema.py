@@ -1,63 +1,189 @@
-"""A JSON Schema (draft 2020-12) of matrix files, for editors: completion and early warnings.
+"""A JSON Schema (draft 2020-12) of matrix files, for editors: completion, hints and early warnings.
 
 It accepts every matrix file that `load_study` accepts. It knows the options of each component; it
 does not know which of them a merged experiment ends up with, so what depends on merging is left
-to `harness validate`.
+to `harness validate`. What each key means is taken from the docstrings of the models that parse it
+(`meanings`), as in `harness show` and `docs/reference.md`.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Any, Final, TypeAlias, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from harness.contracts import Budget, Cell, Claim, FinalFit, Limit, Range, Recipe, ReportSettings, Validation
-from harness.contracts.metrics import CLAIMABLE, COSTS, OBJECTIVES, VAL_ACCURACY
+from harness.contracts import (
+    Budget,
+    Cell,
+    Choice,
+    Choices,
+    Claim,
+    FinalFit,
+    Limit,
+    Range,
+    Recipe,
+    ReportSettings,
+    Validation,
+)
+from harness.contracts.metrics import CLAIMABLE, COSTS, METRICS, OBJECTIVES, VAL_ACCURACY
 from harness.contracts.tuning import Direction
-from harness.matrix.document import VERSION
+from harness.matrix.ablations import WrittenAblation
+from harness.matrix.document import VERSION, WrittenStudy
+from harness.matrix.experiments import WrittenExperiment
 from harness.matrix.paths import CELL, Group, Level, Part, Parts
 from harness.matrix.space import not_searched
 from harness.matrix.tune import BETTER, WrittenConfirm, WrittenObjective, WrittenTune
 from harness.plugins import Catalog
 
 Schema: TypeAlias = dict[str, Any]
+_ATTRIBUTE: Final = re.compile(r"    (\w+): (.+)")
+_ABOUT: Final = (
+    "Editors that speak YAML (yaml-language-server, VS Code's YAML extension) take it from a matrix file's first line: "
+    "`# yaml-language-server: $schema=matrix.schema.json`, where `harness schema > matrix.schema.json` has written it."
+)
+_VALUES: Final[Schema] = {"$ref": "#/$defs/values"}
+_SEEDS: Final[Schema] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+    ]
+}
 
 
-def closed(properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+def json_schema(catalog: Catalog) -> Schema:
+    """Return the schema of matrix files that use the components of a catalog."""
+    by_path = _paths(catalog)
+    shared = {
+        "values": _closed(by_path),
+        "axes": _axes(by_path),
+        "range": _settings(Range, {"when": _VALUES}),
+        "space": _space(by_path),
+    }
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "title": "harness matrix file",
+        "description": _ABOUT,
+        **_closed(_sections()),
+        "$defs": _definitions(catalog) | shared,
+    }
+
+
+def meanings(model: type[BaseModel]) -> Mapping[str, str]:
+    """Return what the fields of a settings model mean, each on one line.
+
+    It is what the docstring lists under `Attributes:`, or the text below a field; those of base classes count, too.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(model.__mro__):
+        if issubclass(each, BaseModel) and each is not BaseModel:
+            found |= dict(_listed(each)) | _below_fields(each)
+    given = {name: field.description for name, field in model.model_fields.items() if field.description}
+    return {name: found[name] for name in model.model_fields if name in found} | given
+
+
+def summary(model: type[BaseModel]) -> str:
+    """Return the first paragraph of a model's docstring on one line."""
+    return " ".join(inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0].split())
+
+
+def _listed(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each entry of the section `Attributes:`; an entry may go on over several lines."""
+    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
+    name, text = "", ""
+    for line in section.splitlines():
+        entry = _ATTRIBUTE.fullmatch(line)
+        if line and not line.startswith(" "):
+            break
+        if entry is not None:
+            if name:
+                yield name, text
+            name, text = entry.groups()
+        else:
+            text = f"{text} {line.strip()}".rstrip()
+    if name:
+        yield name, text
+
+
+@cache
+def _below_fields(model: type[BaseModel]) -> dict[str, str]:
+    """Return name and text of each field with a string on the next line."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    except (OSError, TypeError):  # made where there is no file
+        return {}
+    found = {}
+    for field, below in pairwise(node for body in tree.body if isinstance(body, ast.ClassDef) for node in body.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = " ".join(text.split())
+    return found
+
+
+def _closed(properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
     """Return the schema of a mapping that has no other entries."""
     schema: Schema = {"type": "object", "properties": dict(properties), "additionalProperties": False}
     return {**schema, "required": list(required)} if required else schema
 
 
-def settings(model: type[BaseModel], replaced: Mapping[str, Schema] | None = None) -> Schema:
+def _told(model: type[BaseModel], schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return the schemas of a model's fields with what each means."""
+    texts = meanings(model)
+    return {
+        name: {**schema, "description": texts[name]} if name in texts else schema for name, schema in schemas.items()
+    }
+
+
+def _settings(model: type[BaseModel], replaced: Mapping[str, Schema] | None = None) -> Schema:
     """Return the schema of a settings model, some entries replaced, with nothing left to refer to."""
     schema = model.model_json_schema()
-    found: Schema = _written_out(schema, schema.get("$defs", {}))
-    found["properties"] = {**found.get("properties", {}), **(replaced or {})}
-    return {name: value for name, value in found.items() if name != "$defs"}
+    definitions = schema.pop("$defs", {})
+    schema["properties"] = _told(model, {**schema.get("properties", {}), **(replaced or {})})
+    for each in _models_below(model):
+        inner = definitions[each.__name__]
+        inner["properties"] = _told(each, inner.get("properties", {}))
+    found: Schema = _written_out(schema, definitions)
+    return found
+
+
+def _models_below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Yield the models that a model's fields hold, at any depth."""
+    waiting: list[Any] = [field.annotation for field in model.model_fields.values()]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            yield each
+            yield from _models_below(each)
+        waiting += get_args(each)
 
 
 def _written_out(value: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema with its references written out and without generated titles."""
+    """Return a schema with its references to `definitions` written out and without generated titles."""
     if isinstance(value, list):
         return [_written_out(item, definitions) for item in value]
     if not isinstance(value, dict):
         return value
-    if "$ref" in value:
-        return _written_out(definitions[value["$ref"].rpartition("/")[2]], definitions)
-    kept = {name: each for name, each in value.items() if name != "title" or isinstance(each, dict)}
-    return {name: _written_out(each, definitions) for name, each in kept.items()}
+    name = str(value.get("$ref", "")).rpartition("/")[2]
+    if name in definitions:
+        beside = {key: each for key, each in value.items() if key != "$ref"}
+        return _written_out({**definitions[name], **beside}, definitions)
+    kept = {key: each for key, each in value.items() if key != "title" or isinstance(each, dict)}
+    return {key: _written_out(each, definitions) for key, each in kept.items()}
 
 
-def definitions(catalog: Catalog) -> dict[str, Schema]:
+def _definitions(catalog: Catalog) -> dict[str, Schema]:
     """Return the schemas of a cell's parts, which refer to one another as `#/$defs/NAME`."""
-    augment: Schema = {"type": "array", "items": {"$ref": "#/$defs/augmentation"}}
     parts: dict[str, Schema] = {
         "optimizer": {"$ref": "#/$defs/optimizer"},
         "schedule": {"$ref": "#/$defs/schedule"},
-        "augment": augment,
+        "augment": {"type": "array", "items": {"$ref": "#/$defs/augmentation"}},
     }
     return {
         "dataset": _component("source", _beside(), catalog),
@@ -65,19 +191,23 @@ def definitions(catalog: Catalog) -> dict[str, Schema]:
         "optimizer": _component("optimizer", {}, catalog),
         "schedule": _component("schedule", {}, catalog),
         "augmentation": _augmentation(catalog),
-        "recipe": settings(Recipe, parts),
+        "recipe": _settings(Recipe, parts),
     }
 
 
-def cell_settings() -> dict[str, Schema]:
+def _cell_settings() -> dict[str, Schema]:
     """Return the schema of each of a cell's settings, the larger ones by reference."""
     cell = Cell.model_json_schema()["properties"]
     ends = {name: {"enum": cell[name]["enum"], "default": cell[name]["default"]} for name in ("train_on", "test")}
-    return {name: {"$ref": f"#/$defs/{name}"} for name in ("dataset", "model", "recipe")} | ends
+    return _told(Cell, {name: {"$ref": f"#/$defs/{name}"} for name in ("dataset", "model", "recipe")} | ends)
+
+
+def _beside() -> dict[str, Schema]:
+    return {"validation": _settings(Validation), "limit": _settings(Limit)}
 
 
 def _options(kind: str, name: str, catalog: Catalog) -> dict[str, Schema]:
-    found: dict[str, Schema] = settings(catalog.declare(kind, name))["properties"]
+    found: dict[str, Schema] = _settings(catalog.declare(kind, name)).get("properties", {})
     return found
 
 
@@ -87,11 +217,16 @@ def _component(kind: str, beside: Mapping[str, Schema], catalog: Catalog) -> Sch
     by_name = [
         {
             "if": {"properties": {"name": {"const": name}}, "required": ["name"]},
-            "then": closed({"name": {}, **_options(kind, name, catalog), **beside}),
+            "then": _closed({"name": _about(kind, name, catalog), **_options(kind, name, catalog), **beside}),
         }
         for name in names
     ]
-    return {"anyOf": [{"enum": names}, {"type": "object", "properties": {"name": {"enum": names}}, "allOf": by_name}]}
+    mapping = {"type": "object", "properties": _told(Choice, {"name": {"enum": names}}), "allOf": by_name}
+    return {"anyOf": [{"enum": names}, mapping]}
+
+
+def _about(kind: str, name: str, catalog: Catalog) -> Schema:
+    return {"description": summary(catalog.declare(kind, name))}
 
 
 def _augmentation(catalog: Catalog) -> Schema:
@@ -99,18 +234,22 @@ def _augmentation(catalog: Catalog) -> Schema:
     schema = _component("augmentation", {}, catalog)
     name, mapping = schema["anyOf"]
     short = {
-        each: {"anyOf": [{"type": "null"}, closed(_options("augmentation", each, catalog))]} for each in name["enum"]
+        each: {
+            **_about("augmentation", each, catalog),
+            "anyOf": [{"type": "null"}, _closed(_options("augmentation", each, catalog))],
+        }
+        for each in name["enum"]
     }
     return {
-        "anyOf": [name, {**mapping, "required": ["name"]}, {**closed(short), "minProperties": 1, "maxProperties": 1}]
+        "anyOf": [name, {**mapping, "required": ["name"]}, {**_closed(short), "minProperties": 1, "maxProperties": 1}]
     }
 
 
-def paths(catalog: Catalog) -> dict[str, Schema]:
+def _paths(catalog: Catalog) -> dict[str, Schema]:
     """Return the schema of the value at every path that some cell has."""
-    whole = closed({**cell_settings(), "recipe": definitions(catalog)["recipe"]})
+    whole = _closed({**_cell_settings(), "recipe": _definitions(catalog)["recipe"]})
     found = dict(_below("", CELL, whole, catalog))
-    return found | {"recipe": {"$ref": "#/$defs/recipe"}}
+    return found | {"recipe": _cell_settings()["recipe"]}
 
 
 def _below(path: str, level: Level, schema: Schema, catalog: Catalog) -> Iterator[tuple[str, Schema]]:
@@ -121,19 +260,15 @@ def _below(path: str, level: Level, schema: Schema, catalog: Catalog) -> Iterato
             for name, inner in entries.items():
                 yield from _below(f"{path}.{name}" if path else name, inner, _entry(schema, name), catalog)
         case Part(kind=kind, beside=beside):
-            yield f"{path}.name", {"enum": list(catalog.names(kind))}
+            yield f"{path}.name", _told(Choice, {"name": {"enum": list(catalog.names(kind))}})["name"]
             yield from _all_options(path, kind, catalog)
             for name, inner in beside.items():
                 yield from _below(f"{path}.{name}", inner, _beside()[name], catalog)
         case Parts(kind=kind):
             for name in catalog.names(kind):
-                yield f"{path}.{name}", {"type": "object"}
+                yield f"{path}.{name}", {**_about(kind, name, catalog), "type": "object"}
                 options = _options(kind, name, catalog)
                 yield from ((f"{path}.{name}.{option}", each) for option, each in options.items())
-
-
-def _beside() -> dict[str, Schema]:
-    return {"validation": settings(Validation), "limit": settings(Limit)}
 
 
 def _entry(schema: Schema, name: str) -> Schema:
@@ -146,94 +281,96 @@ def _entry(schema: Schema, name: str) -> Schema:
 def _all_options(path: str, kind: str, catalog: Catalog) -> Iterator[tuple[str, Schema]]:
     """Yield every option that some component of a kind has, with all the values that it takes."""
     merged: dict[str, list[Schema]] = {}
+    owners: dict[str, dict[str, list[str]]] = {}
     for component in catalog.names(kind):
         for option, schema in _options(kind, component, catalog).items():
             bare = {name: value for name, value in schema.items() if name not in {"default", "description"}}
             known = merged.setdefault(option, [])
             known += [] if bare in known else [bare]
+            owners.setdefault(option, {}).setdefault(schema.get("description", ""), []).append(component)
     for option, schemas in merged.items():
-        yield f"{path}.{option}", schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-
-
-_SEEDS: Final[Schema] = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1},
-        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-    ]
-}
-_VALUES: Final[Schema] = {"$ref": "#/$defs/values"}
-
-
-def json_schema(catalog: Catalog) -> Schema:
-    """Return the schema of matrix files that use the components of a catalog."""
-    by_path = paths(catalog)
-    shared = {"values": closed(by_path), "axes": _axes(by_path), "space": _space(by_path)}
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        "title": "harness matrix file",
-        **closed(_sections()),
-        "$defs": definitions(catalog) | shared,
-    }
+        texts = [f"{', '.join(names)}: {text}" for text, names in owners[option].items() if text]
+        several = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        yield f"{path}.{option}", {"description": " ".join(texts), **several}
 
 
 def _sections() -> dict[str, Schema]:
     """Return the schema of each section; none is required, since `extends` may bring it."""
-    defaults = {**cell_settings(), "seeds": _SEEDS}
-    experiment = {"anyOf": [{"type": "null"}, _experiment(defaults)]}
-    return {
-        "version": {"const": VERSION},
-        "study": {"type": "string", "minLength": 1},
-        "extends": {"type": "string", "description": "A file that is merged under this one, relative to it."},
-        "dataset": {"$ref": "#/$defs/dataset"},
-        "seeds": _SEEDS,
-        "defaults": {**closed(defaults), "description": "Merged under every experiment, key by key."},
-        "experiments": {"type": "object", "additionalProperties": experiment, "minProperties": 1},
-        "ablations": {"type": "object", "additionalProperties": _ablation()},
-        "tune": {"type": "object", "additionalProperties": _tune()},
-        "claims": {"type": "array", "items": settings(Claim, {"metric": {"enum": list(CLAIMABLE)}})},
-        "budget": settings(Budget),
-        "report": settings(ReportSettings),
-    }
-
-
-def _experiment(defaults: Mapping[str, Schema]) -> Schema:
-    addition = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    return closed(
+    defaults = {**_cell_settings(), **_told(WrittenStudy, {"seeds": _SEEDS})}
+    experiment = {"anyOf": [{"type": "null"}, _experiment()]}
+    claim = _settings(Claim, {"metric": {"enum": list(CLAIMABLE)}})
+    return _told(
+        WrittenStudy,
         {
-            **defaults,
-            "matrix": {"$ref": "#/$defs/axes"},
-            "exclude": {"type": "array", "items": _VALUES},
-            "add": {"type": "array", "items": addition, "description": "Whole cells more: {name: ..., path: value}."},
-        }
+            "version": {"const": VERSION},
+            "study": {"type": "string", "minLength": 1},
+            "extends": {"type": "string"},
+            "dataset": {"$ref": "#/$defs/dataset"},
+            "seeds": _SEEDS,
+            "defaults": _closed(defaults),
+            "experiments": {"type": "object", "additionalProperties": experiment, "minProperties": 1},
+            "ablations": {"type": "object", "additionalProperties": _ablation()},
+            "tune": {"type": "object", "additionalProperties": _tune()},
+            "claims": {"type": "array", "items": claim},
+            "budget": _settings(Budget),
+            "report": _settings(ReportSettings),
+        },
     )
 
 
+def _experiment() -> Schema:
+    name = {"type": "string", "description": "The variant's name, in place of what tells it from its siblings."}
+    own: dict[str, Schema] = {
+        "seeds": _SEEDS,
+        "matrix": {"$ref": "#/$defs/axes"},
+        "exclude": {"type": "array", "items": _VALUES},
+        "add": {"type": "array", "items": {"type": "object", "properties": {"name": name}, "required": ["name"]}},
+    }
+    return _closed(_cell_settings() | _told(WrittenExperiment, own))
+
+
 def _axes(by_path: Mapping[str, Schema]) -> Schema:
-    lists = {path: {"type": "array", "items": value, "minItems": 1} for path, value in by_path.items()}
-    coupled = {"type": "array", "items": {"type": "array", "minItems": 2}, "minItems": 1}
-    return {**closed(lists), "patternProperties": {",": coupled}, "minProperties": 1}
+    lists = {
+        path: {"description": each.get("description", ""), "type": "array", "items": _value(path), "minItems": 1}
+        for path, each in by_path.items()
+    }
+    coupled = {
+        "description": "Paths that vary together: a list of rows, each with a value for every path.",
+        "type": "array",
+        "items": {"type": "array", "minItems": 2},
+        "minItems": 1,
+    }
+    return {**_closed(lists), "patternProperties": {",": coupled}, "minProperties": 1}
+
+
+def _value(path: str) -> Schema:
+    return {"$ref": f"#/$defs/values/properties/{path}"}
 
 
 def _ablation() -> Schema:
     switch = {"type": "object", "additionalProperties": {**_VALUES, "minProperties": 1}, "minProperties": 1}
-    order = {"enum": ["leave_one_out", "cumulative"], "default": "leave_one_out"}
-    return closed({"base": {"type": "string"}, "switch": switch, "order": order}, ("base", "switch"))
+    return _settings(WrittenAblation, {"switch": switch})
 
 
 def _tune() -> Schema:
     timeout = {
         "anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": r"^(\d+(\.\d+)?[smhd])+$"}]
     }
-    limits = closed({cost: {"type": "number", "exclusiveMinimum": 0} for cost in COSTS})
+    limits = {cost: {"description": _metric(cost), "type": "number", "exclusiveMinimum": 0} for cost in COSTS}
     parts: dict[str, Schema] = {
         "space": {"$ref": "#/$defs/space"},
         "timeout": _nullable(timeout),
-        "objective": _nullable(settings(WrittenObjective, _goals())),
-        "constraints": _nullable({**limits, "description": "The most that a winner may have of each cost."}),
-        "confirm": _nullable(settings(WrittenConfirm)),
-        "final": _nullable(settings(FinalFit)),
+        "objective": _nullable(_settings(WrittenObjective, _goals())),
+        "constraints": _nullable(_closed(limits)),
+        "confirm": _nullable(_settings(WrittenConfirm)),
+        "final": _nullable(_settings(FinalFit)),
     }
-    return settings(WrittenTune, parts)
+    return _settings(WrittenTune, parts)
+
+
+def _metric(key: str) -> str:
+    metric = METRICS[key]
+    return f"{metric.words}, {metric.hint}" if metric.hint else metric.words
 
 
 def _nullable(schema: Schema) -> Schema:
@@ -252,14 +389,14 @@ def _goals() -> dict[str, Schema]:
 
 
 def _space(by_path: Mapping[str, Schema]) -> Schema:
-    span = settings(Range, {"when": _VALUES})
     dimensions = {
-        path: {"anyOf": [span, closed({"choices": _choices(value), "when": _VALUES}, ("choices",))]}
-        for path, value in by_path.items()
+        path: {"description": each.get("description", ""), "anyOf": [{"$ref": "#/$defs/range"}, _choices(path)]}
+        for path, each in by_path.items()
         if not_searched(path) is None
     }
-    return {**closed(dimensions), "minProperties": 1}
+    return {**_closed(dimensions), "minProperties": 1}
 
 
-def _choices(value: Schema) -> Schema:
-    return {"type": "array", "items": value, "minItems": 2, "uniqueItems": True}
+def _choices(path: str) -> Schema:
+    choices = {"type": "array", "items": _value(path), "minItems": 2, "uniqueItems": True}
+    return _closed(_told(Choices, {"choices": choices, "when": _VALUES}), ("choices",))

@@ -34,29 +34,43 @@ class WrittenObjective(Frozen):
     """An objective as written: metrics and directions are one or a list, read by themselves."""
 
     metric: Any = None
+    """What a trial is judged by, a metric of validation; of a list the first decides and the others may be costs."""
     direction: Any = None
+    """`maximize` or `minimize`, one for each metric; by itself the way in which each is better."""
     seeds: Positive = 1
+    """How many of the experiment's seeds each trial is fitted with; its score is their mean."""
 
 
 class WrittenConfirm(Frozen):
     """A confirmation as written."""
 
     top: Positive = 3
+    """How many of the best trials run again."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    """Seeds that the experiment itself does not use."""
 
 
 class WrittenTune(Frozen):
     """A `tune:` entry; its mappings are read by themselves, so that one mistake hides no other."""
 
     trials: Positive
+    """How many settings are tried; trial 0 is the experiment as written."""
     sampler: Sampler = "tpe"
+    """How the next trial is drawn; Optuna's samplers."""
     pruner: Pruner = "none"
+    """What ends trials early that fall behind after an epoch; Optuna's pruners."""
     space: Any
+    """What is searched: paths of the experiment's cell, each with a range or choices."""
     timeout: Any = None
+    """No trial begins after it: `45s`, `30m`, `1h30m`, `2h`, or a number of seconds."""
     objective: Any = None
+    """What a trial is judged by."""
     constraints: Any = None
+    """The most that a winner may have of each cost, such as `{model/parameters: 500000}`."""
     confirm: Any = None
+    """The best trials again on fresh seeds, still on validation; the best mean wins."""
     final: Any = None
+    """How the winner is fitted before it opens the test set."""
 
 
 _SETTABLE: Final = tuple(name for name in WrittenTune.model_fields if name != "space")

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from harness.matrix import meanings
 from harness.plugins import Catalog, Found
 
 EXAMPLES: dict[str, Any] = {"path": "images", "lr": 0.1}
@@ -37,8 +35,8 @@ def test_every_component_says_what_it_is(component: Found, catalog: Catalog) -> 
 
 def test_every_option_is_documented(component: Found, catalog: Catalog) -> None:
     declared = catalog.declare(component.kind, component.name)
-    silent = [name for name in _own(declared) if not _documented(name, declared, component)]
-    assert not silent, f"{component.path}: say what these options do: {silent}"
+    silent = [name for name in _own(declared) if name not in meanings(declared)]
+    assert not silent, f"{component.path}: say what these options do, under Attributes: in the docstring: {silent}"
 
 
 def test_every_option_says_which_values_it_takes(component: Found, catalog: Catalog) -> None:
@@ -82,22 +80,6 @@ def _own(declared: type[BaseModel]) -> list[str]:
     inherited = declared.__mro__[1]
     assert issubclass(inherited, BaseModel)
     return [name for name in declared.model_fields if name not in inherited.model_fields]
-
-
-def _documented(name: str, declared: type[BaseModel], component: Found) -> bool:
-    if declared.model_fields[name].description:
-        return True
-    text = declared.__doc__ or ""
-    return f"{name}:" in text or f"`{name}`" in text or name in set(_followed_by_text(component))
-
-
-def _followed_by_text(component: Found) -> Iterator[str]:
-    """Names of fields with a string literal on the next line."""
-    tree = ast.parse(component.path.read_text())
-    for body in (node.body for node in tree.body if isinstance(node, ast.ClassDef)):
-        for field, text in pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(field.target, ast.Name):
-                yield field.target.id
 
 
 def _bounded(schema: dict[str, Any], whole: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def holds(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -
     wanted = schema[name]
     match name:
         case "$ref":
-            return accepts(root["$defs"][wanted.removeprefix("#/$defs/")], value, root)
+            return accepts(pointed(wanted, root), value, root)
         case "enum":
             return value in wanted
         case "const":
@@ -56,6 +57,13 @@ def holds(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -
         case "minLength":
             return not isinstance(value, str) or len(value) >= wanted
     return structured(name, schema, value, root)
+
+
+def pointed(reference: str, root: dict[str, Any]) -> dict[str, Any]:
+    found = root
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
 
 
 def bounded(name: str, bound: float, value: Any) -> bool:
@@ -176,6 +184,40 @@ def test_what_else_a_search_may_ask_for_is_accepted(schema: dict[str, Any], befo
     assert before in text
     changed = text.replace(before, after, 1)
     assert accepts(schema, document(changed), schema)
+
+
+def keys(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every key that a mapping may have, anywhere in a schema, with its path there and its schema."""
+    for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if name == "properties" and not path.endswith(".if"):
+            yield from ((f"{path}.{key}", each) for key, each in value.items())
+        if isinstance(value, dict | list):
+            yield from keys(value, f"{path}.{name}")
+
+
+def test_every_key_says_what_it_means(schema: dict[str, Any]) -> None:
+    found = list(keys(schema))
+    assert len(found) > 500
+    assert [path for path, each in found if not each.get("description")] == []
+
+
+def test_meanings_come_from_the_docstrings_of_what_parses_the_file(schema: dict[str, Any]) -> None:
+    recipe = schema["$defs"]["recipe"]["properties"]
+    assert recipe["gradient_clip"]["description"] == "Largest L2 norm of the whole gradient; null for no limit."
+    assert recipe["lookahead"]["anyOf"][0]["properties"]["every"]["description"].startswith("Steps between")
+    values = schema["$defs"]["values"]["properties"]
+    assert values["recipe.augment.crop.pad"]["description"] == "Pixels added on each side."
+    assert "adam, adamw, sgd, sgdw: " in values["recipe.optimizer.lr"]["description"]
+    assert schema["$defs"]["axes"]["properties"]["recipe.epochs"]["description"] == recipe["epochs"]["description"]
+
+
+def test_an_option_of_a_plugin_without_a_docstring_is_accepted_all_the_same(catalog: Catalog) -> None:
+    values = json_schema(catalog)["$defs"]["values"]["properties"]
+    assert values["recipe.augment.shift.pad"] == {"default": 4, "exclusiveMinimum": 0, "type": "integer"}
+
+
+def test_the_schema_says_how_editors_find_it(schema: dict[str, Any]) -> None:
+    assert "# yaml-language-server: $schema=" in schema["description"]
 
 
 def test_components_of_plugins_are_in_the_schema(catalog: Catalog) -> None:

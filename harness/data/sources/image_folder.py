@@ -38,10 +38,11 @@ class ImageFolder(Source):
     """
 
     path: Path | None = None
+    """A folder that holds `train/` and `test/`, or the class folders of one tree."""
     train: Path | None = None
-    """A folder with a folder a class."""
+    """A folder with a folder a class, where the splits lie apart; with `test`, in place of `path`."""
     test: Path | None = None
-    """As `train`."""
+    """As `train`, for the test split."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of each class that is the test split, where `path` has no train and test folders."""
     resize: Positive | tuple[Positive, Positive] | None = None

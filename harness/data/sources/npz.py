@@ -31,8 +31,11 @@ class Npz(Source):
     """
 
     path: Path | None = None
+    """A file that holds the arrays of both splits."""
     train: Path | None = None
+    """A file with the training arrays, where the splits lie apart; with `test`, in place of `path`."""
     test: Path | None = None
+    """As `train`, for the test split."""
     resize: Positive | tuple[Positive, Positive] | None = None
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"

@@ -42,10 +42,11 @@ class Parquet(Source):
     """
 
     path: Path | None = None
+    """A folder that holds `train.parquet` and `test.parquet`, or shards of both."""
     train: Path | None = None
-    """A file, or a folder of shards."""
+    """A file, or a folder of shards, where the splits lie apart; with `test`, in place of `path`."""
     test: Path | None = None
-    """As `train`."""
+    """As `train`, for the test split."""
     image_column: str | None = None
     """Where several columns could hold the images."""
     label_column: str | None = None
