@@ -10,7 +10,7 @@ from typing import Final
 from harness.audit.evidence import Evidence, Finding, remark
 from harness.contracts import Confirmation, Opening, PlannedCell, TrialFound, Tuning
 from harness.matrix import flatten
-from harness.measure.tuning_points import ranking, sign_of
+from harness.measure.trials import ranking, sign_of
 from harness.report.store import Tuned
 from harness.track.runs import text_of
 from harness.words import iso_moment, iso_second

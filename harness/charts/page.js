@@ -5,8 +5,9 @@ const waiting = new Set(document.querySelectorAll("figure.chart"));
 function live(spec, place) {
   // a width in pixels is that of the file; here a chart is as wide as the page lets it be
   if (typeof spec.width !== "number") return spec;
-  const widest = spec.usermeta && spec.usermeta.widest;
+  const { widest, narrowest } = spec.usermeta || {};
   if (widest) place.style.maxWidth = `${widest}px`;
+  if (narrowest > place.clientWidth) return { ...spec, width: narrowest };
   return { ...spec, width: "container", autosize: { type: "fit-x", contains: "padding" } };
 }
 

@@ -115,6 +115,7 @@ def finished(
     width: float,
     height: float,
     widest: float | None = None,
+    narrowest: float | None = None,
 ) -> Chart:
     """Return a chart as a value.
 
@@ -126,11 +127,13 @@ def finished(
         width: Pixels of the plot in a file; on the page it takes the width that there is.
         height: Pixels of the plot.
         widest: Pixels beyond which the page does not stretch it, axes included.
+        narrowest: Pixels below which a narrow page scrolls it.
     """
     spec = drawn.to_dict(validate=False)
     said = " ".join(words.split())
     spec |= {"width": width, "height": height, "description": said}
-    spec |= {"usermeta": {"widest": widest}} if widest is not None else {}
+    bounds = {"widest": widest, "narrowest": narrowest}
+    spec["usermeta"] = {name: round(bound) for name, bound in bounds.items() if bound is not None}
     return Chart(name, said, spec, title)
 
 
@@ -165,6 +168,7 @@ def theme(font: str) -> dict[str, Any]:
             "offset": 8,
             "rowPadding": 3,
             "columnPadding": 14,
+            "layout": {"top": {"direction": "vertical", "anchor": "start", "margin": 4}},
         },
         "title": {"anchor": "start", "color": INK, "fontSize": 13, "fontWeight": 600, "offset": 10, "frame": "bounds"},
         "mark": {"aria": False},
@@ -315,9 +319,9 @@ def chosen(series: str, name: str = "chosen") -> alt.Parameter:
     return alt.selection_point(name=name, fields=[series], bind="legend", toggle="true")
 
 
-def pointed() -> alt.Parameter:
+def pointed(name: str = f"{HOVER}_point") -> alt.Parameter:
     """Return what shows the mark that is pointed at."""
-    return alt.selection_point(name=f"{HOVER}_point", on="pointerover", clear="pointerout", empty=False)
+    return alt.selection_point(name=name, on="pointerover", clear="pointerout", empty=False)
 
 
 def legend(names: Sequence[str], **more: Any) -> alt.Legend:

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from pydantic import JsonValue
 
 from harness.contracts import Choices, Range, TrialFound, Tuning
-from harness.measure.tuning_points import goal_text, score_span, tick_text
+from harness.measure.trials import goal_text, score_span, tick_text
 
 ABSENT: Final = -0.14
 """Where a trial stands on the axis of a dimension that it does not have: below all its values."""

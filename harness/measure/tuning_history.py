@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.measure.drawing import AMBER, BLUE, INK, MUTED, new_figure, plain_axes, save
-from harness.measure.tuning_points import (
+from harness.measure.trials import (
     Kind,
     front,
     goal_text,

@@ -21,8 +21,8 @@ from harness.measure.drawing import (
     save,
     shortened,
 )
+from harness.measure.trials import goal_text, ranking, score_span, strong_and_weak, tick_text, winner_of
 from harness.measure.tuning_axes import ABSENT, Axis, axes_of, score_axis
-from harness.measure.tuning_points import goal_text, ranking, score_span, strong_and_weak, tick_text, winner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

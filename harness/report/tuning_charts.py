@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from harness.contracts import Goal, Importances, TrialFound, Tuning
 from harness.measure.drawing import shortened
+from harness.measure.trials import Kind, front, goal_text, points_of, ranking, running_best, winner_of
 from harness.measure.tuning_axes import Axis, score_axis, short_titles
 from harness.measure.tuning_history import LEGEND, MARKS
-from harness.measure.tuning_points import Kind, front, goal_text, points_of, ranking, running_best, winner_of
 from harness.report.sections.tuning_story import confirmation_of
 from harness.report.tuning_svg import Frame, legend, marks, scrolled, steps
 from harness.words import amount, metric_text

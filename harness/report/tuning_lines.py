@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from harness.contracts import TrialFound, Tuning
 from harness.measure.drawing import shortened
+from harness.measure.trials import goal_text, ranking, strong_and_weak, winner_of
 from harness.measure.tuning_axes import ABSENT, Axis, axes_of, score_axis, value_text
 from harness.measure.tuning_parallel import jittered, line_of
-from harness.measure.tuning_points import goal_text, ranking, strong_and_weak, winner_of
 from harness.report.tuning_svg import Frame, legend, lines, marks, scrolled
 from harness.words import amount, metric_text
 

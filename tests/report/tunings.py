@@ -27,7 +27,7 @@ from harness.contracts import (
     Validation,
 )
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
-from harness.measure.tuning_points import ranking
+from harness.measure.trials import ranking
 from tests.report.studies import KeptStore, Run
 
 LR, DEPTH, OPTIMIZER = "recipe.optimizer.lr", "model.depth", "recipe.optimizer.name"

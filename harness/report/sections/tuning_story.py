@@ -12,8 +12,8 @@ from pydantic import JsonValue
 
 from harness.contracts import Confirmation, Goal, TrialFound, Tuning
 from harness.matrix import flatten
+from harness.measure.trials import front, goal_text, ranking, sign_of, winner_of
 from harness.measure.tuning_axes import short_titles, value_text
-from harness.measure.tuning_points import front, goal_text, ranking, sign_of, winner_of
 from harness.report.blocks import Column, Fact, Run, Table, Value, named
 from harness.report.store import Entry
 from harness.report.variants import TEST

@@ -1,18 +1,19 @@
-"""What of a search stands in a picture: trials in order of merit, the running best, the Pareto front."""
+"""Trials of a search: in order of merit, the running best, the Pareto front, and how their settings are written."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from pydantic import JsonValue
 
 from harness.contracts import Goal, TrialFound, Tuning
 from harness.contracts.metrics import metric_of
-from harness.words import metric_name
+from harness.words import metric_name, short_names, value_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["complete", "duplicate", "infeasible", "pruned", "failed"]
 MOST_LINES: Final = 150
 ROOM_BELOW: Final = 3.0
-"""How many times the distance from the best to the median is shown; what is worse stands at the edge."""
+"""How many times the distance from the best to the median a scale of scores holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,25 @@ def tick_text(metric: str, value: float) -> str:
     return next(f"{value / size:.4g}{unit}" for size, unit in sizes if abs(value) >= size)
 
 
+def short_titles(paths: Iterable[str]) -> dict[str, str]:
+    """Return each path's shortest end that no other path has.
+
+    >>> short_titles(["recipe.optimizer.name", "recipe.optimizer.lr"])
+    {'recipe.optimizer.name': 'optimizer', 'recipe.optimizer.lr': 'lr'}
+    """
+    every = list(paths)
+    return dict(zip(every, short_names(every), strict=True))
+
+
+def setting_text(value: JsonValue) -> str:
+    """Return a setting that a sampler drew, its numbers with four figures.
+
+    >>> [setting_text(value) for value in (0.000316227, 64, True, None, ["flip", {"crop": {"pad": 4}}])]
+    ['0.0003162', '64', 'true', 'none', 'flip+crop(pad=4)']
+    """
+    return value_text(_plain(value), full=True)
+
+
 def _may_win(trial: TrialFound) -> bool:
     return (
         trial.state == "complete" and trial.is_feasible and bool(trial.values) and all(map(math.isfinite, trial.values))
@@ -164,3 +184,17 @@ def _is_dominated(merit: NDArray[np.float64], merits: NDArray[np.float64]) -> bo
 def _thinned(trials: Sequence[TrialFound], most: int) -> list[TrialFound]:
     places = np.unique(np.linspace(0, len(trials) - 1, min(len(trials), most)).round().astype(int)) if trials else ()
     return [trials[int(place)] for place in places]
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """Return a setting with rounded numbers, components as `{name: crop, pad: 4}` where it says `{crop: {pad: 4}}`."""
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case list():
+            return [_plain(each) for each in value]
+        case dict():
+            plain = {name: _plain(each) for name, each in value.items()}
+            ((name, below),) = plain.items() if len(plain) == 1 else (("", None),)
+            return {"name": name, **below} if isinstance(below, dict) else plain
+    return value
