@@ -6,6 +6,7 @@ BIN := .venv/bin
 
 quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digits
 	$(BIN)/harness run experiments/quickstart.yaml
+	@echo 'The command is $(BIN)/harness here; `. $(BIN)/activate` makes it `harness`, `uv tool install .` does so everywhere.'
 
 test: .venv/ready  ## set up, then pass the tests
 	$(BIN)/pytest -n 2 --dist loadfile
