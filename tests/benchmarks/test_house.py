@@ -32,7 +32,7 @@ def write_report(study: Other, scores: NDArray):
     page()
     raise ValueError(study)
 ''',
-    "harness/report/other.py": f"import os  {'#'} noqa: F401\nclass Other: pass\ndef bare(x: Tensor):\n    raise KeyError\n",
+    "harness/report/other.py": f"import os  {'#'} noqa: F401\nclass Other: pass\ndef bare(x: Tensor):\n    raise E\n",
     "baselines/mlp.py": "from ._layers import dropped\n",
     "baselines/_layers.py": "def dropped(): pass\n",
 }
