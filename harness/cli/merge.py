@@ -6,7 +6,6 @@ from dataclasses import asdict
 
 from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Merge
-from harness.track import open_store
 from harness.track.merge import Merged, merge
 from harness.words import amount
 
@@ -18,7 +17,7 @@ def perform(asked: Merge) -> int:
         InputError: a home has no store, or is the store itself.
         SealError: two of the stores opened the test set of one cell with different models.
     """
-    merged = merge(open_store(asked.home), asked.homes, say)
+    merged = merge(asked.home, asked.homes, say)
     if asked.json:
         print_json([{**asdict(each), "home": str(each.home)} for each in merged])
         return 0

@@ -348,6 +348,7 @@ class Status(Json, Verbose, Home):
     """Show what runs now, what failed and why."""
 
     matrix: Annotated[Path | None, typer.Argument(metavar="M.yaml", help="One study alone.", show_default=False)] = None
+    runs: Annotated[bool, typer.Option("--runs", help="List every cell's run: id, name, state, figures.")] = False
 
 
 @command

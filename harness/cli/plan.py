@@ -13,7 +13,6 @@ from rich.text import Text
 from harness.cli.console import print_json, results, say, table, tell
 from harness.cli.dispatch import work_of
 from harness.cli.options import Plan
-from harness.cli.stores import existing_store
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
 from harness.errors import InputError
@@ -21,7 +20,7 @@ from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
-from harness.track import Store
+from harness.track import Store, existing_store
 from harness.words import amount, duration, rough, scaled, size, whole
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What goes on, on stderr: in a terminal a moving part at the bottom, elsewhere plain lines.
 
-The driver's thread says what happens, the display's own thread draws. What both know lives in `Standing`, behind a
+The driver's thread says what happens, the display's own thread draws. What both know lives in `RunProgress`, behind a
 lock: the display reads snapshots of it, and nothing that goes wrong while drawing ends the display or the run.
 """
 
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from harness.cli.console import tell
 from harness.cli.phases import is_live, live
-from harness.cli.standing import Running, Snapshot, Standing, seconds_of
+from harness.cli.run_progress import Running, RunProgress, Snapshot, seconds_of
 from harness.contracts import Outcome, PlannedCell, Watcher
 from harness.contracts.metrics import (
     IMAGES_PER_SECOND,
@@ -47,15 +47,15 @@ _WORDS: Final = {
 
 
 @contextmanager
-def watching(standing: Standing, console: Console, verbosity: int) -> Iterator[Watcher]:
+def watching(progress: RunProgress, console: Console, verbosity: int) -> Iterator[Watcher]:
     """Show a run on `console` for as long as the context lasts.
 
     `verbosity` -1 shows failures alone, 1 adds a line for each epoch.
     """
     if not is_live(console) or verbosity < 0:
-        yield Unharmed(PlainWatcher(standing, console, verbosity))
+        yield Unharmed(PlainWatcher(progress, console, verbosity))
         return
-    watcher = LiveWatcher(standing, console, verbosity)
+    watcher = LiveWatcher(progress, console, verbosity)
     with live(watcher.picture, console):
         yield Unharmed(watcher)
 
@@ -85,27 +85,27 @@ class Unharmed:
 class PlainWatcher:
     """One line for each start and end of a cell."""
 
-    def __init__(self, standing: Standing, console: Console, verbosity: int = 0) -> None:
-        self._standing = standing
+    def __init__(self, progress: RunProgress, console: Console, verbosity: int = 0) -> None:
+        self._progress = progress
         self._console = console
         self._verbosity = verbosity
 
     def started(self, planned: PlannedCell, device: str) -> None:
         """Say that a cell begins."""
-        self._standing.started(planned, device)
+        self._progress.started(planned, device)
         self._say(0, f"start {planned.name} ({device})")
 
     def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
         """Say how an epoch went, where asked for."""
-        self._standing.epoch(planned, epoch, metrics)
+        self._progress.epoch(planned, epoch, metrics)
         self._say(1, f"epoch {planned.name}  {' '.join(_epoch_words(planned, epoch, metrics))}")
 
     def ended(self, outcome: Outcome) -> None:
         """Say how a cell ended and how long the others will take; those done before are passed over."""
-        if not self._standing.follows(outcome.planned):
+        if not self._progress.follows(outcome.planned):
             return
-        self._standing.ended(outcome)
-        left = self._standing.seconds_left()
+        self._progress.ended(outcome)
+        left = self._progress.seconds_left()
         waits = f"  (about {rough(left)} left)" if left else ""
         line = f"{_WORDS[outcome.state][2]} {outcome.planned.name}  {_ending(outcome)}{waits}"
         self._say(-1 if outcome.state == "failed" else 0, line)
@@ -113,7 +113,7 @@ class PlainWatcher:
     def _say(self, level: int, line: str) -> None:
         if level > self._verbosity:
             return
-        now = self._standing.snapshot()
+        now = self._progress.snapshot()
         width = len(str(now.total))
         tell(self._console, f"[{sum(now.ended.values()):{width}}/{now.total}] {line}")
 
@@ -121,27 +121,27 @@ class PlainWatcher:
 class LiveWatcher:
     """A line for each running cell and one for the whole; ended cells scroll away above."""
 
-    def __init__(self, standing: Standing, console: Console, verbosity: int = 0) -> None:
-        self._standing = standing
+    def __init__(self, progress: RunProgress, console: Console, verbosity: int = 0) -> None:
+        self._progress = progress
         self._console = console
         self._verbosity = verbosity
 
     def started(self, planned: PlannedCell, device: str) -> None:
         """Give the cell its line."""
-        self._standing.started(planned, device)
+        self._progress.started(planned, device)
 
     def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
         """Move the cell's bar."""
-        self._standing.epoch(planned, epoch, metrics)
+        self._progress.epoch(planned, epoch, metrics)
         if self._verbosity > 0:
             words = "  ".join(_epoch_words(planned, epoch, metrics))
             self._console.print(Text(f"  {planned.name}  {words}", style="dim"), overflow="ellipsis", no_wrap=True)
 
     def ended(self, outcome: Outcome) -> None:
         """Leave the cell's result above the moving part; those done before are passed over."""
-        if not self._standing.follows(outcome.planned):
+        if not self._progress.follows(outcome.planned):
             return
-        self._standing.ended(outcome)
+        self._progress.ended(outcome)
         sign, style, _ = _WORDS[outcome.state]
         mark, ending = Text().append(f"{sign} ", style), _ending(outcome)
         if outcome.state == "failed":
@@ -154,7 +154,7 @@ class LiveWatcher:
 
     def picture(self) -> RenderableType:
         """Return the moving part as it stands now; where it would be higher than the terminal, without some cells."""
-        now = self._standing.snapshot()
+        now = self._progress.snapshot()
         wide = self._console.width >= _WIDE
         rows = now.running[: max(1, self._console.height - 3)]
         hidden = len(now.running) - len(rows)

@@ -13,8 +13,8 @@ from harness.cli.dispatch import INTERRUPTED, work_of
 from harness.cli.options import HOME, Run
 from harness.cli.progress import watching
 from harness.cli.report import print_summary, summary_written
-from harness.cli.standing import Standing
-from harness.cli.stores import existing_store, report_folder
+from harness.cli.run_progress import RunProgress
+from harness.cli.stores import report_folder
 from harness.cli.tune import as_json as search_as_json
 from harness.cli.tune import estimates, run_searches, searches_of, settings_for, workers_of
 from harness.cli.tune import exit_code as searches_exit_code
@@ -25,7 +25,7 @@ from harness.execute.executor import open_executor
 from harness.execute.plan import make_plan, states
 from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.track import Store, open_store
+from harness.track import Store, existing_store, open_store
 from harness.tune.context import Ground
 from harness.tune.study import TuneOutcome
 from harness.words import amount
@@ -135,8 +135,8 @@ def _run(asked: Run, prepared: Prepared) -> tuple[Outcome, ...]:
     plan, found = prepared.plan, prepared.estimate
     settings = settings_for(asked, prepared.store, found.workers, rerun_stale=asked.stale)
     executor = open_executor(asked.executor, settings.workers, settings.threads)
-    standing = Standing(found.todo, found.rates, found.workers, found.flops)
-    with watching(standing, messages(), asked.verbosity) as watcher:
+    progress = RunProgress(found.todo, found.rates, found.workers, found.flops)
+    with watching(progress, messages(), asked.verbosity) as watcher:
         return run_plan(found.noted(plan), prepared.store, executor, settings, watcher)
 
 

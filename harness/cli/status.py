@@ -1,22 +1,23 @@
-"""`harness status`: what runs now, what failed and why, and how far each study is."""
+"""`harness status`: what runs now, what failed and why, and how far each study is; with --runs, every run by name."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from rich.padding import Padding
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
-from harness.cli.stores import existing_store, study_name, study_names
-from harness.contracts.metrics import VAL_ACCURACY
+from harness.cli.stores import study_name, study_names
+from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.execute.locks import is_alive
-from harness.track import Record, Store
+from harness.track import Record, Store, existing_store
 from harness.track.runs import standing
-from harness.words import clock
+from harness.words import clock, metric_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class CellStatus:
     where: str
     seconds: float | None
     validation_accuracy: float | None
+    test_accuracy: float | None
     error: str
 
 
@@ -56,6 +58,8 @@ def perform(asked: Status) -> int:
         print_json([asdict(each) for each in found])
     elif not any(each.cells for each in found):
         say(f"nothing was run in {asked.home} yet" if not asked.matrix else f"nothing of {asked.matrix} was run yet")
+    elif asked.runs:
+        _print_runs(found)
     else:
         _print(found)
     return 0
@@ -88,6 +92,7 @@ def _cell(runs: Sequence[Record]) -> CellStatus:
         where=f"{record.tags.get('harness.host', '?')}, process {record.tags.get('harness.pid', '?')}",
         seconds=time.time() - record.start if alive else None,
         validation_accuracy=record.metrics.get(VAL_ACCURACY),
+        test_accuracy=record.metrics.get(TEST_ACCURACY),
         error=record.tags.get("harness.error", "") if record.status == "FAILED" else "",
     )
 
@@ -103,6 +108,21 @@ def _print(found: Iterable[StudyStatus]) -> None:
     _print_failed([cell for cell in cells if cell.state == "failed"])
 
 
+def _print_runs(found: Sequence[StudyStatus]) -> None:
+    """Print the run that stands for each cell, by the id and the name that `compare`, `predict` and `export` take."""
+    shown = table("run", "name", "state", "val %", "test %", right=("val %", "test %"))
+    for each in found:
+        if len(found) > 1:
+            shown.add_section()
+            shown.add_row("", Text(each.study, style="bold"))
+        for cell in each.cells:
+            figures = ((VAL_ACCURACY, cell.validation_accuracy), (TEST_ACCURACY, cell.test_accuracy))
+            texts = [metric_text(name, value, unit=False) for name, value in figures]
+            shown.add_row(cell.run_id[:8], Text(cell.name), Text(cell.state, _STYLES.get(cell.state, "")), *texts)
+    results().print(shown)
+
+
+_STYLES: Final = {"running": "cyan", "failed": "red", "interrupted": "yellow"}
 _STATES = ("finished", "running", "failed", "interrupted")
 _COUNTED = (*_STATES, "missing")
 
@@ -112,7 +132,7 @@ def _print_running(cells: list[CellStatus]) -> None:
         return
     shown = table("running", "for", "val accuracy", "where", right=("for", "val accuracy"))
     for cell in cells:
-        accuracy = "-" if cell.validation_accuracy is None else f"{cell.validation_accuracy:.4f}"
+        accuracy = metric_text(VAL_ACCURACY, cell.validation_accuracy)
         shown.add_row(Text(cell.name), clock(cell.seconds or 0), accuracy, cell.where)
     results().print("", shown)
 

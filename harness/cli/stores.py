@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
 from harness.errors import InputError
 from harness.matrix import document
 from harness.matrix.nodes import Problems
-from harness.track import LEDGER, Store, open_store
+from harness.track import LEDGER, Store, existing_store
 from harness.track.experiments import names_by_id
 
 _NONE_OF_OURS: Final = frozenset({LEDGER, "Default"})
-
-
-def existing_store(home: Path) -> Store | None:
-    """Return the store of a home, or None if nothing was ever run there.
-
-    Raises:
-        StoreError: the store is there and cannot be reached or read.
-    """
-    if os.environ.get("MLFLOW_TRACKING_URI") or (home / "mlflow.db").exists():
-        return open_store(home)
-    return None
 
 
 def store_to_read(home: Path) -> Store:

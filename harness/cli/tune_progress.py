@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.cli.console import tell
 from harness.cli.progress import watching
-from harness.cli.standing import Standing, seconds_of
+from harness.cli.run_progress import RunProgress, seconds_of
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
 from harness.execute.estimate import Rates, Workers
 from harness.tune.study import TuneWatcher
@@ -20,9 +20,9 @@ from harness.words import amount
 @contextmanager
 def watching_study(tune: Tune, workers: Workers, console: Console, verbosity: int) -> Iterator[TuneWatcher]:
     """Show a tuning study on `console` for as long as the context lasts; `verbosity` as in `watching`."""
-    standing = SearchStanding(most_fits(tune), workers)
-    with watching(standing, console, verbosity) as cells:
-        yield SearchWatcher(standing, cells, console, verbosity)
+    progress = SearchProgress(most_fits(tune), workers)
+    with watching(progress, console, verbosity) as cells:
+        yield SearchWatcher(progress, cells, console, verbosity)
 
 
 def most_fits(tune: Tune) -> int:
@@ -31,7 +31,7 @@ def most_fits(tune: Tune) -> int:
     return tune.trials * tune.objective.seeds + confirm + 1
 
 
-class SearchStanding(Standing):
+class SearchProgress(RunProgress):
     """Follows cells that are not known before: `total` is how many there are at most."""
 
     def __init__(self, total: int, workers: Workers) -> None:
@@ -76,8 +76,8 @@ class SearchStanding(Standing):
 class SearchWatcher:
     """Passes on what cells say, and says when a trial is the best so far."""
 
-    def __init__(self, standing: SearchStanding, cells: Watcher, console: Console, verbosity: int) -> None:
-        self._standing = standing
+    def __init__(self, progress: SearchProgress, cells: Watcher, console: Console, verbosity: int) -> None:
+        self._progress = progress
         self._cells = cells
         self._console = console
         self._verbosity = verbosity
@@ -97,7 +97,7 @@ class SearchWatcher:
 
     def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
         """Say what is searched."""
-        self._standing.leave_out(done * tune.objective.seeds + (tune.trials - budget) * tune.objective.seeds)
+        self._progress.leave_out(done * tune.objective.seeds + (tune.trials - budget) * tune.objective.seeds)
         before = f", {done} of {budget} are done already" if done else ""
         goal = tune.objective.first
         pruner = "" if tune.pruner == "none" else f" and {tune.pruner} pruning"
@@ -107,7 +107,7 @@ class SearchWatcher:
     def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
         """Say which trial is the best, as soon as there is a better one; and why one failed."""
         if found.duplicate_of is not None:
-            self._standing.leave_out(len(found.keys))
+            self._progress.leave_out(len(found.keys))
         if best is not None and best.number != self._best:
             self._best = best.number
             point = ", ".join(f"{path} {_shown(value)}" for path, value in best.params.items())
@@ -115,7 +115,7 @@ class SearchWatcher:
 
     def stage_begins(self, name: str, text: str, fits: int) -> None:
         """Say what comes next; what other processes have fitted is not waited for any more."""
-        self._standing.expect(fits)
+        self._progress.expect(fits)
         self._say(f"{name}: {text}")
 
     def _say(self, line: str) -> None:

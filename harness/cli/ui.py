@@ -14,9 +14,9 @@ from typing import IO, Final
 
 from harness.cli.console import results, say
 from harness.cli.options import Ui
-from harness.cli.stores import existing_store
 from harness.errors import InputError, StoreError
 from harness.execute.locks import Interrupts
+from harness.track import existing_store
 
 HOST: Final = "127.0.0.1"
 PATIENCE_SECONDS: Final = 90

@@ -22,6 +22,8 @@ class PhaseDisplay(Protocol):
 
 
 _displays: list[PhaseDisplay] = []
+_open: list[Advance] = []
+"""Of the phases that go on, the innermost last."""
 
 
 @contextmanager
@@ -38,8 +40,18 @@ def phase(text: str, total: int | None = None) -> Iterator[Advance]:
     if not _displays:
         yield lambda _count: None
         return
-    with _displays[-1].phase(text, total) as advance:
-        yield advance
+    with _displays[-1].phase(text, total) as told:
+        _open.append(told)
+        try:
+            yield told
+        finally:
+            _open.remove(told)
+
+
+def advance(count: int = 1) -> None:
+    """Say that so many more steps of the innermost phase are done, from functions that are not handed its counter."""
+    if _open:
+        _open[-1](count)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ threads would gain nothing.
 from __future__ import annotations
 
 import struct
-import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,9 +26,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.contracts import Layout
+from harness.contracts.phases import advance, phase
 from harness.data.parallel import map_in_processes, process_count
 from harness.errors import DataError
-from harness.words import listed
+from harness.words import amount, listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,16 +183,17 @@ def decode_images(
     if count == 0:
         raise DataError(f"{where}: there are no images")
     processes = process_count() if count > MANY else 1
-    if processes > 1:
-        sys.stderr.write(f"{where}: decoding {count:,} images\n")
-    seen = map_in_processes(_look, chunks, processes)
+    with phase(f"{where}: reading the headers of {amount(count, 'image')}", count):
+        seen = map_in_processes(_look, chunks, processes)
     _refuse(where, [fault for each in seen for fault in each.faults])
     size = wish.size or _common_size(where, seen, count, like)
     shape = (*size, _channel_count(wish, seen, like))
     path = scratch / "images.npy"
     np.lib.format.open_memmap(path, "w+", np.uint8, (count, *shape)).flush()
     jobs = [_Job(chunk, path, shape) for chunk in chunks]
-    _refuse(where, [fault for faults in map_in_processes(_decode, jobs, processes) for fault in faults])
+    with phase(f"{where}: decoding {amount(count, 'image')}", count):
+        faults = map_in_processes(_decode, jobs, processes)
+    _refuse(where, [fault for each in faults for fault in each])
     decoded: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return decoded
 
@@ -218,6 +219,7 @@ def _look(chunk: Chunk) -> _Seen:
     color = False
     faults = []
     for name, header in _headers(chunk):
+        advance()
         if isinstance(header, str):
             faults.append(f"{name}: {header}")
             continue
@@ -246,6 +248,7 @@ def _decode(job: _Job) -> list[str]:
                 images[position] = read_pixels(file, job.shape)
         except (UnreadableImageError, OSError) as error:
             faults.append(f"{name}: {error}")
+        advance()
     images.flush()
     return faults
 

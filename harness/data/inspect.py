@@ -6,22 +6,20 @@ This looks at the test images, through the seal's one function for that, and sho
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from filelock import FileLock
 
 from harness.contracts import Dataset, Frozen, LabeledImages
+from harness.contracts.phases import phase
 from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
-from harness.data.leakage import Leakage, find_leakage, with_names
+from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
 from harness.plugins import Catalog
-
-if TYPE_CHECKING:
-    pass
-
+from harness.words import amount
 
 _REVISION: Final = 1
 """Raised when what counts as a duplicate changes, so that earlier findings are not used."""
@@ -116,6 +114,8 @@ def _leakage(
     with FileLock(f"{found}.lock"):
         if not found.exists():
             beside = found.with_suffix(".partial")
-            beside.write_text(find_leakage(classes, train, test, reason).model_dump_json(indent=1))
+            images = len(train), len(test) if test else 0
+            with phase(f"looking for duplicates among {amount(sum(images), 'image')}", comparisons(*images)):
+                beside.write_text(find_leakage(classes, train, test, reason).model_dump_json(indent=1))
             beside.rename(found)
     return Leakage.model_validate_json(found.read_text())

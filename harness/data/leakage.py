@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image
 
 from harness.contracts import Frozen, LabeledImages
+from harness.contracts.phases import advance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,7 +169,16 @@ def _blocks(one: NDArray[np.float32], other: NDArray[np.float32], least: float, 
             likeness = one[row : row + _ROWS] @ other[column : column + _COLUMNS].T
             rows, columns = np.nonzero(likeness >= least)
             pairs = Pairs(rows + row, columns + column, likeness[rows, columns])
+            advance()
             yield pairs.where(pairs.first < pairs.second) if within else pairs
+
+
+def comparisons(train: int, test: int) -> int | None:
+    """Return in how many steps so many images are compared for near duplicates, None where they are too many."""
+    if train + test > MOST_IMAGES:
+        return None
+    within = sum(-(-(count - row) // _COLUMNS) for count in (train, test) for row in range(0, count, _ROWS))
+    return within + -(-train // _ROWS) * -(-test // _COLUMNS)
 
 
 def _uncrowded(blocks: Iterator[Pairs], ones: int, others: int | None) -> Pairs:

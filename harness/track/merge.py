@@ -22,7 +22,7 @@ from harness.errors import InputError, SealError
 from harness.track import embedded, ledger
 from harness.track.experiments import find_or_create, names_by_id
 from harness.track.runs import PARAMS_A_BATCH, Record, search
-from harness.track.store import Client, Store
+from harness.track.store import Client, Store, existing_store, open_store
 
 ORIGIN: Final = "harness.origin"
 PARENT: Final = "mlflow.parentRunId"
@@ -127,11 +127,11 @@ class Merged:
     running: tuple[str, ...]
 
 
-def merge(target: Store, homes: Sequence[Path], tell: Callable[[str], None]) -> tuple[Merged, ...]:
-    """Copy all runs that have ended, and all test openings, of some homes into a store.
+def merge(home: Path, homes: Sequence[Path], tell: Callable[[str], None]) -> tuple[Merged, ...]:
+    """Copy all runs that have ended, and all test openings, of some homes into the store of another.
 
     Args:
-        target: Where they are to go.
+        home: Where they are to go; its store is made once nothing speaks against it.
         homes: Embedded stores; only their records and artifacts are read.
         tell: Hears how far it is.
 
@@ -140,18 +140,20 @@ def merge(target: Store, homes: Sequence[Path], tell: Callable[[str], None]) -> 
         SealError: two of the stores opened the test set of one cell with different models; nothing was written.
         StoreError: a store cannot be reached, read or written.
     """
-    sources = [open_home(home, target) for home in homes]
-    refuse_other_openings([target, *sources])
+    there = existing_store(home)
+    sources = [open_home(each, there) for each in homes]
+    refuse_other_openings([*([there] if there else []), *sources])
+    target = there or open_store(home)
     return tuple(_merge_one(target, source, tell) for source in sources)
 
 
-def open_home(home: Path, target: Store) -> Store:
+def open_home(home: Path, target: Store | None) -> Store:
     """Return the embedded store of another home; raises InputError if it has none or is the target's."""
     place = home.resolve()
     if not (place / embedded.DATABASE).is_file():
         inner = " (is it the .harness in it?)" if (place / ".harness" / embedded.DATABASE).is_file() else ""
         raise InputError(f"{home}: there is no store in it, no {embedded.DATABASE}{inner}")
-    if place == target.home and target.artifacts is not None:
+    if target is not None and place == target.home and target.artifacts is not None:
         raise InputError(f"{home}: that is the store itself; choose where the runs are to go with --home")
     uri, artifacts = embedded.prepare(place)
     return Store(place, uri, artifacts, Client(uri))

@@ -234,6 +234,17 @@ class Store:
         return self._experiments[study]
 
 
+def existing_store(home: Path) -> Store | None:
+    """Return the store of a home, or None if nothing was ever run there; none is made.
+
+    Raises:
+        StoreError: the store is there and cannot be reached or read.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI") or (home / embedded.DATABASE).exists():
+        return open_store(home)
+    return None
+
+
 def open_store(home: Path) -> Store:
     """Open the store: the server that MLFLOW_TRACKING_URI names, else SQLite below `home`, created if there is none.
 

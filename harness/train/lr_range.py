@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from harness.contracts import Batch, LabeledImages
+from harness.contracts.phases import phase
 from harness.errors import TrainingError
 from harness.train.classifier import NetworkClassifier
 from harness.train.fit import Plan, Training
@@ -99,7 +100,7 @@ def range_test(classifier: NetworkClassifier, train: LabeledImages, sweep: Sweep
         raise TrainingError("there are no training images")
     losses: list[float] = []
     diverged = False
-    with classifier.begun(train, None) as (training, plan):
+    with classifier.begun(train, None) as (training, plan), phase("range test", sweep.steps) as advance:
         training.step.network.train()
         plan.freezing.begin(epoch=1)
         for number, (rate, batch) in enumerate(zip(sweep.rates(), batches(training, plan), strict=False)):
@@ -108,6 +109,7 @@ def range_test(classifier: NetworkClassifier, train: LabeledImages, sweep: Sweep
             if diverged:
                 break
             losses.append(float(loss))
+            advance(1)
     if not losses:
         raise TrainingError("the loss is not finite at the first step, whatever the learning rate")
     taken = np.array(losses)

@@ -227,6 +227,20 @@ def test_a_home_without_a_store_or_the_same_one_is_refused(target: Path, place: 
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("contradicting", [False, True])
+def test_a_refused_merge_leaves_no_store_behind(finished_home: Path, tmp_path: Path, contradicting: bool) -> None:
+    homes = [tmp_path / "nowhere"]
+    if contradicting:
+        homes = [finished_home, copied(finished_home, tmp_path)]
+        store = open_store(homes[1])
+        cell = record_of(finished_home, "hog s0")
+        other = Opening(cell.key, "another digest", "2026-01-01T00:00:00+00:00", "elsewhere", "f" * 32)
+        append(store.client, find_or_create(store.client, LEDGER, store.artifacts), other, "tiny")
+    new = tmp_path / "new"
+    assert harness("merge", *homes, "--home", new).exit_code == (1 if contradicting else 2)
+    assert not new.exists()
+
+
 def copied(home: Path, folder: Path) -> Path:
     """Return a copy of a home that may be changed; what is merged from it has the ids of the original."""
     copy: Any = shutil.copytree(home, folder / "copy")

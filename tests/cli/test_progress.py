@@ -7,7 +7,7 @@ from rich.console import Console
 
 from harness.cli.phases import live
 from harness.cli.progress import LiveWatcher, Unharmed, watching
-from harness.cli.standing import Standing
+from harness.cli.run_progress import RunProgress
 from harness.contracts import Outcome, PlannedCell
 from harness.execute.estimate import Rates
 from tests.cli.conftest import Clock, planned
@@ -19,8 +19,8 @@ METRICS = {"val/accuracy": 0.9123, "train/loss": 0.25, "images_per_second": 1234
 def plain_run(cells: list[PlannedCell], verbosity: int) -> list[str]:
     """Return the lines of a run whose first cell fails and whose second one finishes."""
     console = Console(file=StringIO(), width=200)
-    standing = Standing(cells, Rates(), now=Clock())
-    with watching(standing, console, verbosity) as watcher:
+    progress = RunProgress(cells, Rates(), now=Clock())
+    with watching(progress, console, verbosity) as watcher:
         for cell in cells[:2]:
             watcher.started(cell, "cpu")
             watcher.epoch(cell, 1, METRICS)
@@ -34,8 +34,8 @@ def live_picture(width: int) -> list[str]:
     """Return the moving part of a run with one cell in its second epoch of four."""
     console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
     cell = planned("a_model_with_quite_a_long_name", width=123456)
-    standing = Standing([cell, planned("mlp")], Rates(), now=Clock())
-    watcher = LiveWatcher(standing, console)
+    progress = RunProgress([cell, planned("mlp")], Rates(), now=Clock())
+    watcher = LiveWatcher(progress, console)
     watcher.started(cell, "cpu")
     watcher.epoch(cell, 2, METRICS)
     console.print(watcher.picture())
@@ -64,8 +64,8 @@ def test_quiet_runs_tell_failures_alone() -> None:
 
 def test_cells_done_before_are_passed_over() -> None:
     console = Console(file=StringIO(), width=200)
-    standing = Standing([planned("mlp")], Rates(), now=Clock())
-    with watching(standing, console, 0) as watcher:
+    progress = RunProgress([planned("mlp")], Rates(), now=Clock())
+    with watching(progress, console, 0) as watcher:
         watcher.ended(Outcome(planned("mlp", seed=9), "skipped"))
     assert isinstance(console.file, StringIO)
     assert console.file.getvalue() == ""
@@ -75,10 +75,10 @@ def test_the_live_display_survives_cells_that_start_and_end_while_it_draws() -> 
     """The driver's thread and the one that draws at once, as fast as both can."""
     console = Console(file=StringIO(), width=80, force_terminal=True)
     cells = [planned("mlp", seed) for seed in range(300)]
-    standing = Standing(cells, Rates())
+    progress = RunProgress(cells, Rates())
     pictures, faults = 0, []
     over = Event()
-    with watching(standing, console, 0) as watcher:
+    with watching(progress, console, 0) as watcher:
         assert isinstance(watcher, Unharmed) and isinstance(watcher.watcher, LiveWatcher)
         picture = watcher.watcher.picture
 
@@ -100,7 +100,7 @@ def test_the_live_display_survives_cells_that_start_and_end_while_it_draws() -> 
         over.set()
         drawing.join()
     assert not faults and pictures > 10
-    assert standing.snapshot().ended == {"finished": 300}
+    assert progress.snapshot().ended == {"finished": 300}
 
 
 def test_a_picture_that_fails_leaves_the_last_one_and_the_display_goes_on() -> None:
@@ -127,21 +127,21 @@ def test_a_console_that_fails_does_not_end_the_run() -> None:
             raise OSError("no space left on device")
 
     cell = planned("mlp")
-    standing = Standing([cell], Rates())
-    with watching(standing, Console(file=Gone(), width=80), 1) as watcher:
+    progress = RunProgress([cell], Rates())
+    with watching(progress, Console(file=Gone(), width=80), 1) as watcher:
         watcher.started(cell, "cpu")
         watcher.epoch(cell, 1, METRICS)
         watcher.ended(Outcome(cell, "finished"))
-    assert standing.snapshot().ended == {"finished": 1}
+    assert progress.snapshot().ended == {"finished": 1}
 
 
 def test_more_running_cells_than_lines_leave_room_for_the_whole() -> None:
     console = Console(file=StringIO(), width=80, height=10, force_terminal=True, color_system=None)
     cells = [planned("mlp", seed) for seed in range(30)]
-    standing = Standing(cells, Rates())
+    progress = RunProgress(cells, Rates())
     for cell in cells:
-        standing.started(cell, "cpu")
-    console.print(LiveWatcher(standing, console).picture())
+        progress.started(cell, "cpu")
+    console.print(LiveWatcher(progress, console).picture())
     assert isinstance(console.file, StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) < 10

@@ -61,7 +61,7 @@ class Snapshot:
         return (sum(self.ended.values()) + sum(each.share for each, _ in self.running)) / max(1, self.total)
 
 
-class Standing:
+class RunProgress:
     """What the events of a run of `cells` add up to; times by `now`, in seconds. Any thread may call it."""
 
     def __init__(
