@@ -35,7 +35,8 @@ def perform(asked: Report) -> int:
     found = summary_written(store, study)
     folder = report_folder(store, study)
     if asked.json:
-        print_json({"study": study, "report": str(folder), **asdict(found)})
+        told = asdict(found)
+        print_json({"study": study, "report": str(folder), "results": told.pop("rows"), **told})
         return 0
     print_summary(found)
     say(f"report:  {shown_path(folder / 'index.html')}")
