@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench setup lock clean
+.PHONY: quickstart test lint bench docs setup lock clean
 
 quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digits
 	$(BIN)/harness run experiments/quickstart.yaml
@@ -21,6 +21,9 @@ lint: .venv/ready  ## format, lint, types, import rules; then counts how the hou
 bench: .venv/ready  ## speed of our parts against the plain way
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/hog.py
+
+docs: .venv/ready  ## write docs/reference.md from the models that parse a matrix file
+	$(BIN)/python docs/make_reference.py
 
 setup: .venv/ready
 

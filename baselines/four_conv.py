@@ -1,4 +1,4 @@
-"""Four convolutions with batch normalization (T2)."""
+"""Four convolutions with batch normalization."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._layers import conv_norm_relu, pooled_head, require_size
 
 
 class FourConv(NetworkModel):
-    """Two stages of two 3x3 convolutions and a max pooling (T2's exercise).
+    """Two stages of two 3x3 convolutions and a max pooling.
 
     Each convolution is followed by batch normalization and ReLU; then global average pooling and
-    a linear layer. T2 names no widths; with these, 261,834 parameters at 3 channels and 10 classes.
+    a linear layer. Widths of our own choice; with these, 261,834 parameters at 3 channels and 10 classes.
 
     Attributes:
         width: Channels of the first two convolutions; the other two have twice as many.

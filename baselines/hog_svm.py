@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients and a linear support vector machine (T1)."""
+"""Histograms of oriented gradients and a linear support vector machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 64
 
 
 class HogSvm(ClassicalModel):
-    """HOG features of the gray image (Dalal and Triggs 2005) and scikit-learn's LinearSVC (T1).
+    """HOG features of the gray image (Dalal and Triggs 2005) and scikit-learn's LinearSVC.
 
     On a GPU both are ours: the same features, and Newton's method for the same minimum.
     Block normalization is L2-Hys, clipped at 0.2. 324 features at 32x32, so 3,250 numbers are

@@ -1,4 +1,4 @@
-"""A multilayer perceptron with one hidden layer (T1)."""
+"""A multilayer perceptron with one hidden layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._layers import dropped
 
 
 class Mlp(NetworkModel):
-    """Flatten, linear, ReLU, linear (T1); 1,578,506 parameters at 32x32x3 and 10 classes.
+    """Flatten, linear, ReLU, linear; 1,578,506 parameters at 32x32x3 and 10 classes.
 
     Attributes:
         hidden: Width of the hidden layer.

@@ -1,4 +1,4 @@
-"""ResNet-18 for small images (T1, T2)."""
+"""ResNet-18 for small images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._layers import adapted_resnet
 
 
 class ResNet18(NetworkModel):
-    """He et al. 2016, as torchvision builds it, untrained, with a stem for small images (T1, T2).
+    """He et al. 2016, as torchvision builds it, untrained, with a stem for small images.
 
     11,173,962 parameters at 3 channels and 10 classes; 11,181,642 with the stock stem.
 

@@ -1,4 +1,4 @@
-"""ResNet-34 for small images (T1's depth study)."""
+"""ResNet-34 for small images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._layers import adapted_resnet
 
 
 class ResNet34(NetworkModel):
-    """He et al. 2016, as torchvision builds it, untrained, with a stem for small images (T1's depth study).
+    """He et al. 2016, as torchvision builds it, untrained, with a stem for small images.
 
     21,282,122 parameters at 3 channels and 10 classes; 21,289,802 with the stock stem.
 

@@ -1,4 +1,4 @@
-"""A small convolutional network that halves by stride (T0)."""
+"""A small convolutional network that halves by stride."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._layers import conv_norm_relu, pooled_head, require_size
 
 
 class SmallCnn(NetworkModel):
-    """Three stages of a 3x3 convolution and a 3x3 convolution with stride 2 (T0).
+    """Three stages of a 3x3 convolution and a 3x3 convolution with stride 2.
 
     Each convolution is followed by batch normalization and ReLU; then global average pooling and
     a linear layer. 288,746 parameters at 3 channels and 10 classes; 288,298 with `norm: none`.

@@ -1,4 +1,4 @@
-"""A small VGG-like network (T1)."""
+"""A small VGG-like network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._layers import conv_norm_relu, pooled_head, require_size
 
 
 class SmallVgg(NetworkModel):
-    """Three stages of two 3x3 convolutions and a max pooling (T1).
+    """Three stages of two 3x3 convolutions and a max pooling.
 
     Each convolution is followed by batch normalization and ReLU; then global average pooling and
     a linear layer. 1,148,874 parameters at 3 channels and 10 classes.

@@ -1,4 +1,4 @@
-"""A small convolutional network with a hidden linear layer (T3)."""
+"""A small convolutional network with a hidden linear layer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._layers import conv_norm_relu, dropped, require_size
 
 
 class TinyCnn(NetworkModel):
-    """Blocks of two 3x3 convolutions with ReLU and a max pooling, then two linear layers (T3).
+    """Blocks of two 3x3 convolutions with ReLU and a max pooling, then two linear layers.
 
-    1,116,970 parameters at 32x32x3 and 10 classes, 814,122 with three blocks (T3 prints 1,121,450
-    and 817,802, which its own code does not give).
+    1,116,970 parameters at 32x32x3 and 10 classes, 814,122 with three blocks. (The lesson it comes
+    from, T3 in `experiments/cifar10.yaml`, prints 1,121,450 and 817,802, which its own code does not give.)
 
     Attributes:
         blocks: 2, or 3 (which leaves less for the hidden layer to read).

@@ -158,7 +158,7 @@ class Recipe(Frozen):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """auto: on CUDA bf16 autocast, or fp16 with scaled losses where there is no bf16; fp32 elsewhere."""
     channels_last: bool = True
-    """Whether images and weights lie in memory with their channels last, which is faster on most devices."""
+    """Whether images and weights lie in memory with channels last, with which convolutions are often faster."""
     tta: Literal["none", "flip", "flip_shift", "ten_crop"] = "none"
     """Test-time augmentation, reported beside the plain figure as test/accuracy_tta."""
     checkpoint: CheckpointEvery = CheckpointEvery()

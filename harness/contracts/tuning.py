@@ -59,7 +59,7 @@ class Choices(Frozen):
     """One of some values, each as the path takes it in a matrix file."""
 
     choices: tuple[JsonValue, ...]
-    """The values to choose from."""
+    """The values to choose from, in place of `low` and `high`."""
     when: Mapping[str, JsonValue] = {}
     """Other dimensions and the values at which alone this one exists."""
 

@@ -35,7 +35,7 @@ class WrittenStudy(Frozen):
     """A file that is merged under this one, key by key; its path is relative to this file."""
     dataset: Any
     """Where the images of all experiments come from, and how validation is carved from them."""
-    seeds: Any
+    seeds: Any = (0,)
     """Each variant is fitted once with each of these; `3` is short for `[0, 1, 2]`."""
     defaults: Any
     """Merged under every experiment, key by key; a `recipe` here reaches network models only."""

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from harness.contracts import Cell, Frozen, Recipe
 from harness.matrix.cell import check_recipe, is_classical, resolve
-from harness.matrix.document import read_seeds, refuse_unknown
+from harness.matrix.document import WrittenStudy, read_seeds, refuse_unknown
 from harness.matrix.nodes import Fields, Mark, Node, Problems, Scalar, child, node_of, plain, shown
 from harness.matrix.paths import depth, long_form, merge, names_file, put, wrong_path
 from harness.plugins import Catalog
@@ -34,7 +34,7 @@ class WrittenExperiment(Frozen):
     exclude: Any
     """Combinations to leave out, each a mapping from paths to values; one that matches nothing is an error."""
     add: Any
-    """Variants more, each `{name: ..., path: value}`, from the experiment's own settings."""
+    """Further variants, each `{name: ..., path: value}`: the experiment's own settings with these paths set."""
 
 
 _DEFAULTS: Final = (*SETTINGS, "seeds")
@@ -198,7 +198,7 @@ def _seeds(layers: tuple[Fields, ...], given: Node | None, problems: Problems) -
     written = [read_seeds(layer.fields["seeds"], problems) for layer in layers if "seeds" in layer.fields]
     if given is not None:
         return read_seeds(given, problems)
-    return written[0] if written else (0,)
+    return written[0] if written else WrittenStudy.model_fields["seeds"].default
 
 
 def _recipe_defaults(mark: Mark, path: str) -> Fields:

@@ -26,12 +26,11 @@ from harness.contracts import (
     Choice,
     Choices,
     Claim,
+    Dataset,
     FinalFit,
-    Limit,
     Range,
     Recipe,
     ReportSettings,
-    Validation,
 )
 from harness.contracts.metrics import CLAIMABLE, COSTS, METRICS, OBJECTIVES, VAL_ACCURACY
 from harness.contracts.tuning import Direction
@@ -54,7 +53,7 @@ _SEEDS: Final[Schema] = {
     "anyOf": [
         {"type": "integer", "minimum": 1},
         {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
-    ]
+    ],
 }
 
 
@@ -145,7 +144,10 @@ def _settings(model: type[BaseModel], replaced: Mapping[str, Schema] | None = No
     """Return the schema of a settings model, some entries replaced, with nothing left to refer to."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
-    schema["properties"] = _told(model, {**schema.get("properties", {}), **(replaced or {})})
+    fields = schema.get("properties", {})
+    defaults = {name: {"default": each["default"]} for name, each in fields.items() if "default" in each}
+    fields |= {name: {**defaults.get(name, {}), **each} for name, each in (replaced or {}).items()}
+    schema["properties"] = _told(model, fields)
     for each in _models_below(model):
         inner = definitions[each.__name__]
         inner["properties"] = _told(each, inner.get("properties", {}))
@@ -203,7 +205,7 @@ def _cell_settings() -> dict[str, Schema]:
 
 
 def _beside() -> dict[str, Schema]:
-    return {"validation": _settings(Validation), "limit": _settings(Limit)}
+    return {name: _settings(Dataset)["properties"][name] for name in ("validation", "limit")}
 
 
 def _options(kind: str, name: str, catalog: Catalog) -> dict[str, Schema]:
@@ -306,7 +308,7 @@ def _sections() -> dict[str, Schema]:
             "study": {"type": "string", "minLength": 1},
             "extends": {"type": "string"},
             "dataset": {"$ref": "#/$defs/dataset"},
-            "seeds": _SEEDS,
+            "seeds": {**_SEEDS, "default": list(WrittenStudy.model_fields["seeds"].default)},
             "defaults": _closed(defaults),
             "experiments": {"type": "object", "additionalProperties": experiment, "minProperties": 1},
             "ablations": {"type": "object", "additionalProperties": _ablation()},

@@ -36,7 +36,7 @@ class WrittenObjective(Frozen):
     metric: Any = None
     """What a trial is judged by, a metric of validation; of a list the first decides and the others may be costs."""
     direction: Any = None
-    """`maximize` or `minimize`, one for each metric; by itself the way in which each is better."""
+    """`maximize` or `minimize`, one for each metric; left out, the way in which each is better."""
     seeds: Positive = 1
     """How many of the experiment's seeds each trial is fitted with; its score is their mean."""
 

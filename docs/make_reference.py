@@ -1,0 +1,487 @@
+"""Writes `docs/reference.md`: every key of the matrix file, component, metric and command.
+
+Types, defaults and meanings are those of the JSON Schema, which has them from the models that parse a file; commands
+are those that typer serves. The examples alone are written here: a key that none shows is an error, and a test loads
+each of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from harness.cli.options import app
+from harness.contracts.metrics import METRICS, Metric
+from harness.matrix import json_schema, summary
+from harness.plugins import Catalog
+
+PAGE: Final = Path(__file__).with_name("reference.md")
+HEAD: Final = """\
+# Reference
+Every key of the matrix file, every component, metric and command. `make docs` writes this page from the models that
+parse them, so it says what the code does. Guides: [the report](report.md), [tuning](tuning.md), [plugins](plugins.md).
+"""
+EDITORS: Final = """\
+## Hints in editors
+`harness schema > matrix.schema.json` writes a JSON Schema of the matrix file, with your own components too where
+`--plugins` names their folder. Editors that speak YAML (VS Code with the YAML extension, Neovim and Emacs with
+yaml-language-server) then complete keys, explain them and underline mistakes, if the file's first line is
+```yaml
+# yaml-language-server: $schema=matrix.schema.json
+```
+`harness validate FILE` knows more than a schema can: what a merged experiment ends up with.
+"""
+PATHS: Final = """\
+One grammar names a setting everywhere: `recipe.optimizer.lr` is a key below `recipe:`, an axis under `matrix:`, a
+dimension of a search, an argument of `--set`, a parameter in MLflow and a column of the results. A component of a list
+goes by its name: `recipe.augment.crop.pad`. Relative paths of files are relative to the matrix file.
+"""
+EXAMPLES: Final = {
+    "The file": """\
+version: 1
+study: my-images
+extends: common.yaml
+dataset: {name: image_folder, path: pictures}
+seeds: [0, 1, 2]
+defaults: {recipe: {epochs: 30}}
+experiments:
+  hog-svm: {model: hog_svm}
+  small-vgg: {model: small_vgg}
+ablations:
+  parts: {base: small-vgg, switch: {schedule: {recipe.schedule.name: constant}}}
+tune:
+  small-vgg: {trials: 20, space: {recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}}}
+claims:
+  - {experiment: hog-svm, metric: test/accuracy, value: 0.55, tolerance: 0.02, source: "Smith 2020, table 2"}
+budget: {hours: 12}
+report: {baseline: hog-svm}
+""",
+    "dataset": """\
+dataset:
+  name: image_folder
+  path: pictures                 # options of the source stand beside its name
+  resize: 64
+  validation: {fraction: 0.1}
+  limit: {train: 500}
+""",
+    "dataset.validation": """\
+dataset:
+  name: digits
+  validation: {size: 200, seed: 1}
+experiments:
+  hog-svm: {dataset: {name: parquet, path: scans, validation: {fraction: 0.2, groups: patient}}}
+""",
+    "dataset.limit": """\
+dataset: {name: digits, limit: {train: 500, test: 200}}
+""",
+    "experiments": """\
+experiments:
+  hog-svm: {model: hog_svm, seeds: [0]}
+  pixels: {model: logistic, dataset: {name: fashion_mnist}, test: never}
+  small-vgg:
+    model: {name: small_vgg, dropout: 0.1}
+    recipe: {epochs: 20}
+    train_on: train
+    matrix:
+      recipe.label_smoothing: [0.0, 0.1]
+      "recipe.optimizer.lr, recipe.epochs": [[0.1, 20], [0.05, 40]]
+    exclude: [{recipe.label_smoothing: 0.1, recipe.epochs: 40}]
+    add: [{name: without-norm, model.norm: none, recipe.optimizer.lr: 0.01}]
+""",
+    "recipe": """\
+defaults:
+  recipe:
+    epochs: 40
+    batch_size: 128
+    optimizer: {name: sgd, lr: 0.1, momentum: 0.9}
+    schedule: {name: cosine, warmup_epochs: 2}
+    augment: [{crop: {pad: 4, mode: reflect}}, flip]
+    label_smoothing: 0.1
+    gradient_clip: 1.0
+    ema: {decay: 0.999}
+    freeze: [{parameters: "layers.0.*", epochs: 3}]
+    early_stopping: {patience: 5}
+    keep: best
+    precision: auto
+    channels_last: true
+    tta: flip
+    checkpoint: {minutes: 5}
+experiments:
+  small-cnn: {model: small_cnn, recipe: {ema: null, lookahead: {every: 5}}}
+""",
+    "recipe.ema": "defaults: {recipe: {ema: {decay: 0.99}}}\n",
+    "recipe.lookahead": "defaults: {recipe: {lookahead: {every: 5, decay: 0.774, power: 3.0}}}\n",
+    "recipe.freeze": 'defaults: {recipe: {freeze: [{parameters: "layers.0.*", epochs: 3}]}}\n',
+    "recipe.early_stopping": "defaults: {recipe: {early_stopping: {patience: 5, metric: val/loss}}}\n",
+    "recipe.checkpoint": "defaults: {recipe: {checkpoint: {epochs: 1, minutes: null}}}\n",
+    "ablations": """\
+ablations:
+  regularizers:
+    base: small-vgg
+    switch:
+      augmentation: {recipe.augment: []}
+      weight decay: {recipe.optimizer.weight_decay: 0.0}
+    order: cumulative
+""",
+    "tune": """\
+seeds: [0, 1]
+tune:
+  small-vgg:
+    trials: 40
+    timeout: 2h
+    sampler: tpe
+    pruner: hyperband
+    objective: {metric: val/accuracy, seeds: 2}
+    space: {recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}}
+    constraints: {model/parameters: 500000}
+    confirm: {top: 3, seeds: [10, 11, 12]}
+    final: {train_on: train}
+""",
+    "tune.objective": """\
+tune:
+  small-vgg:
+    trials: 20
+    objective: {metric: [val/accuracy, model/flops], direction: [maximize, minimize], seeds: 1}
+    space: {model.dropout: {low: 0.0, high: 0.5}}
+""",
+    "tune.space": """\
+tune:
+  small-vgg:
+    trials: 20
+    space:
+      recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}
+      recipe.epochs: {low: 10, high: 30, step: 5, int: true}
+      recipe.optimizer.name: {choices: [sgd, adamw]}
+      recipe.optimizer.momentum: {low: 0.8, high: 0.99, when: {recipe.optimizer.name: sgd}}
+""",
+    "tune.constraints": """\
+tune:
+  small-vgg:
+    trials: 20
+    space: {model.dropout: {low: 0.0, high: 0.5}}
+    constraints: {model/parameters: 3.0e+6, model/flops: 1.0e+9, time/train_seconds: 600, memory/peak_bytes: 4.0e+9}
+""",
+    "tune.confirm": """\
+tune:
+  small-vgg: {trials: 9, space: {model.dropout: {low: 0.0, high: 0.5}}, confirm: {top: 3, seeds: [10, 11, 12]}}
+""",
+    "tune.final": """\
+tune:
+  small-vgg: {trials: 9, space: {model.dropout: {low: 0.0, high: 0.5}}, final: {train_on: train+val}}
+""",
+    "claims": """\
+claims:
+  - {experiment: hog-svm, metric: test/accuracy, value: 0.55, tolerance: 0.02, source: "Smith 2020, table 2"}
+""",
+    "budget": "budget: {hours: 12, disk_gb: 20}\n",
+    "report": "report: {baseline: hog-svm}\n",
+}
+"""Section -> a matrix file that shows each of its keys; what is missing, `BASE` brings."""
+BASE: Final = """\
+version: 1
+study: my-images
+dataset: {name: digits}
+experiments: {hog-svm: {model: hog_svm}, small-vgg: {model: small_vgg}}
+"""
+"""What every example stands on, as if it extended a file of this."""
+KINDS: Final = {
+    "model": ("Models", "model: {0}"),
+    "source": ("Sources of images", "dataset: {0}"),
+    "optimizer": ("Optimizers", "optimizer: {0}"),
+    "schedule": ("Schedules", "schedule: {0}"),
+    "augmentation": ("Augmentations", "augment: [{0}]"),
+}
+"""Kind of component -> heading, and the key that it stands under."""
+LINKS: Final = {
+    "dataset": "[data set](#dataset)",
+    "model": "[model](#models)",
+    "recipe": "[recipe](#recipe)",
+    "optimizer": "[optimizer](#optimizers)",
+    "schedule": "[schedule](#schedules)",
+    "augmentation": "[augmentation](#augmentations)",
+    "axes": "mapping from paths to lists",
+    "values": "mapping from paths to values",
+    "space": "[space](#tunespace)",
+}
+"""Definition in the schema -> what its type is called."""
+WORDS: Final = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "`true`, `false`",
+    "null": "`null`",
+    "object": "mapping",
+}
+"""Type in the schema -> what it is called."""
+UNITS: Final = {
+    "share": "share of 1",
+    "loss": "nats",
+    "count": "number",
+    "operations": "operations",
+    "rate": "a second",
+    "seconds": "seconds",
+    "bytes": "bytes",
+    "joules": "joules",
+    "epoch": "epoch",
+    "number": "number",
+}
+Schema = Mapping[str, Any]
+
+
+def reference() -> str:
+    """Return the page.
+
+    Raises:
+        ValueError: an example does not show a key of its section.
+    """
+    catalog = Catalog()
+    body = "\n".join([EDITORS, *_matrix_file(json_schema(catalog)), *_components(catalog), _metrics(), *_commands()])
+    return f"{HEAD}\n{_contents(body)}\n{body}"
+
+
+def component_examples(catalog: Catalog) -> Iterator[str]:
+    """Yield a matrix file for each component, with the example that the page shows of it."""
+    for kind in KINDS:
+        for name in catalog.names(kind):
+            line = _component_example(kind, name, catalog)
+            below = {"model": "experiments: {example: {%s, test: never}}", "source": "%s"}.get(
+                kind, "defaults: {recipe: {%s}}"
+            )
+            yield below % line + "\n"
+
+
+def _contents(body: str) -> str:
+    headings = re.findall(r"^(##|###) (.+)$", body, re.MULTILINE)
+    return "".join(f"{'  ' * (len(level) - 2)}- [{title}](#{_anchor(title)})\n" for level, title in headings)
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *[[each.replace("|", "\\|") for each in row] for row in rows]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _matrix_file(schema: Schema) -> Iterator[str]:
+    """Yield a table and an example for each mapping of the file that has keys of its own."""
+    values, sections = schema["$defs"]["values"]["properties"], schema["properties"]
+    experiment = sections["experiments"]["additionalProperties"]["anyOf"][1]
+    ablation, tune = (sections[name]["additionalProperties"] for name in ("ablations", "tune"))
+    span, dimensions = schema["$defs"]["range"], schema["$defs"]["space"]["properties"]
+    choices = next(iter(dimensions.values()))["anyOf"][1]
+    yield f"## The matrix file\n{PATHS}"
+    yield _section("The file", {"properties": sections, "required": ["version", "study", "experiments"]})
+    beside = {name: values[f"dataset.{name}"] for name in ("name", "validation", "limit")}
+    yield _section("dataset", {"properties": beside, "required": ["name"]})
+    yield _section("dataset.validation", beside["validation"])
+    yield _section("dataset.limit", beside["limit"])
+    yield _section("experiments", experiment)
+    yield _section("recipe", schema["$defs"]["recipe"])
+    for name in ("ema", "lookahead", "freeze", "early_stopping", "checkpoint"):
+        yield _section(f"recipe.{name}", values[f"recipe.{name}"])
+    yield _section("ablations", ablation)
+    yield _section("tune", tune)
+    yield _section("tune.objective", tune["properties"]["objective"])
+    yield _section("tune.space", {**span, "properties": {**span["properties"], **choices["properties"]}})
+    for name in ("constraints", "confirm", "final"):
+        yield _section(f"tune.{name}", tune["properties"][name])
+    yield _section("claims", sections["claims"]["items"])
+    yield _section("budget", sections["budget"])
+    yield _section("report", sections["report"])
+
+
+def _section(title: str, schema: Schema) -> str:
+    """Return heading, table and example of one mapping."""
+    mapping, example = _mapping(schema), EXAMPLES[title]
+    for key in mapping["properties"]:
+        if not re.search(rf"(^|[\s{{]){re.escape(key)}:", example):
+            raise ValueError(f"the example of {title} does not show {key}; add it in {__file__}")
+    rows = _rows(mapping)
+    return f"### {title}\n{_table(('key', 'type', 'default', 'meaning'), rows)}```yaml\n{example}```\n"
+
+
+def _mapping(schema: Schema) -> Schema:
+    """Return the alternative of a schema that is a mapping with keys, or the items of a list that are."""
+    if "properties" in schema:
+        return schema
+    inner = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]
+    return next(_mapping(each) for each in inner if each.get("type") != "null")
+
+
+def _rows(mapping: Schema) -> list[list[str]]:
+    required = mapping.get("required", ())
+    return [
+        [f"`{key}`", _type(each), "**required**" if key in required else _default(each), each["description"]]
+        for key, each in mapping["properties"].items()
+    ]
+
+
+def _default(schema: Schema) -> str:
+    return f"`{_flow(schema['default'])}`" if "default" in schema else ""
+
+
+def _flow(value: object) -> str:
+    """Return a value as short YAML on one line; of a mapping what is null is left out."""
+    match value:
+        case str():
+            return value or '""'
+        case dict() if list(value) == ["name"]:
+            return str(value["name"])
+        case dict():
+            return f"{{{', '.join(f'{key}: {_flow(each)}' for key, each in value.items() if each is not None)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(_flow, value))}]"
+    return json.dumps(value)
+
+
+def _type(schema: Schema) -> str:
+    """Return in words what values a schema takes."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).removeprefix("#/$defs/")
+        return LINKS.get(name, "value of the path")
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
+    if "const" in schema:
+        return f"`{_flow(schema['const'])}`"
+    if "enum" in schema:
+        return _one_of(schema["enum"])
+    return _plain_type(schema)
+
+
+def _one_of(values: Sequence[object]) -> str:
+    if len(values) > 2 and set(values) <= set(METRICS):
+        return "[metric](#metrics)"
+    if values == list(Catalog().names("source")):
+        return "[source](#sources-of-images)"
+    return ", ".join(f"`{_flow(each)}`" for each in values)
+
+
+def _plain_type(schema: Schema) -> str:
+    kind = schema.get("type", "")
+    if kind == "array":
+        first = schema.get("prefixItems", [{}])[0]
+        return f"list: {_type(schema.get('items', first))}"
+    words = "path" if schema.get("format") == "path" else WORDS.get(kind, "any value")
+    return " ".join([words, *_bounds(schema)])
+
+
+def _bounds(schema: Schema) -> Iterator[str]:
+    for key, words in (
+        ("minimum", "from"),
+        ("exclusiveMinimum", "above"),
+        ("maximum", "to"),
+        ("exclusiveMaximum", "below"),
+    ):
+        if key in schema:
+            yield f"{words} {_flow(schema[key])}"
+
+
+def _components(catalog: Catalog) -> Iterator[str]:
+    schema = json_schema(catalog)["$defs"]
+    yield "## Components\nA bare name stands for `{name: ...}`. One of your own is a file: [plugins](plugins.md).\n"
+    for kind, (title, _) in KINDS.items():
+        yield f"### {title}"
+        parts = {"source": "dataset"}
+        for rule in schema[parts.get(kind, kind)]["anyOf"][1]["allOf"]:
+            yield _component(kind, rule["if"]["properties"]["name"]["const"], rule["then"], catalog)
+
+
+def _component(kind: str, name: str, schema: Schema, catalog: Catalog) -> str:
+    own = catalog.declare(kind, name).model_fields
+    options = {"properties": {key: each for key, each in schema["properties"].items() if key in own}}
+    table = _table(("option", "type", "default", "meaning"), _rows(options)) if own else ""
+    example = f"```yaml\n{_component_example(kind, name, catalog)}\n```\n"
+    return f"#### {name}\n{summary(catalog.declare(kind, name))}\n\n{table}{example}"
+
+
+def _component_example(kind: str, name: str, catalog: Catalog) -> str:
+    """Return the component with its options at their defaults, and with a path where it reads files of one's own."""
+    fields = catalog.declare(kind, name).model_fields
+    given = {key: "pictures" if key == "path" else field.default for key, field in fields.items()}
+    options = {key: value for key, value in given.items() if value is not None}
+    short = {name: options} if kind == "augmentation" and options else {"name": name, **options}
+    return KINDS[kind][1].format(_flow(short))
+
+
+def _metrics() -> str:
+    head = ("metric", "what it is", "unit", "better", "measured", "may be named by")
+    rows = [_metric(metric) for metric in METRICS.values()]
+    note = "Names of metrics in MLflow, in `claims:`, `tune:` and the results.\n\n"
+    return f"## Metrics\n{note}{_table(head, rows)}"
+
+
+def _metric(metric: Metric) -> list[str]:
+    measured = [*(["after each epoch"] if metric.is_per_epoch else []), *(["at the end"] if metric.is_final else [])]
+    named = [
+        *(["claims"] if metric.is_claimable else []),
+        *(["objective"] if metric.use == "objective" else []),
+        *(["objective (not the first), constraints"] if metric.use == "cost" else []),
+    ]
+    better = {"maximize": "higher", "minimize": "lower", None: ""}[metric.direction]
+    words = f"{metric.words}: {metric.hint}" if metric.hint else metric.words
+    return [f"`{metric.key}`", words, UNITS[metric.kind], better, ", ".join(measured), ", ".join(named)]
+
+
+def _commands() -> Iterator[str]:
+    group = typer.main.get_command(app)
+    commands: Mapping[str, Any] = vars(group)["commands"]
+    about = " ".join((group.help or "").split())
+    yield f"## Commands\n{about}\n\nResults go to stdout, progress and messages to stderr.\n"
+    shared = _shared(commands)
+    rows = [[*_parameter(each), ", ".join(names)] for each, names in shared.values()]
+    yield f"### Options of several commands\n{_table(('option', 'default', 'meaning', 'commands'), rows)}"
+    for name, command in commands.items():
+        own = [each for each in command.params if _identity(each) not in shared]
+        others = [f"`{each.opts[-1]}`" for each in command.params if _identity(each) in shared]
+        arguments = "".join(f" {_usage(each)}" for each in command.params if not each.opts[0].startswith("-"))
+        table = _table(("argument or option", "default", "meaning"), [_parameter(each) for each in own]) if own else ""
+        also = f"\nAlso {', '.join(others)}.\n" if others else ""
+        about = " ".join((command.help or "").split())
+        yield f"### harness {name}\n{about}\n```\nharness {name}{arguments}\n```\n{table}{also}"
+
+
+def _shared(commands: Mapping[str, Any]) -> dict[tuple[object, ...], tuple[Any, list[str]]]:
+    """Return the options that three commands or more have alike, with the names of those."""
+    found: dict[tuple[object, ...], tuple[Any, list[str]]] = {}
+    for name, command in commands.items():
+        for each in command.params:
+            found.setdefault(_identity(each), (each, []))[1].append(name)
+    return {key: each for key, each in found.items() if len(each[1]) > 2 and str(key[0]).startswith("-")}
+
+
+def _identity(parameter: Any) -> tuple[object, ...]:
+    return parameter.opts[-1], str(parameter.default), parameter.help
+
+
+def _parameter(parameter: Any) -> list[str]:
+    is_option = parameter.opts[0].startswith("-")
+    value = "" if not is_option or parameter.is_flag else f" {_metavar(parameter)}"
+    names = ", ".join(f"`{each}{value}`" for each in parameter.opts) if is_option else f"`{_metavar(parameter)}`"
+    default = "" if parameter.default in (None, (), False) else f"`{parameter.default}`"
+    where = f" Also `${parameter.envvar}`." if parameter.envvar else ""
+    return [names, "**required**" if parameter.required else default, f"{parameter.help or ''}{where}"]
+
+
+def _usage(argument: Any) -> str:
+    name = f"{_metavar(argument)}{'...' if argument.nargs < 0 else ''}"
+    return name if argument.required else f"[{name}]"
+
+
+def _metavar(parameter: Any) -> str:
+    """Return what stands for a parameter's value: what it is called, or what may be chosen."""
+    if parameter.metavar:
+        return str(parameter.metavar)
+    choices = getattr(parameter.type_descriptor.annotation, "__args__", ())
+    named = all(isinstance(each, str) for each in choices) and bool(choices)
+    return "|".join(choices) if named else str(parameter.name).upper()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference())
