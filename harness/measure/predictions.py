@@ -42,6 +42,13 @@ class Predictions:
         return np.asarray(self.scores.argmax(axis=1), dtype=np.int64)
 
     @property
+    def ranks(self) -> NDArray[np.int64]:
+        """How many classes have a higher score than the true one [N], of equals those that come first."""
+        own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
+        is_first = np.arange(self.scores.shape[1]) < self.labels[:, None]
+        return np.asarray(((self.scores > own) | ((self.scores == own) & is_first)).sum(axis=1), dtype=np.int64)
+
+    @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each image's class was found [N]."""
         return np.asarray(self.predicted == self.labels)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.report.blocks import Section
-from harness.report.confusions import Confusions, confusions_of
 from harness.report.context import Context
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.sections import sections_of
@@ -27,7 +26,6 @@ class Report:
     variants: tuple[Variant, ...]
     verdicts: Verdicts
     tuning: TuningSection | None
-    confusions: tuple[Confusions, ...]
     errors: tuple[ErrorSection, ...]
     links: Links
     sections: tuple[Section, ...]
@@ -36,7 +34,7 @@ class Report:
 
 def compose(context: Context) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
-    findings, store, files = context.findings, context.store, context.files
+    findings, files = context.findings, context.files
     plan, pictured = findings.plan, context.pictured
     return Report(
         study=plan.study,
@@ -44,7 +42,6 @@ def compose(context: Context) -> Report:
         variants=context.variants,
         verdicts=context.verdicts,
         tuning=tuning_section(findings),
-        confusions=tuple(filter(None, (confusions_of(variant, store) for variant in pictured))),
         errors=error_sections(pictured, files),
         links=context.links,
         sections=sections_of(context),

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.measure.confusion import COUNTS_UP_TO
 from harness.report.blocks import Block, Charts, Fold, Group, Images
-from harness.report.chart_files import Panel, write_charts
 from harness.report.compose import Report
-from harness.report.confusion_chart import confusion_chart
 from harness.report.insight_figures import INSIGHT, Drawn, draw_errors_of
 from harness.report.tuning_files import write_pictures
 
-OURS: Final = ("results.*", "curves-*", "confusion-*", "inside-*", "ablation-*", *INSIGHT)
+OURS: Final = ("results.*", "curves-*", "confusion-*", "class-f1*", "inside-*", "ablation-*", *INSIGHT)
 """Names of all that is drawn, by this version and by earlier ones."""
 
 
@@ -24,7 +20,6 @@ OURS: Final = ("results.*", "curves-*", "confusion-*", "inside-*", "ablation-*",
 class Figures:
     """Paths relative to the report's folder; confusions and tuning studies in the order of the report's."""
 
-    confusions: tuple[str, ...]
     tuning: tuple[tuple[str, ...], ...] = ()
     errors: tuple[tuple[Drawn, ...], ...] = ()
 
@@ -34,13 +29,8 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     figures = folder / "figures"
     for path in [path for pattern in OURS for path in figures.glob(pattern)]:
         path.unlink()
-    confusions = _file_names("confusion", [each.variant.name for each in report.confusions])
-    for name, matrix in zip(confusions, report.confusions, strict=True):
-        counts = ", count below" if len(matrix.classes) <= COUNTS_UP_TO else ""
-        title = f"{matrix.variant.name}, {matrix.split} images: percent of the true class{counts}"
-        write_charts(title, [Panel(confusion_chart(matrix))], folder / name)
     tuning = write_pictures(report.tuning, folder)
-    return Figures(confusions, tuning, draw_errors_of(report.errors, folder))
+    return Figures(tuning, draw_errors_of(report.errors, folder))
 
 
 def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
@@ -56,13 +46,3 @@ def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
                 (folder / "figures" / each.name).write_bytes(each.file)
         elif isinstance(block, Group | Fold):
             write_pictures_of(block.blocks, folder)
-
-
-def _file_names(kind: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return a file name for each variant: its name where that can be one, numbered where two would be the same."""
-    taken: dict[str, None] = {}
-    for name in names:
-        plain = re.sub(r"[^a-z0-9._=]+", "-", name.casefold()).strip("-.") or "variant"
-        choices = [plain, *(f"{plain}-{number}" for number in range(2, len(names) + 2))]
-        taken[next(choice for choice in choices if choice not in taken)] = None
-    return tuple(f"figures/{kind}-{name}.svg" for name in taken)

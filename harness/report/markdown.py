@@ -22,9 +22,7 @@ from harness.report.blocks import (
     Value,
 )
 from harness.report.compose import Report
-from harness.report.confusions import Confusions
 from harness.report.figures import Figures
-from harness.words import amount, percent
 
 
 def markdown_text(report: Report, figures: Figures) -> str:
@@ -41,7 +39,7 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_tuning(report, figures),
         *_new(report, "diagnosis"),
         *_new(report, "curves"),
-        *_pictures(report, figures),
+        *_new(report, "confusions"),
         *_errors(report, figures),
         *_new(report, "inside"),
         *_new(report, "cost"),
@@ -97,25 +95,6 @@ def _errors(report: Report, figures: Figures) -> Iterator[str]:
         if errors.by_all:
             yield _safe(f"{errors.by_all.title}: {errors.by_all.text}")
         yield from (f"![{_safe(each.words)}]({each.path})" for each in drawn)
-
-
-def _pictures(report: Report, figures: Figures) -> Iterator[str]:
-    if report.confusions:
-        yield "## Confusions"
-    for confusions, path in zip(report.confusions, figures.confusions, strict=True):
-        name = _safe(confusions.variant.name)
-        yield f"### {name}: {confusions.split} images, {amount(confusions.seeds, 'seed')}"
-        yield _mistakes(confusions)
-        yield f"![Confusion matrix of {name}]({path})"
-
-
-def _mistakes(confusions: Confusions) -> str:
-    lines = [
-        f"- {_safe(each.true)} taken for {_safe(each.predicted)}: "
-        f"{percent(each.share)} % ({each.count:,} of {each.of:,})"
-        for each in confusions.worst
-    ]
-    return "\n".join(lines) or "No mistakes."
 
 
 def _folded(table: Table) -> str:

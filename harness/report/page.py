@@ -10,8 +10,6 @@ from markupsafe import Markup
 from harness.charts.style import page_loader, page_script, page_style
 from harness.report import agreement, reliability
 from harness.report.compose import Report
-from harness.report.confusions import class_table
-from harness.report.heatmaps import heat_picture, heat_rows, short_names
 from harness.report.html import has_charts, pages, script_hashes
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
 from harness.report.tuning_lines import parallel_chart, slice_charts
@@ -49,12 +47,8 @@ def page_text(report: Report) -> str:
         chart_script=Markup(chart_scripts[0]),
         script_hashes=Markup(script_hashes(script, *chart_scripts)),
         amount=amount,
-        class_table=class_table,
         draw=DRAW,
         tuning_charts=TUNING,
-        heat_rows=heat_rows,
-        heat_picture=heat_picture,
-        short_names=short_names,
     )
     return page.rstrip() + "\n"
 

@@ -45,6 +45,8 @@ class Predicted:
     classes: tuple[str, ...]
     images: Images
     predicted: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    """How many classes have a higher score than the true one [N]: 0 where it is right."""
     confidence: NDArray[np.float64] | None
     """Probability of the predicted class [N]; None for margins."""
     losses: NDArray[np.float64] | None
@@ -98,6 +100,7 @@ class PredictionFiles:
             classes=found.classes,
             images=self._images.setdefault(key, Images(found.index, found.labels)),
             predicted=found.predicted,
+            ranks=found.ranks,
             confidence=None if logs is None else np.exp(logs.max(axis=1)),
             losses=None if logs is None else loss_values(logs, found.labels),
         )

@@ -22,9 +22,9 @@ def images_of(labels: Sequence[int], side: int = 4) -> LabeledImages:
     return LabeledImages(images, np.array(labels, dtype=np.int64), np.arange(count) + 100)
 
 
-def scores_of(said: Sequence[int], sure: float = 4.0) -> NDArray[np.float32]:
-    """Return logits [N, 3] that say these classes; later images are said with more confidence."""
-    scores = np.zeros((len(said), len(CLASSES)), dtype=np.float32)
+def scores_of(said: Sequence[int], sure: float = 4.0, classes: int = len(CLASSES)) -> NDArray[np.float32]:
+    """Return logits [N, K] that say these classes, later images with more confidence; the others are equal."""
+    scores = np.zeros((len(said), classes), dtype=np.float32)
     scores[np.arange(len(said)), said] = sure + 0.01 * np.arange(len(said))
     return scores
 
@@ -38,16 +38,17 @@ def predict(
     thumbnails: bool = True,
     split: str = "test",
     side: int = 4,
+    classes: Sequence[str] = CLASSES,
 ) -> Run:
     """Finish a cell with predictions of these classes; with `thumbnails` its errors are on a sheet."""
     accuracy = float(np.mean(np.equal(labels, said)))
     run = store.finish(planned, accuracy if split == "test" else None, accuracy)
-    images, scores = images_of(labels, side), scores_of(said)
+    images, scores = images_of(labels, side), scores_of(said, classes=len(classes))
     folder = store.folder / run.run_id
     (folder / "predictions").mkdir()
     columns: dict[str, NDArray[np.generic]] = {"index": images.index, "label": images.labels}
-    columns |= {f"score_{name}": scores[:, place] for place, name in enumerate(CLASSES)}
+    columns |= {f"score_{name}": scores[:, place] for place, name in enumerate(classes)}
     pq.write_table(pa.table(columns), folder / "predictions" / f"{split}.parquet")
     if thumbnails:
-        write_thumbnails(folder / "errors", split, images, scores, CLASSES, probabilistic=True)
+        write_thumbnails(folder / "errors", split, images, scores, classes, probabilistic=True)
     return run

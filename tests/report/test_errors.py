@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from harness.report.agreement import agreement_on
-from harness.report.confusions import class_table, confusions_of
 from harness.report.error_section import ErrorSection, error_sections
 from harness.report.predictions import PredictionFiles, panels
 from harness.report.store import gather
@@ -134,16 +133,3 @@ def test_tiles_are_embedded_as_they_are_and_large_ones_as_jpeg() -> None:
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
         assert shown.shape == pixels.shape
         assert bool((shown == pixels).all()) == (kind == "png")
-
-
-def test_classes_have_precision_recall_and_f1_and_the_worst_is_marked(store: KeptStore) -> None:
-    cells = [cell_of("a", seed) for seed in (0, 1)]
-    store.keep(plan_of(*cells))
-    for planned in cells:
-        store.finish(planned, 0.9)
-    confusions = confusions_of(experiment_variants(gather(store, STUDY))[0], store)
-    assert confusions is not None
-    rows = [[value.text for value in row] for row in class_table(confusions).rows]
-    assert rows[0] == ["cat", "10", "88.89 ± 0.00", "80.00 ± 0.00", "84.21 ± 0.00"]
-    assert rows[2] == ["owl", "10", "100.00 ± 0.00", "100.00 ± 0.00", "100.00 ± 0.00"]
-    assert [row[4].tone for row in class_table(confusions).rows] == ["bad", "", ""]

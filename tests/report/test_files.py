@@ -12,8 +12,8 @@ from harness.contracts import Ablation, Claim, Place, ReportSettings
 from harness.measure.predictions import write_confusion
 from harness.report import write_report
 from harness.report.blocks import Charts
-from harness.report.compose import compose
 from harness.report.context import context_of
+from harness.report.sections.confusions import all_confusions
 from harness.report.sections.results import section
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
@@ -92,6 +92,7 @@ def test_all_files_are_written_and_written_again_the_same(study: KeptStore, tmp_
         "curves-mlp-accuracy.svg",
         "curves-parts-crop-loss.svg",
         "curves-parts-crop-accuracy.svg",
+        "class-f1.svg",
         "confusion-mlp.svg",
         "confusion-parts-crop.svg",
         "confusion-hog.svg",
@@ -114,7 +115,7 @@ def test_pictures_of_experiments_that_are_gone_are_taken_away(study: KeptStore, 
 def test_every_picture_that_markdown_refers_to_exists(study: KeptStore, tmp_path: Path) -> None:
     written = write_report(study, STUDY, tmp_path)
     paths = re.findall(r"!\[[^\]]+\]\(<?([^)>]+)>?\)", written.markdown.read_text())
-    assert len(paths) == 12
+    assert len(paths) == 13
     assert all((tmp_path / path).is_file() for path in paths)
 
 
@@ -211,5 +212,5 @@ def test_a_floor_far_below_does_not_press_the_others_together(store: KeptStore) 
 
 
 def test_pictures_of_experiments_come_first_and_ranked(study: KeptStore) -> None:
-    report = compose(context_of(study, STUDY))
-    assert [each.variant.name for each in report.confusions] == ["hog", "mlp", "parts - crop"]
+    found = all_confusions(context_of(study, STUDY))
+    assert [each.variant.name for each in found] == ["hog", "mlp", "parts - crop"]

@@ -6,7 +6,6 @@ import pytest
 
 from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
 from harness.report.blocks import Table
-from harness.report.confusions import confusions_of
 from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table
 from harness.report.sections.curves import curves_of
@@ -14,7 +13,7 @@ from harness.report.sections.honesty import facts
 from harness.report.sections.openings import duplicates_of, ledger_of
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
-from tests.report.studies import CLASSES, STUDY, KeptStore, cell_of, plan_of
+from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
 
 def column(table: Table, title: str) -> list[str]:
@@ -155,21 +154,6 @@ def test_a_later_run_without_a_check_keeps_the_earlier_one(store: KeptStore) -> 
     store.keep(plan_of(cell_of("mlp"))).keep_leakage(exact=3)
     store.keep(plan_of(cell_of("mlp"), cell_of("hog")))
     assert duplicates_of(gather(store, STUDY), store)[0].is_fault
-
-
-def test_confusions_are_summed_over_seeds_of_the_test_set(store: KeptStore) -> None:
-    cells = [cell_of("mlp", seed) for seed in (0, 1)]
-    store.keep(plan_of(*cells))
-    for planned in cells:
-        store.finish(planned, 0.9)
-    found = confusions_of(experiment_variants(gather(store, STUDY))[0], store)
-    assert found is not None
-    assert (found.split, found.seeds, found.classes) == ("test", 2, CLASSES)
-    assert found.counts.tolist() == [[16, 4, 0], [2, 18, 0], [0, 0, 20]]
-    assert [(each.true, each.predicted, each.count, each.of) for each in found.worst] == [
-        ("cat", "dog", 4, 20),
-        ("dog", "cat", 2, 20),
-    ]
 
 
 def test_a_final_figure_of_a_model_without_epochs_is_no_curve(store: KeptStore) -> None:
