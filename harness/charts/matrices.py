@@ -65,10 +65,10 @@ def confusion(of: str, split: str, counts: NDArray[np.int64], classes: Sequence[
     names = alt.param(name="names", value=list(classes))
     sums = alt.param(name="totals", value=totals.tolist())
     label: dict[str, Any] = {"labelExpr": "names[datum.value]", "ticks": False, "domain": False, "labelColor": INK}
-    label["labelOverlap"] = "greedy" if size > PERCENT_UP_TO else False
+    label["labelOverlap"] = "greedy" if size > COUNTS_UP_TO else False
     places = alt.Scale(domain=list(range(size)), paddingInner=0, paddingOuter=0)
     turned = alt.Axis.from_dict(
-        label | {"labelAngle": (-45 if cell > 20 else -90) if is_long else 0, "labelLimit": 110}
+        label | {"labelAngle": (-45 if size <= COUNTS_UP_TO else -90) if is_long else 0, "labelLimit": 110}
     )
     x = alt.X("p:O", title="predicted class", scale=places, axis=turned)
     y = alt.Y("t:O", title="true class", scale=places, axis=alt.Axis.from_dict(label | {"labelLimit": LABELS}))
@@ -154,9 +154,9 @@ def agreement(
     said = [f"{row['who']} {row['text']}" for row in pairs]
     words = f"{title}, percent of equal predictions: {listed(said, 20)}."
     side = 38 * len(names)
-    return finished(
-        drawn, name, title, words, width=max(76, side), height=max(76, side * 0.72), widest=side * 1.2 + 260
-    )
+    least, most = 28 * len(names) + 230, 1.2 * side + 260
+    width, height = max(76, side), max(76, 0.72 * side)
+    return finished(drawn, name, title, words, width=width, height=height, widest=most, narrowest=least)
 
 
 @debug_mode(False)
@@ -219,7 +219,8 @@ def class_f1(
     said = [f"{model}: {of} {percent(value)} %" for value, of, model in worst]
     words = f"{title}. The class with the lowest F1 of each: {listed(said, 24)}."
     width, height = max(120, 46 * len(models)), 22 * len(classes)
-    return finished(drawn, name, title, words, width=width, height=height, widest=max(480, width * 1.6 + LABELS))
+    least, most = 26 * len(models) + 120, max(480, width * 1.6 + LABELS)
+    return finished(drawn, name, title, words, width=width, height=height, widest=most, narrowest=least)
 
 
 @debug_mode(False)

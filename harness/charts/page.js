@@ -7,7 +7,10 @@ function live(spec, place) {
   if (typeof spec.width !== "number") return spec;
   const { widest, narrowest } = spec.usermeta || {};
   if (widest) place.style.maxWidth = `${widest}px`;
-  if (narrowest > place.clientWidth) return { ...spec, width: narrowest };
+  if (narrowest > place.clientWidth) { // a narrow page scrolls it
+    place.style.setProperty("--narrowest", `${narrowest}px`);
+    return { ...spec, width: narrowest, autosize: { type: "fit-x", contains: "padding" } };
+  }
   return { ...spec, width: "container", autosize: { type: "fit-x", contains: "padding" } };
 }
 

@@ -26,7 +26,7 @@ from harness.charts.style import (
     listed,
     span_of,
     told,
-    zoom_across,
+    zoom,
 )
 from harness.words import amount, percent, points
 
@@ -135,7 +135,7 @@ def seed_dots(rows: Sequence[Seeds], metric: str, title: str = "", name: str = "
     outside = alt.Chart(alt.InlineData(values=edge)).encode(x=alt.value(2), y=y, text="text:N")
     layers = [
         band.encode(x=alt.X("low:Q", title=f"{metric} (%)", scale=scale), x2="high:Q", y=y, tooltip=figures),
-        point.encode(x=x, y=y, tooltip=said).properties(name="seeds").add_params(zoom_across()),
+        point.encode(x=x, y=y, tooltip=said).properties(name="seeds").add_params(zoom(["x"])),
         mean_tick.encode(x=alt.X("mean:Q", scale=scale), y=y, tooltip=figures),
         *_row_texts(base, y, "name:N", "figure:N"),
         *haloed(outside, align="left", dy=DOWN, color=MUTED),

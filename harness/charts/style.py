@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 import vl_convert
@@ -302,16 +302,14 @@ def field(name: str) -> str:
     return re.sub(r"([.\[\]'\"\\])", r"\\\1", name)
 
 
-def zoom(name: str = "zoom") -> alt.Parameter:
-    """Return what lets a reader drag and, with Ctrl held, zoom by the wheel: the wheel alone goes on with the page."""
-    return alt.selection_interval(name=name, bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
+def zoom(encodings: Sequence[Literal["x", "y"]] = ("x", "y")) -> alt.Parameter:
+    """Return what lets a reader drag and, with Ctrl held, zoom by the wheel: the wheel alone goes on with the page.
 
-
-def zoom_across(name: str = "zoom") -> alt.Parameter:
-    """Return the same for charts whose rows are names: across alone."""
-    return alt.selection_interval(
-        name=name, bind="scales", encodings=["x"], zoom="wheel![event.ctrlKey || event.metaKey]"
-    )
+    Args:
+        encodings: The axes with numbers.
+    """
+    hold = "wheel![event.ctrlKey || event.metaKey]"
+    return alt.selection_interval(name="zoom", bind="scales", encodings=list(encodings), zoom=hold)
 
 
 def chosen(series: str, name: str = "chosen") -> alt.Parameter:
@@ -327,7 +325,8 @@ def pointed(name: str = f"{HOVER}_point") -> alt.Parameter:
 def legend(names: Sequence[str], **more: Any) -> alt.Legend:
     """Return a legend above the chart with as many columns as there is room for."""
     column = min(LABEL_LIMIT, 6.2 * max(map(len, names))) + 44
-    return alt.Legend(title=None, columns=alt.ExprRef(f"max(1, floor(width / {column:.0f}))"), **more)
+    room = "(isFinite(containerSize()[0]) ? containerSize()[0] - 50 : width)"  # `width` is not known yet on a page
+    return alt.Legend(title=None, columns=alt.ExprRef(f"max(1, floor({room} / {column:.0f}))"), **more)
 
 
 def haloed(texts: alt.Chart, **mark: Any) -> list[alt.Chart]:

@@ -153,7 +153,7 @@ def scored_marks(
         labels: Kind -> what the legend calls it, of all kinds among the rows.
         scale: The scale upwards.
         x: The axis across.
-        more: Further encodings of the marks.
+        more: Further encodings of the marks, as those of an axis across without numbers need.
     """
     inside = [{**row, "value": shown(scale.goal, row["score"])} for row in rows if scale.holds(row["score"])]
     outside = [dict(row) for row in rows if not scale.holds(row["score"])]
@@ -163,7 +163,7 @@ def scored_marks(
         ("trial", "trial"), ("kind", "is"), ("figure", scale.name), ("settings", "settings"), ("note", "note")
     )
     points = alt.Chart(alt.InlineData(values=inside), name="trials").mark_point(clip=True)
-    drawn = points.encode(x=x, y=scale.y(bool(outside)), **looks).add_params(zoom(), pick)
+    drawn = points.encode(x=x, y=scale.y(bool(outside)), **looks).add_params(zoom(["y"] if more else ["x", "y"]), pick)
     return [drawn, *(_strip(outside, scale, x, looks) if outside else ())]
 
 
@@ -207,7 +207,7 @@ def _strip(rows: Sequence[Mapping[str, Any]], scale: Scale, x: alt.X, looks: Map
     """Return what has no place on the scale, beside its worse end and apart from it, with how many they are."""
     failed = sum(row["score"] is None for row in rows)
     none = f"{amount(failed, 'trial')} without a score" if failed else ""
-    text = "; ".join(filter(None, (scale.edge_text(rows), none)))
+    text = "\n".join(filter(None, (scale.edge_text(rows), none)))
     down = [
         alt.value(alt.ExprRef(f"height - {away}")) if scale.is_upwards else alt.value(away)
         for away in (STRIP, 2 * STRIP, 3 * STRIP)
@@ -215,4 +215,8 @@ def _strip(rows: Sequence[Mapping[str, Any]], scale: Scale, x: alt.X, looks: Map
     note = alt.Chart(alt.InlineData(values=[{"text": text}])).encode(x=alt.value(6), y=down[2], text="text:N")
     border = alt.Chart(alt.InlineData(values=[{}])).mark_rule(color=LINE, strokeWidth=1.5).encode(y=down[1])
     points = alt.Chart(alt.InlineData(values=list(rows))).mark_point(clip=True)
-    return [border, points.encode(x=x, y=down[0], **looks), *haloed(note, align="left", color=MUTED)]
+    return [
+        border,
+        points.encode(x=x, y=down[0], **looks),
+        *haloed(note, align="left", color=MUTED, lineBreak="\n", baseline=side),
+    ]
