@@ -208,9 +208,10 @@ def _strip(rows: Sequence[Mapping[str, Any]], scale: Scale, x: alt.X, looks: Map
     failed = sum(row["score"] is None for row in rows)
     none = f"{amount(failed, 'trial')} without a score" if failed else ""
     text = "\n".join(filter(None, (scale.edge_text(rows), none)))
+    side: Literal[bottom, top] = "bottom" if scale.is_upwards else "top"
     down = [
         alt.value(alt.ExprRef(f"height - {away}")) if scale.is_upwards else alt.value(away)
-        for away in (STRIP, 2 * STRIP, 3 * STRIP)
+        for away in (STRIP, 2 * STRIP, 2 * STRIP + 5)
     ]
     note = alt.Chart(alt.InlineData(values=[{"text": text}])).encode(x=alt.value(6), y=down[2], text="text:N")
     border = alt.Chart(alt.InlineData(values=[{}])).mark_rule(color=LINE, strokeWidth=1.5).encode(y=down[1])
