@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 
@@ -208,7 +208,7 @@ def _strip(rows: Sequence[Mapping[str, Any]], scale: Scale, x: alt.X, looks: Map
     failed = sum(row["score"] is None for row in rows)
     none = f"{amount(failed, 'trial')} without a score" if failed else ""
     text = "\n".join(filter(None, (scale.edge_text(rows), none)))
-    side: Literal[bottom, top] = "bottom" if scale.is_upwards else "top"
+    side: Literal["bottom", "top"] = "bottom" if scale.is_upwards else "top"
     down = [
         alt.value(alt.ExprRef(f"height - {away}")) if scale.is_upwards else alt.value(away)
         for away in (STRIP, 2 * STRIP, 2 * STRIP + 5)
