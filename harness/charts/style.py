@@ -23,6 +23,8 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
+from harness.charts.vega import vega_script
+
 BLUE: Final = "var(--blue)"
 AMBER: Final = "var(--amber)"
 """Blue is validation and what is right, amber is training and what is wrong; apart for all kinds of color vision."""
@@ -185,7 +187,7 @@ def page_script() -> str:
     It takes nothing from the network and evaluates no text, so that a content policy may name its hash alone.
     """
     own = (HERE / "page.js").read_text(encoding="utf-8").replace("__THEME__", json.dumps(theme(PAGE_FONT)))
-    return str(vl_convert.javascript_bundle(own)).replace("</script", r"<\/script")
+    return f"{vega_script()}\n{{\n{own}\n}}".replace("</script", r"<\/script")
 
 
 @lru_cache(maxsize=1)

@@ -23,6 +23,7 @@ from harness.charts.style import (
     sheet_png,
     theme,
 )
+from harness.charts.vega import bundled, vega_script
 
 
 def bars(label: str = "</script><b>", title: str = "A title") -> Chart:
@@ -90,6 +91,10 @@ def test_the_script_is_whole_and_the_same_each_time() -> None:
     script = page_script()
     assert "__THEME__" not in script and "IntersectionObserver" in script and "</script" not in script
     assert len(script) < 1_000_000
+
+
+def test_the_libraries_that_are_kept_are_those_of_the_installed_converter() -> None:
+    assert vega_script() == bundled(), "run python -m harness.charts.vega"
 
 
 def test_a_page_holds_the_script_in_less_than_half_of_its_size() -> None:
