@@ -464,9 +464,16 @@ class Models(Images, Json, Verbose, Plugins):
 @command
 @dataclass(frozen=True, kw_only=True)
 class Show(Images, Json, Verbose, Plugins):
-    """Show a model layer by layer: output shape, parameters, FLOPs."""
+    """Show what components there are; one's options; a model's layers."""
 
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name.", show_default=False)]
+    names: Annotated[
+        tuple[str, ...],
+        typer.Argument(
+            metavar="[KIND] [NAME]",
+            help="A component's name; or model, optimizer, schedule, augmentation or source; or both. Nothing: all.",
+            show_default=False,
+        ),
+    ] = ()
     option: Annotated[
         tuple[str, ...],
         typer.Option("--set", metavar="OPTION=VALUE", help="An option of the model; may be given again."),

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from harness.contracts import Cell, ClassicalModel, Layout, NetworkModel, PlannedCell, Task
+from harness.contracts import Cell, ClassicalModel, Layer, Layout, NetworkModel, PlannedCell, Task
 from harness.contracts.phases import phase
 from harness.data.cache import origin_of, read_meta
 from harness.errors import InputError
 from harness.plugins import Catalog
-from harness.train.trace import flops, parameter_count
+from harness.train.trace import flops, parameter_count, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,27 @@ def size_of(model: ClassicalModel | NetworkModel, task: Task) -> Size | None:
     """
     network = network_of(model, task)
     return None if network is None else Size(parameter_count(network), flops(network, task.shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A network layer by layer, in the order of a forward pass, and as a whole."""
+
+    layers: tuple[Layer, ...]
+    parameters: int
+    flops: int
+
+
+def traced(model: ClassicalModel | NetworkModel, shape: tuple[int, int, int], classes: int) -> Traced | None:
+    """Return the layers of a model for such images, None for a model that has none.
+
+    Raises:
+        InputError: the network cannot be built for images of this shape.
+    """
+    network = network_of(model, plain_task(shape, classes))
+    if network is None:
+        return None
+    return Traced(tuple(trace(network, shape)), parameter_count(network), flops(network, shape))
 
 
 def parameters_of(catalog: Catalog, shape: tuple[int, int, int], classes: int) -> dict[str, int | None]:

@@ -4,7 +4,7 @@ from harness.matrix.cell import cell_from_yaml, cell_to_yaml, flatten
 from harness.matrix.experiments import varied
 from harness.matrix.identity import canonical, cell_key, is_same_source, sources_digest
 from harness.matrix.load import Study, load_study
-from harness.matrix.schema import json_schema, meanings, summary
+from harness.matrix.schema import json_schema, meanings, summary, types
 
 __all__ = [
     "Study",
@@ -19,5 +19,6 @@ __all__ = [
     "meanings",
     "sources_digest",
     "summary",
+    "types",
     "varied",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -91,6 +92,42 @@ def meanings(model: type[BaseModel]) -> Mapping[str, str]:
 def summary(model: type[BaseModel]) -> str:
     """Return the first paragraph of a model's docstring on one line."""
     return " ".join(inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0].split())
+
+
+def types(model: type[BaseModel]) -> Mapping[str, str]:
+    """Return which values the fields of a settings model take, in words: `number > 0`, `"zeros" or "reflect"`."""
+    schema = model.model_json_schema()
+    return {name: type_words(each) for name, each in schema.get("properties", {}).items()}
+
+
+def type_words(schema: Mapping[str, Any]) -> str:
+    """Return which values a schema allows, in words.
+
+    >>> type_words({"type": "number", "minimum": 0, "exclusiveMaximum": 1}), type_words({"enum": ["a", 1]})
+    ('number >= 0, < 1', '"a" or 1')
+    """
+    if "anyOf" in schema:
+        return " or ".join(map(type_words, schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+    if "prefixItems" in schema:
+        return f"[{', '.join(map(type_words, schema['prefixItems']))}]"
+    if "items" in schema:
+        return f"list of {type_words(schema['items'])}"
+    word = "path" if schema.get("format") == "path" else _WORDS.get(schema.get("type", ""), "value")
+    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUNDS.items() if bound in schema]
+    return f"{word} {', '.join(bounds)}".rstrip()
+
+
+_WORDS: Final = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "string": "text",
+    "null": "null",
+    "object": "settings",
+}
+_BOUNDS: Final = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
 def _listed(model: type[BaseModel]) -> Iterator[tuple[str, str]]:

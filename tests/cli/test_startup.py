@@ -37,7 +37,18 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["run", "--help"], ["plan", "--help"], ["doctor", "--help"], ["models"], ["schema"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["help"],
+        ["show"],
+        ["show", "adamw"],
+        ["run", "--help"],
+        ["plan", "--help"],
+        ["doctor", "--help"],
+        ["models"],
+        ["schema"],
+    ],
     ids=" ".join,
 )
 def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) -> None:
