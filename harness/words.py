@@ -6,6 +6,7 @@ Functions that take a `Spread` return mean ± standard deviation and `-` for Non
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,15 @@ _PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _SIZES: Final = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _TIMES: Final = ((0.9995, "ms", 0.001, 0), (120, "s", 1.0, 1), (7200, "min", 60.0, 1), (math.inf, "h", 3600.0, 2))
 """Up to how many seconds a spread of times has each unit, its name, its seconds, its decimals."""
+
+
+SOURCES: Final = {
+    "T0": 'a computer-vision book, section 19.5, "Training a real CNN end to end"',
+    "T1": "an end-to-end CIFAR-10 course project",
+    "T2": "an image-classifier lesson with a ResNet-18 recipe",
+    "T3": '"Deep Learning with PyTorch, Lesson 6"',
+}
+"""What the labels stand for by which claims and models' documentation name the tutorials that they come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,16 @@ def listed(items: Sequence[str]) -> str:
     if len(items) > SHOWN:
         lines.append(f"  and {len(items) - SHOWN:,} more")
     return "\n".join(lines)
+
+
+def sources_in(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what the labels T0 to T3 stand for, of those that are in the texts.
+
+    >>> sources_in(["a small CNN (T0)", "T0, 30 epochs"])
+    ('T0: a computer-vision book, section 19.5, "Training a real CNN end to end"',)
+    """
+    used = {label for text in texts for label in re.findall(r"\bT[0-3]\b", text)}
+    return tuple(f"{label}: {SOURCES[label]}" for label in sorted(used))
 
 
 # Shares, rates and p-values

@@ -189,3 +189,10 @@ def test_a_part_of_the_data_says_nothing_of_a_claim(store: KeptStore) -> None:
     store.keep(plan_of(planned)).finish(planned, 0.91)
     table = claimed(store, Claim(experiment="vgg", metric="test/accuracy", value=0.91))
     assert column(table, "verdict") == ["not comparable: only a part of the data"]
+
+
+def test_the_sources_of_claims_are_explained_where_they_stand(store: KeptStore) -> None:
+    planned = cell_of("vgg")
+    store.keep(plan_of(planned)).finish(planned, 0.91)
+    table = claimed(store, Claim(experiment="vgg", metric="test/accuracy", value=0.9, source="T1, 40 epochs"))
+    assert table.notes == ("T1: an end-to-end CIFAR-10 course project",)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from harness.contracts import Claim
 from harness.report.blocks import Column, Section, Table, Value, named
 from harness.report.context import Context
-from harness.report.variants import Variant, by_device, dataset_name, depends_on_device, distinct_variants, linked_name
-from harness.words import NOTHING, Spread, metric_difference, metric_spread, metric_text
+from harness.report.variants import Variant, by_device, dataset_name, depends_on_device, distinct_variants
+from harness.words import NOTHING, Spread, metric_difference, metric_spread, metric_text, sources_in
 
-COLUMNS = (
+COLUMNS: Final = (
     Column("claim for", numeric=False),
     Column("metric", numeric=False),
     Column("claimed"),
@@ -31,7 +32,15 @@ def section(context: Context) -> Section | None:
 def claims_table(claims: Sequence[Claim], variants: Sequence[Variant]) -> Table | None:
     """Return one row for each claim and each variant that it speaks of; None without claims."""
     rows = [row for claim in claims for row in _rows(claim, variants)]
-    return Table("Published figures beside ours", COLUMNS, tuple(rows), label="claims") if rows else None
+    if not rows:
+        return None
+    return Table(
+        "Published figures beside ours",
+        COLUMNS,
+        tuple(rows),
+        sources_in(claim.source for claim in claims),
+        label="claims",
+    )
 
 
 def verdict(claim: Claim, measured: Spread | None) -> Value:
@@ -50,7 +59,7 @@ def _rows(claim: Claim, variants: Sequence[Variant]) -> list[tuple[Value, ...]]:
     if not meant:
         return [_row(claim, named(claim.experiment), NOTHING, None, verdict(claim, None))]
     return [
-        _row(claim, linked_name(each), where, found, _not_comparable(each) or verdict(claim, found))
+        _row(claim, named(each.name), where, found, _not_comparable(each) or verdict(claim, found))
         for each in meant
         for where, found in _measured(each, claim.metric)
     ]
