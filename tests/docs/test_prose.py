@@ -14,7 +14,7 @@ from harness.plugins import Catalog
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "reports/README.md")),
-    *(ROOT / "docs").glob("*.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
 ]
 MATRICES = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
@@ -40,3 +40,11 @@ def test_commands_files_and_targets_that_a_page_names_are_there(page: Path) -> N
     assert set(re.findall(r"(?:^\$ |`)make (\w+)", text, re.MULTILINE)) <= targets
     links = [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not (page.parent / link).exists()]
     assert not links
+
+
+def test_files_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = re.findall(r"[\w/]+\.py\b", text)
+    missing = [name for name in named if not list(ROOT.glob(f"harness/**/{name}")) + list(ROOT.glob(f"*/{name}"))]
+    assert len(named) > 30
+    assert not missing
