@@ -17,7 +17,7 @@ import typer
 
 from harness.cli.options import app
 from harness.contracts.metrics import METRICS, Metric
-from harness.matrix import json_schema, summary
+from harness.matrix import json_schema, summary, type_words
 from harness.plugins import Catalog
 
 PAGE: Final = Path(__file__).with_name("reference.md")
@@ -198,26 +198,20 @@ KINDS: Final = {
 }
 """Kind of component -> heading, and the key that it stands under."""
 LINKS: Final = {
-    "dataset": "[data set](#dataset)",
-    "model": "[model](#models)",
-    "recipe": "[recipe](#recipe)",
-    "optimizer": "[optimizer](#optimizers)",
-    "schedule": "[schedule](#schedules)",
-    "augmentation": "[augmentation](#augmentations)",
-    "axes": "mapping from paths to lists",
-    "values": "mapping from paths to values",
-    "space": "[space](#tunespace)",
+    "#/$defs/dataset": "[data set](#dataset)",
+    "#/$defs/model": "[model](#models)",
+    "#/$defs/recipe": "[recipe](#recipe)",
+    "#/$defs/optimizer": "[optimizer](#optimizers)",
+    "#/$defs/schedule": "[schedule](#schedules)",
+    "#/$defs/augmentation": "[augmentation](#augmentations)",
+    "#/$defs/space": "[space](#tunespace)",
+    "#/$defs/axes": "mapping from paths to lists",
+    "#/$defs/values": "mapping from paths to values",
+    "metrics": "[metric](#metrics)",
+    "sources": "[source](#sources-of-images)",
+    "value": "value of the path",
 }
-"""Definition in the schema -> what its type is called."""
-WORDS: Final = {
-    "integer": "whole number",
-    "number": "number",
-    "string": "text",
-    "boolean": "`true`, `false`",
-    "null": "`null`",
-    "object": "mapping",
-}
-"""Type in the schema -> what it is called."""
+"""What a schema refers to -> what it is called."""
 UNITS: Final = {
     "share": "share of 1",
     "loss": "nats",
@@ -342,45 +336,24 @@ def _flow(value: object) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """Return in words what values a schema takes."""
-    if "$ref" in schema:
-        name = str(schema["$ref"]).removeprefix("#/$defs/")
-        return LINKS.get(name, "value of the path")
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
-    if "const" in schema:
-        return f"`{_flow(schema['const'])}`"
-    if "enum" in schema:
-        return _one_of(schema["enum"])
-    return _plain_type(schema)
+    """Return in words what values a schema takes, with links to what is explained elsewhere."""
+    return type_words(_linked(schema), LINKS)
 
 
-def _one_of(values: Sequence[object]) -> str:
-    if len(values) > 2 and set(values) <= set(METRICS):
-        return "[metric](#metrics)"
-    if values == list(Catalog().names("source")):
-        return "[source](#sources-of-images)"
-    return ", ".join(f"`{_flow(each)}`" for each in values)
-
-
-def _plain_type(schema: Schema) -> str:
-    kind = schema.get("type", "")
-    if kind == "array":
-        first = schema.get("prefixItems", [{}])[0]
-        return f"list: {_type(schema.get('items', first))}"
-    words = "path" if schema.get("format") == "path" else WORDS.get(kind, "any value")
-    return " ".join([words, *_bounds(schema)])
-
-
-def _bounds(schema: Schema) -> Iterator[str]:
-    for key, words in (
-        ("minimum", "from"),
-        ("exclusiveMinimum", "above"),
-        ("maximum", "to"),
-        ("exclusiveMaximum", "below"),
-    ):
-        if key in schema:
-            yield f"{words} {_flow(schema[key])}"
+def _linked(schema: Any) -> Any:
+    """Return a schema that refers to what is explained elsewhere: sources, metrics, a value at a path."""
+    if isinstance(schema, list):
+        return [_linked(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    names = schema.get("enum", [])
+    if len(names) > 2 and set(names) <= set(METRICS):
+        return {"$ref": "metrics"}
+    if names and names == list(Catalog().names("source")):
+        return {"$ref": "sources"}
+    if str(schema.get("$ref", "")).startswith("#/$defs/values/"):
+        return {"$ref": "value"}
+    return {key: _linked(each) for key, each in schema.items()}
 
 
 def _components(catalog: Catalog) -> Iterator[str]:

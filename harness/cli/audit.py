@@ -11,8 +11,9 @@ from rich.text import Text
 from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Audit
-from harness.cli.stores import report_folder, store_to_read, study_name
+from harness.cli.stores import report_folder, store_to_read
 from harness.contracts import Opening
+from harness.matrix import study_name
 from harness.words import amount, iso_moment
 
 MOST_SHOWN = 10

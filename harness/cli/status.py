@@ -12,9 +12,10 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
-from harness.cli.stores import study_name, study_names
+from harness.cli.stores import study_names
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.execute.locks import is_alive
+from harness.matrix import study_name
 from harness.track import Record, Store, existing_store
 from harness.track.runs import standing
 from harness.words import clock, metric_text

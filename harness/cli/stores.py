@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import InputError
-from harness.matrix import document
-from harness.matrix.nodes import Problems
 from harness.track import LEDGER, Store, existing_store
 from harness.track.experiments import names_by_id
 
@@ -25,20 +23,6 @@ def store_to_read(home: Path) -> Store:
 def study_names(store: Store) -> tuple[str, ...]:
     """Return the names of all studies in a store, sorted."""
     return tuple(sorted(set(names_by_id(store.client).values()) - _NONE_OF_OURS))
-
-
-def study_name(path: Path) -> str:
-    """Return the name of the study in a matrix file; the rest of the file may be wrong by now.
-
-    Raises:
-        MatrixError: the file cannot be read, is no YAML, or names no study.
-    """
-    problems = Problems()
-    root = document.read_document(path, problems)
-    own = Problems()
-    name = document.study_name(root, own)
-    own.raise_any()
-    return name
 
 
 def report_folder(store: Store, study: str) -> Path:

@@ -1,10 +1,12 @@
 """Matrix files: text with positions -> a study of cells, and what a cell's identity is."""
 
 from harness.matrix.cell import cell_from_yaml, cell_to_yaml, flatten
+from harness.matrix.document import study_name
 from harness.matrix.experiments import varied
 from harness.matrix.identity import canonical, cell_key, is_same_source, sources_digest
 from harness.matrix.load import Study, load_study
-from harness.matrix.schema import json_schema, meanings, summary, types
+from harness.matrix.meanings import meanings, summary, type_words, types
+from harness.matrix.schema import json_schema
 
 __all__ = [
     "Study",
@@ -18,7 +20,9 @@ __all__ = [
     "load_study",
     "meanings",
     "sources_digest",
+    "study_name",
     "summary",
+    "type_words",
     "types",
     "varied",
 ]

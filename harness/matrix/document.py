@@ -114,6 +114,19 @@ def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
+def study_name(path: Path) -> str:
+    """Return the name of the study in a matrix file; the rest of the file may be wrong by now.
+
+    Raises:
+        MatrixError: the file cannot be read, is no YAML, or names no study.
+    """
+    root = read_document(path, Problems())
+    problems = Problems()
+    name = read_name(root, problems)
+    problems.raise_any()
+    return name
+
+
 def section(root: Fields, name: str, problems: Problems) -> Mapping[str, Node]:
     """Return the entries of a section that maps names to settings; empty when it is not there."""
     node = root.fields.get(name)
@@ -139,7 +152,7 @@ def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], prob
         problems.at(named, f'there is no {what} "{named.value}"{nearest(named.value, valid)}')
 
 
-def study_name(root: Fields, problems: Problems) -> str:
+def read_name(root: Fields, problems: Problems) -> str:
     """Return the study's name; version and name are noted where they are wrong."""
     version = root.fields.get("version")
     if version is None:

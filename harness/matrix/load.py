@@ -16,10 +16,10 @@ from harness.matrix.document import (
     read_budget,
     read_claims,
     read_document,
+    read_name,
     read_report,
     refuse_unmeasured,
     section,
-    study_name,
 )
 from harness.matrix.experiments import Experiment, read_experiments
 from harness.matrix.identity import canonical
@@ -76,7 +76,7 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     refuse_unmeasured(root, _as_written(experiments, found), problems)
     names = section(root, "experiments", problems)
     study = Study(
-        name=study_name(root, problems),
+        name=read_name(root, problems),
         path=path,
         cells=cells,
         ablations=ablations,

@@ -2,20 +2,12 @@
 
 It accepts every matrix file that `load_study` accepts. It knows the options of each component; it
 does not know which of them a merged experiment ends up with, so what depends on merging is left
-to `harness validate`. What each key means is taken from the docstrings of the models that parse it
-(`meanings`), as in `harness show` and `docs/reference.md`.
+to `harness validate`.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
-import json
-import re
-import textwrap
 from collections.abc import Iterator, Mapping
-from functools import cache
-from itertools import pairwise
 from typing import Any, Final, TypeAlias, get_args
 
 from pydantic import BaseModel
@@ -38,13 +30,13 @@ from harness.contracts.tuning import Direction
 from harness.matrix.ablations import WrittenAblation
 from harness.matrix.document import VERSION, WrittenStudy
 from harness.matrix.experiments import WrittenExperiment
+from harness.matrix.meanings import meanings, summary
 from harness.matrix.paths import CELL, Group, Level, Part, Parts
 from harness.matrix.space import not_searched
 from harness.matrix.tune import BETTER, WrittenConfirm, WrittenObjective, WrittenTune
 from harness.plugins import Catalog
 
 Schema: TypeAlias = dict[str, Any]
-_ATTRIBUTE: Final = re.compile(r"    (\w+): (.+)")
 _ABOUT: Final = (
     "Editors that speak YAML (yaml-language-server, VS Code's YAML extension) take it from a matrix file's first line: "
     "`# yaml-language-server: $schema=matrix.schema.json`, where `harness schema > matrix.schema.json` has written it."
@@ -74,93 +66,6 @@ def json_schema(catalog: Catalog) -> Schema:
         **_closed(_sections()),
         "$defs": _definitions(catalog) | shared,
     }
-
-
-def meanings(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return what the fields of a settings model mean, each on one line.
-
-    It is what the docstring lists under `Attributes:`, or the text below a field; those of base classes count, too.
-    """
-    found: dict[str, str] = {}
-    for each in reversed(model.__mro__):
-        if issubclass(each, BaseModel) and each is not BaseModel:
-            found |= dict(_listed(each)) | _below_fields(each)
-    given = {name: field.description for name, field in model.model_fields.items() if field.description}
-    return {name: found[name] for name in model.model_fields if name in found} | given
-
-
-def summary(model: type[BaseModel]) -> str:
-    """Return the first paragraph of a model's docstring on one line."""
-    return " ".join(inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0].split())
-
-
-def types(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return which values the fields of a settings model take, in words: `number > 0`, `"zeros" or "reflect"`."""
-    schema = model.model_json_schema()
-    return {name: type_words(each) for name, each in schema.get("properties", {}).items()}
-
-
-def type_words(schema: Mapping[str, Any]) -> str:
-    """Return which values a schema allows, in words.
-
-    >>> type_words({"type": "number", "minimum": 0, "exclusiveMaximum": 1}), type_words({"enum": ["a", 1]})
-    ('number >= 0, < 1', '"a" or 1')
-    """
-    if "anyOf" in schema:
-        return " or ".join(map(type_words, schema["anyOf"]))
-    if "enum" in schema or "const" in schema:
-        return " or ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
-    if "prefixItems" in schema:
-        return f"[{', '.join(map(type_words, schema['prefixItems']))}]"
-    if "items" in schema:
-        return f"list of {type_words(schema['items'])}"
-    word = "path" if schema.get("format") == "path" else _WORDS.get(schema.get("type", ""), "value")
-    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in _BOUNDS.items() if bound in schema]
-    return f"{word} {', '.join(bounds)}".rstrip()
-
-
-_WORDS: Final = {
-    "integer": "whole number",
-    "number": "number",
-    "boolean": "true or false",
-    "string": "text",
-    "null": "null",
-    "object": "settings",
-}
-_BOUNDS: Final = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-
-
-def _listed(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each entry of the section `Attributes:`; an entry may go on over several lines."""
-    _, _, section = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
-    name, text = "", ""
-    for line in section.splitlines():
-        entry = _ATTRIBUTE.fullmatch(line)
-        if line and not line.startswith(" "):
-            break
-        if entry is not None:
-            if name:
-                yield name, text
-            name, text = entry.groups()
-        else:
-            text = f"{text} {line.strip()}".rstrip()
-    if name:
-        yield name, text
-
-
-@cache
-def _below_fields(model: type[BaseModel]) -> dict[str, str]:
-    """Return name and text of each field with a string on the next line."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
-    except (OSError, TypeError):  # made where there is no file
-        return {}
-    found = {}
-    for field, below in pairwise(node for body in tree.body if isinstance(body, ast.ClassDef) for node in body.body):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[name] = " ".join(text.split())
-    return found
 
 
 def _closed(properties: Mapping[str, Schema], required: tuple[str, ...] = ()) -> Schema:
