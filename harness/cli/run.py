@@ -26,7 +26,7 @@ from harness.execute.plan import make_plan, states
 from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.track import Store, existing_store, open_store
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome
 from harness.words import amount
 
@@ -36,7 +36,7 @@ class Prepared:
     """A plan that may be run: checked, within its budget, its store open."""
 
     plan: StudyPlan
-    searches: tuple[Ground, ...]
+    searches: tuple[TuneContext, ...]
     catalog: Catalog
     store: Store
     estimate: Estimate

@@ -24,9 +24,9 @@ from harness.execute.plan import RunSettings, choose_devices, make_plan
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
 from harness.track import Store, open_store
-from harness.tune.context import Ground, for_smoke
+from harness.tune.context import TuneContext, for_smoke
 from harness.tune.study import TuneOutcome, is_done, refuse_what_cannot_go_on, run_tuning
-from harness.tune.trials import find_book
+from harness.tune.trials import find_study
 from harness.words import amount, rough
 
 CODES: Final = {"interrupted": INTERRUPTED, "failed": 1, "elsewhere": 3}
@@ -89,7 +89,7 @@ def settings_for(asked: Work, store: Store, workers: Workers, *, rerun_stale: bo
     )
 
 
-def searches_of(study: Study, catalog: Catalog, store: Store, cache: Path, smoke: bool) -> tuple[Ground, ...]:
+def searches_of(study: Study, catalog: Catalog, store: Store, cache: Path, smoke: bool) -> tuple[TuneContext, ...]:
     """Return the file's searches.
 
     Raises:
@@ -97,7 +97,7 @@ def searches_of(study: Study, catalog: Catalog, store: Store, cache: Path, smoke
         InputError: a search cannot go on as the file asks.
     """
     searches = tuple(
-        Ground(
+        TuneContext(
             study=study.name,
             name=name,
             tune=for_smoke(tune) if smoke else tune,
@@ -113,14 +113,14 @@ def searches_of(study: Study, catalog: Catalog, store: Store, cache: Path, smoke
     return searches
 
 
-def workers_of(searches: Sequence[Ground], asked: Work, devices: tuple[str, ...]) -> Workers:
+def workers_of(searches: Sequence[TuneContext], asked: Work, devices: tuple[str, ...]) -> Workers:
     """Return who runs the trials."""
     fits = max((most_fits(search.tune) for search in searches), default=1)
     return workers_for(asked.workers, asked.executor, devices, fits)
 
 
 def run_searches(
-    searches: Sequence[Ground], settings: RunSettings, workers: Workers, asked: Work
+    searches: Sequence[TuneContext], settings: RunSettings, workers: Workers, asked: Work
 ) -> Iterator[TuneOutcome]:
     """Run one search after another and yield how each ended; the first that is interrupted is the last."""
     for search in searches:
@@ -217,10 +217,10 @@ def estimates(
     return tuple(_estimate_of(each, rates) for each in searches)
 
 
-def _estimate_of(search: Ground, rates: Rates) -> SearchEstimate:
-    tune, book = search.tune, find_book(search, search.store.home)
-    told = [each for each in book.trials.all() if each.state != "running"] if book else []
-    if book is not None and is_done(book):
+def _estimate_of(search: TuneContext, rates: Rates) -> SearchEstimate:
+    tune, stored = search.tune, find_study(search, search.store.home)
+    told = [each for each in stored.trials.all() if each.state != "running"] if stored else []
+    if stored is not None and is_done(stored):
         return SearchEstimate(search.name, "done", len(told), search.budget, 0, 0.0)
     return _estimate(search.name, tune, search.budget, len(told), rates)
 

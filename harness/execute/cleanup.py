@@ -20,9 +20,118 @@ from harness.plugins import Catalog
 from harness.track import LEDGER, Record, Store
 from harness.track.experiments import names_by_id
 
+Kind = Literal["checkpoint", "decoded images", "broken decoding", "download", "artifact copy"]
+
 
 @dataclass(frozen=True, slots=True)
-class Wants:
+class Leftover:
+    """A folder that nothing needs, its size on disk, and the locks that whoever uses it would hold."""
+
+    kind: Kind
+    path: Path
+    size_bytes: int
+    reason: str
+    locks: tuple[Path, ...] = ()
+
+
+def leftovers(stores: Sequence[Store], cache: Path, catalog: Catalog) -> tuple[Leftover, ...]:
+    """Return what can go. Cells that run, in any of the stores, need all that they might use.
+
+    Args:
+        stores: The home's store, and that of its smoke runs.
+        cache: The data sets that they share.
+        catalog: Finds the data sets' sources; what it does not know is kept.
+    """
+    needs = [_needs_of(store) for store in stores]
+    found = [*_decoded(needs, cache, catalog), *_downloads(needs, cache)]
+    for store, each in zip(stores, needs, strict=True):
+        found += [*_checkpoints(store, each), *_artifact_copies(store)]
+    return tuple(found)
+
+
+def remove(leftover: Leftover) -> bool:
+    """Remove a leftover; False, with nothing touched, if some process has taken it up since it was found."""
+    with ExitStack() as held:
+        try:
+            for path in leftover.locks:
+                held.enter_context(FileLock(path).acquire(timeout=0))
+        except Timeout:
+            return False
+        shutil.rmtree(leftover.path, ignore_errors=True)
+    return True
+
+
+def _checkpoints(store: Store, needs: _Needs) -> Iterator[Leftover]:
+    for folder in _folders(store.home / "checkpoints"):
+        if folder.name in needs.settled and not is_held(store.home, folder.name):
+            lock = folder_of(store.home, folder.name).with_suffix(".lock")
+            yield Leftover("checkpoint", folder, _size_of(folder), "its cell is finished", (lock,))
+
+
+def _decoded(needs: Sequence[_Needs], cache: Path, catalog: Catalog) -> Iterator[Leftover]:
+    needed = [folder for each in needs for dataset in each.datasets for folder in _folders_of(dataset, catalog, cache)]
+    for folder in _folders(cache / "decoded"):
+        is_broken = folder.suffix == ".partial"
+        whole = folder.with_suffix("") if is_broken else folder
+        lock = whole.with_name(f"{whole.name}.lock")
+        if _is_taken(lock):
+            continue
+        if is_broken:
+            yield Leftover("broken decoding", folder, _size_of(folder), "whoever decoded it is gone", (lock,))
+        elif not any(folder == each or (each.name.endswith("-*") and folder.match(each.name)) for each in needed):
+            reason = "no unfinished cell needs it"
+            yield Leftover("decoded images", folder, _size_of(folder), reason, (lock,))
+
+
+def _folders_of(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[Path, ...]:
+    """Return the folders of a data set, or a pattern for all of its source where that cannot be told."""
+    try:
+        return decoded_folders(origin_of(dataset, catalog, cache))
+    except HarnessError:
+        return (cache / "decoded" / f"{dataset.name}-*",)
+
+
+def _downloads(needs: Sequence[_Needs], cache: Path) -> Iterator[Leftover]:
+    used = {name for each in needs for name in each.sources}
+    for folder in _folders(cache / "raw"):
+        locks = tuple(folder.glob("*.lock"))
+        if folder.name not in used and not any(map(_is_taken, locks)):
+            reason = "no study here has its data set"
+            yield Leftover("download", folder, _size_of(folder), reason, locks)
+
+
+def _artifact_copies(store: Store) -> Iterator[Leftover]:
+    """Yield copies of a server's artifacts whose run is not in the store."""
+    for folder in _folders(store.home / "downloads"):
+        try:
+            store.record(folder.name)
+        except HarnessError:
+            yield Leftover("artifact copy", folder, _size_of(folder), "its run is not in this store")
+
+
+def _size_of(folder: Path) -> int:
+    """Return the bytes of all files below a folder; a file with several names counts where it would be freed."""
+    files = [os.lstat(Path(where) / name) for where, _, names in os.walk(folder) for name in names]
+    return sum(file.st_size for file in files if file.st_nlink == 1)
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(each for each in parent.glob("*") if each.is_dir() and not each.is_symlink())
+
+
+def _is_taken(lock: Path) -> bool:
+    """Whether some process holds the lock; a lock that was never made is not."""
+    if not lock.exists():
+        return False
+    try:
+        FileLock(lock).acquire(timeout=0).lock.release()
+    except Timeout:
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
     """`datasets` of cells that are not finished, `sources` of all cells, and the keys that want nothing any more."""
 
     datasets: tuple[Dataset, ...]
@@ -30,7 +139,7 @@ class Wants:
     settled: frozenset[str]
 
 
-def wants_of(store: Store) -> Wants:
+def _needs_of(store: Store) -> _Needs:
     """Return what the newest plan of each study, running plans and running cells need.
 
     A cell is settled when its newest run is finished and nobody runs it. A tuning study needs its data
@@ -46,7 +155,7 @@ def wants_of(store: Store) -> Wants:
         datasets += [planned.cell.dataset for planned in plan.cells if planned.key not in settled]
         datasets += _of_tuning(plan, records)
         sources |= {planned.cell.dataset.name for planned in plan.cells}
-    return Wants(tuple(dict.fromkeys(datasets)), frozenset(sources), frozenset(settled))
+    return _Needs(tuple(dict.fromkeys(datasets)), frozenset(sources), frozenset(settled))
 
 
 def _plans(store: Store, studies: list[str], records: list[Record]) -> Iterator[StudyPlan]:
@@ -71,113 +180,3 @@ def _of_tuning(plan: StudyPlan, records: list[Record]) -> list[Dataset]:
         if record.kind == "study" and record.study == plan.study and record.status == "FINISHED"
     }
     return [tune.start.dataset for name, tune in plan.tune.items() if name not in over]
-
-
-Kind = Literal["checkpoint", "decoded images", "broken decoding", "download", "artifact copy"]
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """A folder that nothing needs, its size on disk, and the locks that whoever uses it would hold."""
-
-    kind: Kind
-    path: Path
-    size_bytes: int
-    reason: str
-    locks: tuple[Path, ...] = ()
-
-
-def leftovers(stores: Sequence[Store], cache: Path, catalog: Catalog) -> tuple[Leftover, ...]:
-    """Return what can go. Cells that run, in any of the stores, need all that they might use.
-
-    Args:
-        stores: The home's store, and that of its smoke runs.
-        cache: The data sets that they share.
-        catalog: Finds the data sets' sources; what it does not know is kept.
-    """
-    wants = [wants_of(store) for store in stores]
-    found = [*_decoded(wants, cache, catalog), *_downloads(wants, cache)]
-    for store, each in zip(stores, wants, strict=True):
-        found += [*_checkpoints(store, each), *_artifact_copies(store)]
-    return tuple(found)
-
-
-def remove(leftover: Leftover) -> bool:
-    """Remove a leftover; False, with nothing touched, if some process has taken it up since it was found."""
-    with ExitStack() as held:
-        try:
-            for path in leftover.locks:
-                held.enter_context(FileLock(path).acquire(timeout=0))
-        except Timeout:
-            return False
-        shutil.rmtree(leftover.path, ignore_errors=True)
-    return True
-
-
-def _checkpoints(store: Store, wants: Wants) -> Iterator[Leftover]:
-    for folder in _folders(store.home / "checkpoints"):
-        if folder.name in wants.settled and not is_held(store.home, folder.name):
-            lock = folder_of(store.home, folder.name).with_suffix(".lock")
-            yield Leftover("checkpoint", folder, size_of(folder), "its cell is finished", (lock,))
-
-
-def _decoded(wants: Sequence[Wants], cache: Path, catalog: Catalog) -> Iterator[Leftover]:
-    needed = [folder for each in wants for dataset in each.datasets for folder in _needed(dataset, catalog, cache)]
-    for folder in _folders(cache / "decoded"):
-        is_broken = folder.suffix == ".partial"
-        whole = folder.with_suffix("") if is_broken else folder
-        lock = whole.with_name(f"{whole.name}.lock")
-        if _is_taken(lock):
-            continue
-        if is_broken:
-            yield Leftover("broken decoding", folder, size_of(folder), "whoever decoded it is gone", (lock,))
-        elif not any(folder == each or (each.name.endswith("-*") and folder.match(each.name)) for each in needed):
-            reason = "no unfinished cell needs it"
-            yield Leftover("decoded images", folder, size_of(folder), reason, (lock,))
-
-
-def _needed(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[Path, ...]:
-    """Return the folders of a data set, or a pattern for all of its source where that cannot be told."""
-    try:
-        return decoded_folders(origin_of(dataset, catalog, cache))
-    except HarnessError:
-        return (cache / "decoded" / f"{dataset.name}-*",)
-
-
-def _downloads(wants: Sequence[Wants], cache: Path) -> Iterator[Leftover]:
-    used = {name for each in wants for name in each.sources}
-    for folder in _folders(cache / "raw"):
-        locks = tuple(folder.glob("*.lock"))
-        if folder.name not in used and not any(map(_is_taken, locks)):
-            reason = "no study here has its data set"
-            yield Leftover("download", folder, size_of(folder), reason, locks)
-
-
-def _artifact_copies(store: Store) -> Iterator[Leftover]:
-    """Yield copies of a server's artifacts whose run is not in the store."""
-    for folder in _folders(store.home / "downloads"):
-        try:
-            store.record(folder.name)
-        except HarnessError:
-            yield Leftover("artifact copy", folder, size_of(folder), "its run is not in this store")
-
-
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files below a folder; a file with several names counts where it would be freed."""
-    files = [os.lstat(Path(where) / name) for where, _, names in os.walk(folder) for name in names]
-    return sum(file.st_size for file in files if file.st_nlink == 1)
-
-
-def _folders(parent: Path) -> list[Path]:
-    return sorted(each for each in parent.glob("*") if each.is_dir() and not each.is_symlink())
-
-
-def _is_taken(lock: Path) -> bool:
-    """Whether some process holds the lock; a lock that was never made is not."""
-    if not lock.exists():
-        return False
-    try:
-        FileLock(lock).acquire(timeout=0).lock.release()
-    except Timeout:
-        return True
-    return False

@@ -1,4 +1,4 @@
-"""Cells to outcomes: skips what is done, runs the rest, leaves every run in a true state, then looks for leaks."""
+"""A plan from start to end: what it lacks is run, in a matrix run of the store that starts and ends with it."""
 
 from __future__ import annotations
 
@@ -14,88 +14,11 @@ from harness.execute.executor import Executor
 from harness.execute.locks import Interrupts, is_alive
 from harness.execute.packing import Packing, open_packing
 from harness.execute.plan import RunSettings, states
-from harness.execute.recording import Surroundings, device_tags
+from harness.execute.recording import RunContext, device_tags
 from harness.execute.work import Work
 from harness.plugins import Catalog
 from harness.track import EndStatus, Store
 from harness.track.environment import environment_text, git_state, uncommitted
-
-
-def check_leakage(around: Surroundings, plan: StudyPlan, settings: RunSettings) -> None:
-    """Log `leakage/N.json` with the matrix run for the N-th of the plan's data sets (from 0) if its test was opened.
-
-    Where the images cannot be read any more, the tag `harness.leakage` says why.
-    """
-    opened = {opening.key for opening in around.store.openings(planned.key for planned in plan.cells)}
-    exposed = {planned.cell.dataset.images for planned in plan.cells if planned.key in opened}
-    catalog = Catalog(settings.plugins)
-    for number, dataset in enumerate(plan.datasets):
-        if dataset.images not in exposed:
-            continue
-        try:
-            found = leakage(dataset, catalog, settings.cache_folder)
-        except DataError as error:
-            around.store.tag(around.parent, {"harness.leakage": str(error)})
-            continue
-        around.store.log_text(around.parent, found.model_dump_json(indent=1), f"leakage/{number}.json")
-
-
-def start_matrix(
-    plan: StudyPlan, store: Store, settings: RunSettings, packing: Packing, *, watcher: Watcher, interrupts: Interrupts
-) -> Surroundings:
-    """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
-    tags = machine_tags(settings, packing.names)
-    with interrupts.shield():
-        _bury_dead(plan.study, store)
-        own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
-        name = f"matrix {Path(plan.matrix).stem}"
-        run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
-        environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
-        store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
-        store.log_text(run_id, environment, "environment.txt")
-        changes = uncommitted(Path.cwd())
-        if changes:
-            store.log_text(run_id, changes, "uncommitted.diff")
-        if Path(plan.matrix).is_file():
-            store.log_text(run_id, Path(plan.matrix).read_text(), "matrix.yaml")
-    return Surroundings(
-        store=store,
-        watcher=watcher,
-        interrupts=interrupts,
-        packing=packing,
-        study=plan.study,
-        parent=run_id,
-        tags=tags,
-        environment=environment,
-        plugins=settings.plugins,
-        with_models=not settings.smoke,
-    )
-
-
-def machine_tags(settings: RunSettings, devices: Sequence[str]) -> dict[str, str]:
-    """Return the tags that say which code ran where; the runs of cells say on which of the devices."""
-    return {
-        "harness.git": git_state(Path.cwd()),
-        **device_tags(devices),
-        "harness.smoke": str(settings.smoke).lower(),
-    }
-
-
-def end_matrix(around: Surroundings, outcomes: Sequence[Outcome]) -> None:
-    """End the run with counts of the outcomes, FAILED if any cell failed, KILLED if any was cut short."""
-    counts = Counter(outcome.state for outcome in outcomes)
-    rows = [f"| {state} | {count} |" for state, count in counts.items()]
-    note = "\n".join(["| cells | number |", "|---|---:|", *rows])
-    around.store.tag(around.parent, {"mlflow.note.content": note})
-    status: EndStatus = "KILLED" if counts["interrupted"] else "FINISHED"
-    around.store.end(around.parent, "FAILED" if counts["failed"] else status)
-
-
-def _bury_dead(study: str, store: Store) -> None:
-    """Mark matrix runs KILLED whose process is gone."""
-    for record in store.records(study):
-        if record.kind == "matrix" and record.status == "RUNNING" and not is_alive(record):
-            store.end(record.run_id, "KILLED", "the process that ran it is gone")
 
 
 def run_plan(
@@ -120,34 +43,19 @@ def run_plan(
         return _in_order(plan, outcomes)
     packing = open_packing(settings)
     with Interrupts() as interrupts:
-        around = start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
-        work = Work(around, settings, outcomes)
+        context = _start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
+        work = Work(context, settings, outcomes)
         try:
             with executor:
                 work.run(executor, todo)
-            check_leakage(around, plan, settings)
+            check_leakage(context, plan, settings)
         except KeyboardInterrupt:
             pass  # the outcomes say it
         finally:
             with suppress(StoreError):
                 work.settle()
-                end_matrix(around, _in_order(plan, outcomes))
+                _end_matrix(context, _in_order(plan, outcomes))
     return _in_order(plan, outcomes)
-
-
-def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
-    """Log the plan, so that there is something to report of, unless the store has this very plan."""
-    if plan.is_same(store.plan(plan.study)):
-        return
-    with Interrupts() as interrupts:
-        around = start_matrix(
-            plan, store, settings, open_packing(settings), watcher=SilentWatcher(), interrupts=interrupts
-        )
-        end_matrix(around, ())
-
-
-def _in_order(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> tuple[Outcome, ...]:
-    return tuple(outcomes.get(each.key, Outcome(each, "interrupted", message="not started")) for each in plan.cells)
 
 
 def _is_to_run(state: CellState, settings: RunSettings) -> bool:
@@ -165,3 +73,95 @@ def _skipped(standing: Sequence[CellState], store: Store, settings: RunSettings)
 def _skip(state: CellState, metrics: Mapping[str, Mapping[str, float]]) -> Outcome:
     message = f"runs elsewhere, {state.reason}" if state.state == "running" else state.reason
     return Outcome(state.planned, "skipped", state.run_id, 0.0, message, metrics.get(state.run_id or "", {}))
+
+
+def _in_order(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> tuple[Outcome, ...]:
+    return tuple(outcomes.get(each.key, Outcome(each, "interrupted", message="not started")) for each in plan.cells)
+
+
+def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
+    """Log the plan, so that there is something to report of, unless the store has this very plan."""
+    if plan.is_same(store.plan(plan.study)):
+        return
+    with Interrupts() as interrupts:
+        context = _start_matrix(
+            plan, store, settings, open_packing(settings), watcher=SilentWatcher(), interrupts=interrupts
+        )
+        _end_matrix(context, ())
+
+
+def _start_matrix(
+    plan: StudyPlan, store: Store, settings: RunSettings, packing: Packing, *, watcher: Watcher, interrupts: Interrupts
+) -> RunContext:
+    """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
+    tags = machine_tags(settings, packing.names)
+    with interrupts.shield():
+        _bury_dead(plan.study, store)
+        own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
+        name = f"matrix {Path(plan.matrix).stem}"
+        run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
+        environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
+        store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
+        store.log_text(run_id, environment, "environment.txt")
+        changes = uncommitted(Path.cwd())
+        if changes:
+            store.log_text(run_id, changes, "uncommitted.diff")
+        if Path(plan.matrix).is_file():
+            store.log_text(run_id, Path(plan.matrix).read_text(), "matrix.yaml")
+    return RunContext(
+        store=store,
+        watcher=watcher,
+        interrupts=interrupts,
+        packing=packing,
+        study=plan.study,
+        parent=run_id,
+        tags=tags,
+        environment=environment,
+        plugins=settings.plugins,
+        with_models=not settings.smoke,
+    )
+
+
+def _bury_dead(study: str, store: Store) -> None:
+    """Mark matrix runs KILLED whose process is gone."""
+    for record in store.records(study):
+        if record.kind == "matrix" and record.status == "RUNNING" and not is_alive(record):
+            store.end(record.run_id, "KILLED", "the process that ran it is gone")
+
+
+def machine_tags(settings: RunSettings, devices: Sequence[str]) -> dict[str, str]:
+    """Return the tags that say which code ran where; the runs of cells say on which of the devices."""
+    return {
+        "harness.git": git_state(Path.cwd()),
+        **device_tags(devices),
+        "harness.smoke": str(settings.smoke).lower(),
+    }
+
+
+def _end_matrix(context: RunContext, outcomes: Sequence[Outcome]) -> None:
+    """End the run with counts of the outcomes, FAILED if any cell failed, KILLED if any was cut short."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    rows = [f"| {state} | {count} |" for state, count in counts.items()]
+    note = "\n".join(["| cells | number |", "|---|---:|", *rows])
+    context.store.tag(context.parent, {"mlflow.note.content": note})
+    status: EndStatus = "KILLED" if counts["interrupted"] else "FINISHED"
+    context.store.end(context.parent, "FAILED" if counts["failed"] else status)
+
+
+def check_leakage(context: RunContext, plan: StudyPlan, settings: RunSettings) -> None:
+    """Log `leakage/N.json` with the matrix run for the N-th of the plan's data sets (from 0) if its test was opened.
+
+    Where the images cannot be read any more, the tag `harness.leakage` says why.
+    """
+    opened = {opening.key for opening in context.store.openings(planned.key for planned in plan.cells)}
+    exposed = {planned.cell.dataset.images for planned in plan.cells if planned.key in opened}
+    catalog = Catalog(settings.plugins)
+    for number, dataset in enumerate(plan.datasets):
+        if dataset.images not in exposed:
+            continue
+        try:
+            found = leakage(dataset, catalog, settings.cache_folder)
+        except DataError as error:
+            context.store.tag(context.parent, {"harness.leakage": str(error)})
+            continue
+        context.store.log_text(context.parent, found.model_dump_json(indent=1), f"leakage/{number}.json")

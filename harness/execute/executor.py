@@ -1,4 +1,8 @@
-"""The narrow waist: an executor turns jobs into results or failures, both values. Executors are found by file name."""
+"""The narrow waist: jobs go in, their results come out, wherever they run.
+
+An executor is a file of this folder and a line in `EXECUTORS`. Below it stand the values that cross the waist, the one
+place where an exception becomes a value, and what a worker process and the driver tell each other about a job.
+"""
 
 from __future__ import annotations
 
@@ -22,42 +26,61 @@ from harness.errors import (
     nearest,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class EpochDone:
-    """From the worker, which waits for an answer before it tells anything else."""
-
-    epoch: int
-    metrics: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class OpeningAsked:
-    """From the worker, which waits for permission to read the test set."""
-
-    model_digest: str
+EXECUTORS: Final = {
+    "inline": "harness.execute.inline:InlineExecutor",
+    "local": "harness.execute.local:LocalExecutor",
+}
+"""Name -> class, imported when it is asked for; all are made from workers, threads and what runs a job."""
+RUN_CELL: Final = "harness.cell.run:run_cell"
+"""What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """From the driver: go on, or raise this."""
+class Executor(Protocol):
+    """Runs jobs somewhere. As a context it stops what still runs when it is left."""
 
-    error: Exception | None = None
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
+        """Run jobs and yield each with its result, in the order in which they end.
+
+        Jobs are drawn when there is a worker for one; None means that there is none until a running one is heard
+        again: an epoch of it, or its end. `listener` is called as a job begins; its answer hears the job in this
+        process, whatever process the job runs in.
+
+        Raises:
+            StoreError: a listener could not reach the store.
+        """
+
+    def __enter__(self) -> Self:
+        """Return itself; nothing is started yet."""
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all that runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """From the worker, which then waits for its next job, or for its end if it is not well."""
+def open_executor(name: str, workers: int, threads: int, run_cell: str = RUN_CELL) -> Executor:
+    """Return the executor of a name; processes, if it has any, start with the first jobs.
 
-    ending: Ending
-    is_worker_well: bool = True
+    Args:
+        name: one of `EXECUTORS`.
+        workers: how many jobs run side by side, where the executor can.
+        threads: CPU threads of each.
+        run_cell: what runs a job, as `module:function`.
+
+    Raises:
+        InputError: there is no such executor.
+    """
+    if name not in EXECUTORS:
+        raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
+    opened: Executor = named(EXECUTORS[name])(workers, threads, run_cell)
+    return opened
 
 
-Message = EpochDone | OpeningAsked | Ended
+def named(path: str) -> Any:
+    """Return the object that `module:name` names."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 FailureKind = Literal["died", "memory", "training", "data", "seal", "pruned", "error"]
-RunCell = Callable[[Job, Listener], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +100,23 @@ class Failure:
         return self.kind in {"died", "memory"}
 
 
-Ending = Result | Failure
+JobResult = Result | Failure
+RunCell = Callable[[Job, Listener], Result]
 
 
-def attempt(run_cell: RunCell, job: Job, listen: Listener) -> Ending:
-    """Run a job; what it raises is its failure. Only a store that is out of reach ends more than the job."""
+def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
+    """Run a job; what it raises is its failure, a value.
+
+    Raises:
+        StoreError: the store is out of reach, which ends more than this job.
+    """
     try:
         return run_cell(job, listen)
     except StoreError:
         raise
     except Exception as error:
-        return failure_of(error)
-
-
-def failure_of(error: Exception) -> Failure:
-    """Return an exception as a failure."""
-    message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-    return Failure(_kind(error), message, "".join(traceback.format_exception(error)))
+        message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        return Failure(_kind(error), message, "".join(traceback.format_exception(error)))
 
 
 def _kind(error: Exception) -> FailureKind:
@@ -112,53 +135,34 @@ def _kind(error: Exception) -> FailureKind:
             return "error"
 
 
-RUN_CELL: Final = "harness.cell.run:run_cell"
-"""What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
-EXECUTORS: Final = ("inline", "local")
-"""Each is a file of this folder."""
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """From the worker, which waits for an answer before it tells anything else."""
+
+    epoch: int
+    metrics: Mapping[str, float]
 
 
-class Executor(Protocol):
-    """Runs jobs somewhere. As a context it stops what still runs when it is left."""
+@dataclass(frozen=True, slots=True)
+class OpeningAsked:
+    """From the worker, which waits for permission to read the test set."""
 
-    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
-        """Run jobs and yield each with its ending, in the order in which they end.
-
-        Jobs are drawn when there is a worker for one; None means that there is none until a running one is heard
-        again: an epoch of it, or its end. `listener` is called as a job begins; its answer hears the job in this
-        process, whatever process the job runs in.
-
-        Raises:
-            StoreError: a listener could not reach the store.
-        """
-
-    def __enter__(self) -> Self:
-        """Return itself; nothing is started yet."""
-
-    def __exit__(self, *_: object) -> None:
-        """Stop all that runs."""
+    model_digest: str
 
 
-def open_executor(name: str, workers: int, threads: int, run_cell: str = RUN_CELL) -> Executor:
-    """Return the executor of a file in this folder: `inline` or `local`.
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """From the worker, which then waits for its next job, or for its end if it is not well."""
 
-    Args:
-        name: the file's name.
-        workers: how many jobs run side by side, where the executor can.
-        threads: CPU threads of each.
-        run_cell: what runs a job, as `module:function`.
-
-    Raises:
-        InputError: there is no such executor.
-    """
-    if name not in EXECUTORS:
-        raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
-    module = importlib.import_module(f"harness.execute.{name}")
-    opened: Executor = module.open_executor(workers, threads, run_cell)
-    return opened
+    result: JobResult
+    is_worker_well: bool = True
 
 
-def named(path: str) -> Any:
-    """Return the object that `module:name` names."""
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+Message = EpochDone | OpeningAsked | JobEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """From the driver: go on, or raise this."""
+
+    error: Exception | None = None

@@ -8,27 +8,28 @@ from typing import Self
 
 from harness.contracts import Listener
 from harness.contracts.running import Job
-from harness.execute.executor import Ending, attempt, named
+from harness.execute.executor import JobResult, named, run_job
 
 
 @dataclass(frozen=True, slots=True)
 class InlineExecutor:
-    """`run_cell` is `module:function`."""
+    """One worker, this process, whatever number is asked for; `run_cell` is `module:function`."""
 
+    workers: int
+    threads: int
     run_cell: str
 
-    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
-        """Run each job as it is drawn."""
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
+        """Run each job as it is drawn.
+
+        Raises:
+            StoreError: a listener could not reach the store.
+        """
         for job in filter(None, jobs):
-            yield job, attempt(named(self.run_cell), job, listener(job))
+            yield job, run_job(named(self.run_cell), job, listener(job))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         return None
-
-
-def open_executor(workers: int, threads: int, run_cell: str) -> InlineExecutor:  # noqa: ARG001  (all executors open alike)
-    """Return the executor; it has one worker, this process."""
-    return InlineExecutor(run_cell)

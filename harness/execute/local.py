@@ -15,7 +15,7 @@ from typing import IO, Any, Final, Self, cast
 from harness.contracts import Listener
 from harness.contracts.running import Job
 from harness.errors import StoreError
-from harness.execute.executor import Answer, Ended, Ending, EpochDone, Failure, Message, OpeningAsked
+from harness.execute.executor import Answer, EpochDone, Failure, JobEnded, JobResult, Message, OpeningAsked
 
 LAST_WORDS: Final = 4000
 STOP_SECONDS: Final = 5
@@ -27,37 +27,6 @@ ALLOCATOR: Final = {
 """Keeps glibc from giving large tensors back to the system at each step (1.5 times faster at batch 512)."""
 
 
-@dataclass(slots=True, eq=False)
-class Worker:
-    """A worker process, the pipe to it, the file its output goes to, and its job."""
-
-    process: subprocess.Popen[bytes]
-    connection: Connection[Any, Any]
-    output: IO[bytes]
-    job: Job | None = None
-    listener: Listener | None = None
-
-    def give(self, job: Job, listener: Listener) -> None:
-        """Send it a job; a worker that is gone is noticed when its answer is read."""
-        self.job, self.listener = job, listener
-        try:
-            self.connection.send(job)
-        except OSError:
-            return
-
-    def stop(self) -> None:
-        """End the process, whatever it does, and release what it held."""
-        self.process.kill()
-        self.process.wait()
-        self.connection.close()
-        self.output.close()
-
-    def last_words(self) -> str:
-        """Return the end of what it printed."""
-        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - LAST_WORDS))
-        return self.output.read().decode(errors="replace").strip()
-
-
 @dataclass(slots=True)
 class LocalExecutor:
     """Up to `workers` processes with `threads` CPU threads each, started as jobs come."""
@@ -65,10 +34,14 @@ class LocalExecutor:
     workers: int
     threads: int
     run_cell: str
-    _team: list[Worker] = field(default_factory=list)
+    _team: list[_Worker] = field(default_factory=list)
 
-    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, Ending]]:
-        """Keep all workers busy; hear them in this process."""
+    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
+        """Keep all workers busy; hear them in this process.
+
+        Raises:
+            StoreError: a listener could not reach the store.
+        """
         waiting = iter(jobs)
         while True:
             self._assign(waiting, listener)
@@ -77,9 +50,9 @@ class LocalExecutor:
                 return
             for connection in wait(list(busy)):
                 worker = busy[cast("Connection[Any, Any]", connection)]
-                job, ending = worker.job, self._hear(worker)
-                if job is not None and ending is not None:
-                    yield job, ending
+                job, result = worker.job, self._hear(worker)
+                if job is not None and result is not None:
+                    yield job, result
 
     def __enter__(self) -> Self:
         return self
@@ -103,18 +76,18 @@ class LocalExecutor:
                 self._team.append(idle)
             idle.give(job, listener(job))
 
-    def _hear(self, worker: Worker) -> Ending | None:
-        """Answer one message of a worker; return the ending if its job ended."""
+    def _hear(self, worker: _Worker) -> JobResult | None:
+        """Answer one message of a worker; return the result if its job ended."""
         try:
             message: Message = worker.connection.recv()
         except (EOFError, OSError):
             return self._bury(worker)
-        if isinstance(message, Ended):
+        if isinstance(message, JobEnded):
             worker.job = worker.listener = None
             if not message.is_worker_well:
                 self._team.remove(worker)
                 worker.stop()
-            return message.ending
+            return message.result
         assert worker.listener is not None
         answer = _answer(worker.listener, message)
         try:
@@ -123,19 +96,76 @@ class LocalExecutor:
             return self._bury(worker)
         return None
 
-    def _bury(self, worker: Worker) -> Failure:
-        """Return the failure of a dead worker's job, and forget the worker."""
+    def _bury(self, worker: _Worker) -> Failure:
+        """Return the failure of a worker's job that has closed its pipe, and forget the worker."""
         self._team.remove(worker)
-        code = worker.process.wait(STOP_SECONDS)
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        how = f"the worker process died ({worker.cause_of_death()})"
         words = worker.last_words()
         worker.stop()
-        return Failure("died", f"the worker process died ({how})", f"the worker process died ({how})\n{words}")
+        return Failure("died", how, f"{how}\n{words}")
 
 
-def open_executor(workers: int, threads: int, run_cell: str) -> LocalExecutor:
-    """Return the executor; processes start with the first jobs."""
-    return LocalExecutor(workers, threads, run_cell)
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A worker process, the pipe to it, the file its output goes to, and its job."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection[Any, Any]
+    output: IO[bytes]
+    job: Job | None = None
+    listener: Listener | None = None
+
+    def give(self, job: Job, listener: Listener) -> None:
+        """Send it a job; a worker that is gone is noticed when its answer is read."""
+        self.job, self.listener = job, listener
+        try:
+            self.connection.send(job)
+        except OSError:
+            return
+
+    def stop(self) -> None:
+        """End the process, whatever it does, and release what it held."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        self.output.close()
+
+    def cause_of_death(self) -> str:
+        """Wait for the end of a process that has closed its pipe; one that takes its time is not waited for."""
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"it left its job and had not ended {STOP_SECONDS} s later"
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def last_words(self) -> str:
+        """Return the end of what it printed."""
+        self.output.seek(max(0, self.output.seek(0, os.SEEK_END) - LAST_WORDS))
+        return self.output.read().decode(errors="replace").strip()
+
+
+def _start(threads: int, run_cell: str) -> _Worker:
+    """Start a worker in a session of its own, so that Ctrl-C reaches the driver alone."""
+    ours, theirs = Pipe(duplex=True)
+    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONFAULTHANDLER": "1"}
+    output = _temporary_file()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "harness.execute.worker", str(theirs.fileno()), str(os.getpid()), run_cell],
+        pass_fds=[theirs.fileno()],
+        env={**os.environ, **ALLOCATOR, **counts, **own},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    theirs.close()
+    return _Worker(process, ours, output)
+
+
+def _temporary_file() -> IO[bytes]:
+    """Return a file that is closed, and so gone, when the worker is stopped."""
+    return tempfile.TemporaryFile()
 
 
 def _answer(listener: Listener, message: EpochDone | OpeningAsked) -> Answer:
@@ -151,22 +181,3 @@ def _answer(listener: Listener, message: EpochDone | OpeningAsked) -> Answer:
     except Exception as error:
         return Answer(error)
     return Answer()
-
-
-def _start(threads: int, run_cell: str) -> Worker:
-    """Start a worker in a session of its own, so that Ctrl-C reaches the driver alone."""
-    ours, theirs = Pipe(duplex=True)
-    output = tempfile.TemporaryFile()  # noqa: SIM115  (closed when the worker is stopped)
-    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
-    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONFAULTHANDLER": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "harness.execute.worker", str(theirs.fileno()), str(os.getpid()), run_cell],
-        pass_fds=[theirs.fileno()],
-        env={**os.environ, **ALLOCATOR, **counts, **own},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
-    theirs.close()
-    return Worker(process, ours, output)

@@ -28,9 +28,23 @@ GAIN: Final = 1.1
 ENOUGH_SECONDS: Final = 2.0
 """Of whole epochs, before a pace is believed."""
 _ALIKE: Final = ("dataset.", "model.", "recipe.batch_size", "recipe.precision", "recipe.augment", "recipe.ema")
+MARGIN_BYTES: Final = 2**30
+"""Kept free beside what a cell needs: for a further worker's CUDA context, and for what grows after an epoch."""
 
 Kind = tuple[tuple[str, object], ...]
 """What cells share that take the same time an epoch and the same memory."""
+
+
+def open_packing(settings: RunSettings) -> Packing:
+    """Return the packing of a run, with all devices empty.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    names = choose_devices(settings.device)
+    most = most_on_a_gpu(len(names)) if settings.packed else sys.maxsize
+    level = 1 if settings.packed else most
+    return Packing([Device(name, Concurrency(most, level)) for name in names], settings.packed, free_bytes)
 
 
 def kind_of(cell: Cell, parts: int = 1) -> Kind:
@@ -40,25 +54,127 @@ def kind_of(cell: Cell, parts: int = 1) -> Kind:
 
 
 @dataclass(slots=True)
-class Pace:
-    """Epochs of a kind of cell beside a number of others, and the time that they took."""
+class Packing:
+    """Gives cells their devices. An empty device has room for any cell."""
 
-    epochs: int = 0
-    seconds: float = 0.0
+    devices: Sequence[Device]
+    is_measured: bool
+    """Whether levels are found by measuring; else there is room as long as the executor has workers."""
+    free: Callable[[str], int | None]
+    """The bytes that are free on a device by name; None where nobody knows."""
+    _needs: dict[Kind, int] = field(default_factory=dict)
+    """The most bytes that cells of a kind were seen to take."""
 
     @property
-    def is_known(self) -> bool:
-        """Whether enough was measured."""
-        return self.seconds >= ENOUGH_SECONDS
+    def names(self) -> tuple[str, ...]:
+        """The names of all devices."""
+        return tuple(device.name for device in self.devices)
 
-    @property
-    def rate(self) -> float:
-        """Epochs a second."""
-        return self.epochs / self.seconds
+    def place(self, key: str, kind: Kind, alone: bool = False) -> str | None:
+        """Give a cell the device with the fewest cells, of such the one with most memory free; None if none has room.
+
+        A cell that is to run `alone` gets an empty one, and none comes beside it.
+        """
+        able = [device for device in self.devices if self._has_room(device, kind, alone)]
+        if not able:
+            return None
+        free = {device.name: self.free(device.name) for device in able}
+        device = min(able, key=lambda each: (len(each.occupants), -(free[each.name] or 0)))
+        device.occupants[key] = Occupant(kind, alone, free[device.name])
+        return device.name
+
+    def hear(self, key: str, epoch_seconds: float) -> None:
+        """Note that a cell has told an epoch which took so long. One in which a cell came or left tells nothing."""
+        device = self._device_of(key)
+        if device is None or not self.is_measured:
+            return
+        occupant = device.occupants[key]
+        occupant.epochs += 1
+        if occupant.epochs == 1:
+            self._note_need(device, occupant)
+        elif occupant.crowd is not None and occupant.crowd == device.crowd:
+            device.concurrency.hear(occupant.kind, device.kinds, epoch_seconds)
+        occupant.crowd = device.crowd
+
+    def ran_out(self, key: str) -> bool:
+        """Note that a cell ran out of memory; return whether others of this run were on its GPU."""
+        device = self._device_of(key)
+        if device is None or len(device.occupants) == 1 or not device.name.startswith("cuda"):
+            return False
+        device.concurrency.give_up(device.kinds)
+        return True
+
+    def leave(self, key: str, peak_bytes: float = 0.0) -> None:
+        """Note that a cell has ended, and the most memory that it had in use if it knows; or that it never began."""
+        device = self._device_of(key)
+        if device is None:
+            return
+        gone = device.occupants.pop(key)
+        self._needs[gone.kind] = max(self._needs.get(gone.kind, 0), int(peak_bytes))
+        for each in device.occupants.values():
+            each.free_before = None
+
+    def _has_room(self, device: Device, kind: Kind, alone: bool) -> bool:
+        beside = device.occupants.values()
+        if not beside:
+            return True
+        if alone or any(each.alone for each in beside):
+            return False
+        if len(beside) >= device.concurrency.allowed([*device.kinds, kind]):
+            return False
+        return not self.is_measured or (device.crowd is not None and self._fits(device, kind))
+
+    def _fits(self, device: Device, kind: Kind) -> bool:
+        free = self.free(device.name)
+        need = self._needs.get(kind) or max(self._needs.values(), default=0)
+        return free is not None and need + MARGIN_BYTES <= free
+
+    def _note_need(self, device: Device, occupant: Occupant) -> None:
+        """Note what a cell has taken since it came: it was the only one that was not yet at work."""
+        now = self.free(device.name)
+        if now is not None and occupant.free_before is not None:
+            taken = occupant.free_before - now
+            self._needs[occupant.kind] = max(self._needs.get(occupant.kind, 0), taken)
+
+    def _device_of(self, key: str) -> Device | None:
+        return next((device for device in self.devices if key in device.occupants), None)
 
 
 @dataclass(slots=True)
-class Climb:
+class Device:
+    """A device and who runs on it."""
+
+    name: str
+    concurrency: Concurrency
+    occupants: dict[str, Occupant] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of the cells that run here."""
+        return [each.kind for each in self.occupants.values()]
+
+    @property
+    def crowd(self) -> int | None:
+        """How many cells run here; None while one of them is only beginning: it has told no epoch yet."""
+        return len(self.occupants) if all(each.epochs for each in self.occupants.values()) else None
+
+
+@dataclass(slots=True)
+class Occupant:
+    """A cell that runs on a device."""
+
+    kind: Kind
+    alone: bool
+    free_before: int | None
+    """Bytes that were free as it came; None where that no longer tells what it takes."""
+    epochs: int = 0
+    """Told since it began."""
+    crowd: int | None = None
+    """`Device.crowd` when its epoch began."""
+
+
+@dataclass(slots=True)
+class Concurrency:
     """The level of one GPU: how many cells may run side by side there, at most `most`.
 
     A level is tried when the one below it has been measured. Those cells judge it whose kind was measured at both:
@@ -115,137 +231,19 @@ class Climb:
         return self._paces.get((kind, number), Pace())
 
 
-MARGIN_BYTES: Final = 2**30
-"""Kept free beside what a cell needs: for a further worker's CUDA context, and for what grows after an epoch."""
-
-
 @dataclass(slots=True)
-class Occupant:
-    """A cell that runs on a device."""
+class Pace:
+    """Epochs of a kind of cell beside a number of others, and the time that they took."""
 
-    kind: Kind
-    alone: bool
-    free_before: int | None
-    """Bytes that were free as it came; None where that no longer tells what it takes."""
     epochs: int = 0
-    """Told since it began."""
-    crowd: int | None = None
-    """`Device.crowd` when its epoch began."""
-
-
-@dataclass(slots=True)
-class Device:
-    """A device and who runs on it."""
-
-    name: str
-    climb: Climb
-    occupants: dict[str, Occupant] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
-    def kinds(self) -> list[Kind]:
-        """The kinds of the cells that run here."""
-        return [each.kind for each in self.occupants.values()]
+    def is_known(self) -> bool:
+        """Whether enough was measured."""
+        return self.seconds >= ENOUGH_SECONDS
 
     @property
-    def crowd(self) -> int | None:
-        """How many cells run here; None while one of them is only beginning: it has told no epoch yet."""
-        return len(self.occupants) if all(each.epochs for each in self.occupants.values()) else None
-
-
-@dataclass(slots=True)
-class Packing:
-    """Gives cells their devices. An empty device has room for any cell."""
-
-    devices: Sequence[Device]
-    is_measured: bool
-    """Whether levels are found by measuring; else there is room as long as the executor has workers."""
-    free: Callable[[str], int | None]
-    """The bytes that are free on a device by name; None where nobody knows."""
-    _needs: dict[Kind, int] = field(default_factory=dict)
-    """The most bytes that cells of a kind were seen to take."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all devices."""
-        return tuple(device.name for device in self.devices)
-
-    def place(self, key: str, kind: Kind, alone: bool = False) -> str | None:
-        """Give a cell the device with the fewest cells, of such the one with most memory free; None if none has room.
-
-        A cell that is to run `alone` gets an empty one, and none comes beside it.
-        """
-        able = [device for device in self.devices if self._has_room(device, kind, alone)]
-        if not able:
-            return None
-        free = {device.name: self.free(device.name) for device in able}
-        device = min(able, key=lambda each: (len(each.occupants), -(free[each.name] or 0)))
-        device.occupants[key] = Occupant(kind, alone, free[device.name])
-        return device.name
-
-    def hear(self, key: str, epoch_seconds: float) -> None:
-        """Note that a cell has told an epoch which took so long. One in which a cell came or left tells nothing."""
-        device = self._device_of(key)
-        if device is None or not self.is_measured:
-            return
-        occupant = device.occupants[key]
-        occupant.epochs += 1
-        if occupant.epochs == 1:
-            self._note_need(device, occupant)
-        elif occupant.crowd is not None and occupant.crowd == device.crowd:
-            device.climb.hear(occupant.kind, device.kinds, epoch_seconds)
-        occupant.crowd = device.crowd
-
-    def ran_out(self, key: str) -> bool:
-        """Note that a cell ran out of memory; return whether others of this run were on its GPU."""
-        device = self._device_of(key)
-        if device is None or len(device.occupants) == 1 or not device.name.startswith("cuda"):
-            return False
-        device.climb.give_up(device.kinds)
-        return True
-
-    def leave(self, key: str, peak_bytes: float = 0.0) -> None:
-        """Note that a cell has ended, and the most memory that it had in use if it knows; or that it never began."""
-        device = self._device_of(key)
-        if device is None:
-            return
-        gone = device.occupants.pop(key)
-        self._needs[gone.kind] = max(self._needs.get(gone.kind, 0), int(peak_bytes))
-        for each in device.occupants.values():
-            each.free_before = None
-
-    def _has_room(self, device: Device, kind: Kind, alone: bool) -> bool:
-        beside = device.occupants.values()
-        if not beside:
-            return True
-        if alone or any(each.alone for each in beside):
-            return False
-        if len(beside) >= device.climb.allowed([*device.kinds, kind]):
-            return False
-        return not self.is_measured or (device.crowd is not None and self._fits(device, kind))
-
-    def _fits(self, device: Device, kind: Kind) -> bool:
-        free = self.free(device.name)
-        need = self._needs.get(kind) or max(self._needs.values(), default=0)
-        return free is not None and need + MARGIN_BYTES <= free
-
-    def _note_need(self, device: Device, occupant: Occupant) -> None:
-        """Note what a cell has taken since it came: it was the only one that was not yet at work."""
-        now = self.free(device.name)
-        if now is not None and occupant.free_before is not None:
-            taken = occupant.free_before - now
-            self._needs[occupant.kind] = max(self._needs.get(occupant.kind, 0), taken)
-
-    def _device_of(self, key: str) -> Device | None:
-        return next((device for device in self.devices if key in device.occupants), None)
-
-
-def open_packing(settings: RunSettings) -> Packing:
-    """Return the packing of a run, with all devices empty.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    names = choose_devices(settings.device)
-    most = most_on_a_gpu(len(names)) if settings.packed else sys.maxsize
-    level = 1 if settings.packed else most
-    return Packing([Device(name, Climb(most, level)) for name in names], settings.packed, free_bytes)
+    def rate(self) -> float:
+        """Epochs a second."""
+        return self.epochs / self.seconds

@@ -22,6 +22,72 @@ from harness.track.runs import standing
 MOST_ON_A_GPU: Final = 8
 
 
+def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
+    """Return the plan: each cell with its key. Data sets are fetched and decoded where they are not cached.
+
+    Raises:
+        DataError: a data set cannot be used.
+    """
+    prints = _fingerprints([placed.cell.dataset for placed in study.cells], catalog, cache)
+    cells = tuple(_planned(placed, prints[_text(placed.cell.dataset)], catalog) for placed in study.cells)
+    return StudyPlan(
+        study=study.name,
+        matrix=str(study.path),
+        cells=cells,
+        ablations=study.ablations,
+        tune=study.tune,
+        claims=study.claims,
+        budget=study.budget,
+        report=study.report,
+        partial=study.partial,
+    )
+
+
+def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> PlannedCell:
+    return PlannedCell(
+        name=placed.name,
+        cell=placed.cell,
+        places=placed.places,
+        key=cell_key(placed.cell, data_fingerprint, catalog),
+        source_digest=sources_digest(placed.cell, catalog),
+        data_fingerprint=data_fingerprint,
+    )
+
+
+def _fingerprints(datasets: Sequence[Dataset], catalog: Catalog, cache: Path) -> dict[str, str]:
+    """Return each distinct data set's fingerprint, by its settings as text."""
+    distinct = {_text(dataset): dataset for dataset in datasets}
+    return {text: fingerprint(dataset, catalog, cache) for text, dataset in distinct.items()}
+
+
+def _text(dataset: Dataset) -> str:
+    return dataset.model_dump_json()
+
+
+def states(plan: StudyPlan, store: Store) -> tuple[CellState, ...]:
+    """Return where each planned cell stands. A run whose process is gone is marked KILLED on the way."""
+    records = store.cell_records(planned.key for planned in plan.cells)
+    return tuple(_state(planned, records[planned.key], store) for planned in plan.cells)
+
+
+def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> CellState:
+    running = [record for record in records if record.status == "RUNNING"]
+    is_server = store.artifacts is None
+    # the lock knows best, but for processes with another home, which only a server's runs can have
+    alive = [each for each in running if is_held(store.home, planned.key) or (is_server and is_alive(each))]
+    if alive:
+        where = f"by process {alive[-1].tags.get('harness.pid')} on {alive[-1].tags.get('harness.host')}"
+        return CellState(planned, "running", alive[-1].run_id, where)
+    for record in running:
+        store.end(record.run_id, "KILLED", "the process that ran it is gone")
+    settled = standing([_killed(record) for record in records], planned.source_digest)
+    return CellState(planned, settled.state, settled.run.run_id if settled.run else None, settled.reason)
+
+
+def _killed(record: Record) -> Record:
+    return replace(record, status="KILLED") if record.status == "RUNNING" else record
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """`home` is the store's; `cache` is home/cache unless named. `retry` counts further tries after the first."""
@@ -82,69 +148,3 @@ def choose_device(name: str) -> str:
 def most_on_a_gpu(count: int) -> int:
     """Return how many cells packing ever runs side by side on each of so many GPUs: each needs a core to be fed by."""
     return max(1, min(MOST_ON_A_GPU, usable_cores() // count))
-
-
-def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
-    """Return the plan: each cell with its key. Data sets are fetched and decoded where they are not cached.
-
-    Raises:
-        DataError: a data set cannot be used.
-    """
-    prints = _fingerprints([placed.cell.dataset for placed in study.cells], catalog, cache)
-    cells = tuple(_planned(placed, prints[_text(placed.cell.dataset)], catalog) for placed in study.cells)
-    return StudyPlan(
-        study=study.name,
-        matrix=str(study.path),
-        cells=cells,
-        ablations=study.ablations,
-        tune=study.tune,
-        claims=study.claims,
-        budget=study.budget,
-        report=study.report,
-        partial=study.partial,
-    )
-
-
-def states(plan: StudyPlan, store: Store) -> tuple[CellState, ...]:
-    """Return where each planned cell stands. A run whose process is gone is marked KILLED on the way."""
-    records = store.cell_records(planned.key for planned in plan.cells)
-    return tuple(_state(planned, records[planned.key], store) for planned in plan.cells)
-
-
-def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> CellState:
-    running = [record for record in records if record.status == "RUNNING"]
-    is_server = store.artifacts is None
-    # the lock knows best, but for processes with another home, which only a server's runs can have
-    alive = [each for each in running if is_held(store.home, planned.key) or (is_server and is_alive(each))]
-    if alive:
-        where = f"by process {alive[-1].tags.get('harness.pid')} on {alive[-1].tags.get('harness.host')}"
-        return CellState(planned, "running", alive[-1].run_id, where)
-    for record in running:
-        store.end(record.run_id, "KILLED", "the process that ran it is gone")
-    settled = standing([_killed(record) for record in records], planned.source_digest)
-    return CellState(planned, settled.state, settled.run.run_id if settled.run else None, settled.reason)
-
-
-def _killed(record: Record) -> Record:
-    return replace(record, status="KILLED") if record.status == "RUNNING" else record
-
-
-def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> PlannedCell:
-    return PlannedCell(
-        name=placed.name,
-        cell=placed.cell,
-        places=placed.places,
-        key=cell_key(placed.cell, data_fingerprint, catalog),
-        source_digest=sources_digest(placed.cell, catalog),
-        data_fingerprint=data_fingerprint,
-    )
-
-
-def _fingerprints(datasets: Sequence[Dataset], catalog: Catalog, cache: Path) -> dict[str, str]:
-    """Return each distinct data set's fingerprint, by its settings as text."""
-    distinct = {_text(dataset): dataset for dataset in datasets}
-    return {text: fingerprint(dataset, catalog, cache) for text, dataset in distinct.items()}
-
-
-def _text(dataset: Dataset) -> str:
-    return dataset.model_dump_json()

@@ -1,4 +1,8 @@
-"""A cell's run in the store, while the cell runs: it hears the cell and writes down what it hears, and what it left."""
+"""A cell's run in the store while it runs: begun or gone on with, each epoch, the opening, its end.
+
+With a finished cell's artifacts goes a manifest of their digests, so that `harness audit` notices whatever is changed
+later.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ from harness.seeds import file_digest
 from harness.track import Record, Store
 from harness.track.environment import hardware
 
+CHECKPOINT: Final = "checkpoint.pt"
+FITTED: Final = "fitted"
 METRICS: Final = "metrics.json"
 """The final metrics with all their digits, by MLflow name."""
 DIGESTS: Final = "digests.json"
@@ -27,22 +33,8 @@ DIGESTS: Final = "digests.json"
 TAG: Final = "harness.artifacts_digest"
 
 
-def write_manifest(folder: Path, metrics: Mapping[str, float]) -> str:
-    """Write metrics.json and digests.json among the artifacts in `folder`; return the latter's digest."""
-    (folder / METRICS).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    (folder / DIGESTS).unlink(missing_ok=True)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-    (folder / DIGESTS).write_text(json.dumps(digests, indent=1) + "\n")
-    return file_digest(folder / DIGESTS)
-
-
-CHECKPOINT: Final = "checkpoint.pt"
-FITTED: Final = "fitted"
-
-
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RunContext:
     """What all cells of one `run` share: the store, who watches, the devices, the matrix run, the machine."""
 
     store: Store
@@ -60,114 +52,31 @@ class Surroundings:
     """What the runs are to the store."""
 
 
-@dataclass(slots=True)
-class CellRun:
-    """Listener of one cell, in the driver. `logged` is the last epoch that is in the store."""
-
-    around: Surroundings
-    planned: PlannedCell
-    run_id: str
-    logged: int
-    begun: float = field(default_factory=time.perf_counter)
-
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Log an epoch; one that was logged before the cell was interrupted is not logged twice."""
-        with self.around.interrupts.shield():
-            if epoch > self.logged:
-                self.around.store.log_epoch(self.run_id, epoch, metrics)
-                self.logged = epoch
-                self.around.packing.hear(self.planned.key, metrics.get(EPOCH_SECONDS, 0.0))
-        self.around.watcher.epoch(self.planned, epoch, metrics)
-
-    def opening(self, model_digest: str) -> None:
-        """Record the opening; raises SealError if another model opened the cell's test set before."""
-        store = self.around.store
-        with self.around.interrupts.shield():
-            store.open_test(self.planned.key, model_digest, self.run_id, self.around.study)
-            store.tag(self.run_id, {"harness.test": "opened", "harness.model_digest": model_digest})
-
-    def finish(self, result: Result) -> Outcome:
-        """Log all that the cell left and end the run as FINISHED."""
-        store = self.around.store
-        tags = {
-            "harness.test": result.test,
-            "harness.model_digest": result.model_digest,
-            "harness.split_digest": result.split_digest,
-            "harness.fit_ended": result.fit_ended,
-            TAG: write_manifest(result.artifacts, result.metrics),
-            **self.planned.tags,
-        }
-        with self.around.interrupts.shield():
-            store.log_folder(self.run_id, result.artifacts)
-            if self.around.with_models:
-                store.log_model(self.run_id, result.artifacts / "model", self.around.plugins)
-                store.log_pictures(self.run_id, result.artifacts)
-            store.log_final(self.run_id, result.metrics, tags, self.logged)
-            store.end(self.run_id, "FINISHED")
-            shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
-        return self._outcome("finished", metrics=result.metrics)
-
-    def fail(self, failure: Failure) -> Outcome:
-        """End the run as FAILED with its traceback. A fit gone wrong is not to be gone on with."""
-        if failure.kind == "pruned":
-            return self._prune(failure.message)
-        store = self.around.store
-        with self.around.interrupts.shield():
-            store.end(self.run_id, "FAILED", failure.message, failure.traceback)
-            if failure.kind == "training":
-                (folder_of(store.home, self.planned.key) / CHECKPOINT).unlink(missing_ok=True)
-        return replace(self._outcome("failed", failure.message), is_worth_retrying=failure.is_worth_retrying)
-
-    def _prune(self, message: str) -> Outcome:
-        """End the run as KILLED, tagged as pruned; nothing goes on from here."""
-        store = self.around.store
-        with self.around.interrupts.shield():
-            store.tag(self.run_id, {"harness.pruned": message})
-            store.end(self.run_id, "KILLED")
-            shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
-        return self._outcome("pruned", message=message)
-
-    def kill(self) -> Outcome:
-        """End the run as KILLED; what the cell has saved stays for the next time."""
-        self.around.store.end(self.run_id, "KILLED", "interrupted")
-        return self._outcome("interrupted", message="interrupted")
-
-    def _outcome(self, state: str, message: str = "", metrics: Mapping[str, float] | None = None) -> Outcome:
-        seconds = time.perf_counter() - self.begun
-        return Outcome(self.planned, state, self.run_id, seconds, message, metrics or {})  # type: ignore[arg-type]
-
-
-def begin(around: Surroundings, planned: PlannedCell, device: str, how: Mapping[str, str]) -> CellRun:
+def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[str, str]) -> CellRun:
     """Start the cell's run, or go on with the former one where the cell left something to go on from.
 
     Args:
-        around: What it shares with the others.
+        context: What it shares with the others.
         planned: The cell.
         device: What it runs on.
         how: Further tags of this attempt.
     """
-    store = around.store
-    here = {**around.tags, **device_tags([device]), **how}
+    store = context.store
+    here = {**context.tags, **device_tags([device]), **how}
     former = store.cell_records([planned.key])[planned.key]
-    with around.interrupts.shield():
+    with context.interrupts.shield():
         last = _unfinished(planned, former, store.home)
         if last is not None:
-            logged = store.resume_run(last.run_id, around.parent)
+            logged = store.resume_run(last.run_id, context.parent)
             store.tag(last.run_id, here)
-            return CellRun(around, planned, last.run_id, logged)
+            return CellRun(context, planned, last.run_id, logged)
         shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
         tags = {**_tags_of(planned), **here, "harness.attempt": str(len(former) + 1)}
         run_id = store.start_run(
-            around.study, around.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=around.parent
+            context.study, context.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=context.parent
         )
-        store.log_text(run_id, around.environment, "environment.txt")
-    return CellRun(around, planned, run_id, logged=0)
-
-
-def device_tags(devices: Sequence[str]) -> dict[str, str]:
-    """Return the tags that name devices and, for people, what hardware they are."""
-    names = dict.fromkeys(hardware(device) for device in devices)
-    return {"harness.device": ", ".join(devices), "harness.hardware": ", ".join(names)}
+        store.log_text(run_id, context.environment, "environment.txt")
+    return CellRun(context, planned, run_id, logged=0)
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:
@@ -193,3 +102,106 @@ def _tags_of(planned: PlannedCell) -> dict[str, str]:
         "harness.test": "never" if cell.test == "never" else "sealed",
         **planned.tags,
     }
+
+
+def device_tags(devices: Sequence[str]) -> dict[str, str]:
+    """Return the tags that name devices and, for people, what hardware they are."""
+    names = dict.fromkeys(hardware(device) for device in devices)
+    return {"harness.device": ", ".join(devices), "harness.hardware": ", ".join(names)}
+
+
+_Ending = Literal["finished", "failed", "pruned", "interrupted"]
+
+
+@dataclass(slots=True)
+class CellRun:
+    """Listener of one cell, in the driver. `logged` is the last epoch that is in the store."""
+
+    context: RunContext
+    planned: PlannedCell
+    run_id: str
+    logged: int
+    begun: float = field(default_factory=time.perf_counter)
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log an epoch; one that was logged before the cell was interrupted is not logged twice.
+
+        Who watches gets the metrics as a copy, which no fit writes to while it is shown.
+        """
+        with self.context.interrupts.shield():
+            if epoch > self.logged:
+                self.context.store.log_epoch(self.run_id, epoch, metrics)
+                self.logged = epoch
+                self.context.packing.hear(self.planned.key, metrics.get(EPOCH_SECONDS, 0.0))
+        self.context.watcher.epoch(self.planned, epoch, dict(metrics))
+
+    def opening(self, model_digest: str) -> None:
+        """Record the opening.
+
+        Raises:
+            SealError: another model opened the cell's test set before.
+        """
+        store = self.context.store
+        with self.context.interrupts.shield():
+            store.open_test(self.planned.key, model_digest, self.run_id, self.context.study)
+            store.tag(self.run_id, {"harness.test": "opened", "harness.model_digest": model_digest})
+
+    def finish(self, result: Result) -> Outcome:
+        """Log all that the cell left and end the run as FINISHED."""
+        store = self.context.store
+        tags = {
+            "harness.test": result.test,
+            "harness.model_digest": result.model_digest,
+            "harness.split_digest": result.split_digest,
+            "harness.fit_ended": result.fit_ended,
+            TAG: write_manifest(result.artifacts, result.metrics),
+            **self.planned.tags,
+        }
+        with self.context.interrupts.shield():
+            store.log_folder(self.run_id, result.artifacts)
+            if self.context.with_models:
+                store.log_model(self.run_id, result.artifacts / "model", self.context.plugins)
+                store.log_pictures(self.run_id, result.artifacts)
+            store.log_final(self.run_id, result.metrics, tags, self.logged)
+            store.end(self.run_id, "FINISHED")
+            shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
+        return self._outcome("finished", metrics=result.metrics)
+
+    def fail(self, failure: Failure) -> Outcome:
+        """End the run as FAILED with its traceback. A fit gone wrong is not to be gone on with."""
+        if failure.kind == "pruned":
+            return self._prune(failure.message)
+        store = self.context.store
+        with self.context.interrupts.shield():
+            store.end(self.run_id, "FAILED", failure.message, failure.traceback)
+            if failure.kind == "training":
+                (folder_of(store.home, self.planned.key) / CHECKPOINT).unlink(missing_ok=True)
+        return replace(self._outcome("failed", failure.message), is_worth_retrying=failure.is_worth_retrying)
+
+    def _prune(self, message: str) -> Outcome:
+        """End the run as KILLED, tagged as pruned; nothing goes on from here."""
+        store = self.context.store
+        with self.context.interrupts.shield():
+            store.tag(self.run_id, {"harness.pruned": message})
+            store.end(self.run_id, "KILLED")
+            shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
+        return self._outcome("pruned", message=message)
+
+    def kill(self) -> Outcome:
+        """End the run as KILLED; what the cell has saved stays for the next time."""
+        self.context.store.end(self.run_id, "KILLED", "interrupted")
+        return self._outcome("interrupted", message="interrupted")
+
+    def _outcome(self, state: _Ending, message: str = "", metrics: Mapping[str, float] | None = None) -> Outcome:
+        seconds = time.perf_counter() - self.begun
+        return Outcome(self.planned, state, self.run_id, seconds, message, dict(metrics or {}))
+
+
+def write_manifest(folder: Path, metrics: Mapping[str, float]) -> str:
+    """Write metrics.json and digests.json among the artifacts in `folder`; return the latter's digest."""
+    (folder / METRICS).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    (folder / DIGESTS).unlink(missing_ok=True)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=1) + "\n")
+    return file_digest(folder / DIGESTS)

@@ -12,15 +12,149 @@ from filelock import FileLock
 from harness.contracts import Cell, Outcome, PlannedCell, Result
 from harness.contracts.metrics import PEAK_BYTES
 from harness.contracts.running import Job
-from harness.execute.executor import Ending, Executor, Failure
+from harness.execute.executor import Executor, Failure, JobResult
 from harness.execute.locks import folder_of, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
-from harness.execute.recording import CellRun, Surroundings, begin
+from harness.execute.recording import CellRun, RunContext, begin
 from harness.track.runs import standing
 
 MICRO_BATCH: Final = "harness.micro_batch"
 """Tag of a run whose batches were taken in parts: images in the largest part."""
+
+
+@dataclass(slots=True)
+class Work:
+    """Open runs and held locks by key, and the outcomes so far. Interrupts come between steps, not within."""
+
+    context: RunContext
+    settings: RunSettings
+    outcomes: dict[str, Outcome]
+    _drawn: dict[str, PlannedCell] = field(default_factory=dict)
+    _active: dict[str, CellRun] = field(default_factory=dict)
+    _locks: dict[str, FileLock] = field(default_factory=dict)
+    _attempts: dict[str, Attempt] = field(default_factory=dict)
+    _again: deque[PlannedCell] = field(default_factory=deque)
+    """Cells that failed by no fault of theirs, to be tried once more when no other is to be begun."""
+
+    def run(self, executor: Executor, cells: Iterable[PlannedCell | None]) -> None:
+        """Run cells, and again those that failed for want of luck, as the settings allow.
+
+        Cells are drawn when there is room for one; None means that there is none until a running one is heard.
+        """
+        for job, result in executor.run(self._jobs(cells), self._begin):
+            if isinstance(result, Failure) and self._is_tried_again(job.key, result):
+                continue
+            self._end(job.key, result)
+            if isinstance(result, Failure) and self.settings.fail_fast:
+                return
+
+    def settle(self) -> None:
+        """End what is still open as interrupted."""
+        for key, run in list(self._active.items()):
+            self._close(key, run.kill())
+        while self._locks:
+            self._locks.popitem()[1].release()
+
+    def _jobs(self, cells: Iterable[PlannedCell | None]) -> Iterator[Job | None]:
+        """Yield the jobs of the cells that no other process runs or has finished meanwhile, each as it has room."""
+        for planned in self._cells(cells):
+            if planned is None:
+                yield None
+                continue
+            self._drawn[planned.key] = planned
+            while (device := self._place(planned)) is None:
+                yield None
+            with self.context.interrupts.shield():
+                is_ours = self._take(planned)
+            if is_ours:
+                yield self._job(planned, device)
+
+    def _cells(self, cells: Iterable[PlannedCell | None]) -> Iterator[PlannedCell | None]:
+        """Yield the cells and, where there is none, those to be tried again; None for as long as there may be more."""
+        for planned in cells:
+            yield planned if planned is not None else self._next_again()
+        while self._again or self._active:
+            yield self._next_again()
+
+    def _next_again(self) -> PlannedCell | None:
+        return self._again.popleft() if self._again else None
+
+    def _place(self, planned: PlannedCell) -> str | None:
+        """Return the device that the cell is to run on; None while there is no room."""
+        attempt = self._attempt(planned.key)
+        return self.context.packing.place(planned.key, kind_of(planned.cell, attempt.parts), attempt.alone)
+
+    def _take(self, planned: PlannedCell) -> bool:
+        """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
+        lock = take(self.context.store.home, planned.key)
+        if lock is None:
+            self._close(planned.key, Outcome(planned, "skipped", message="runs elsewhere"))
+            return False
+        self._locks[planned.key] = lock
+        now = standing(self.context.store.cell_records([planned.key])[planned.key], planned.source_digest)
+        if now.state == "done" and now.run is not None:
+            self._close(planned.key, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
+            return False
+        return True
+
+    def _job(self, planned: PlannedCell, device: str) -> Job:
+        return Job(
+            key=planned.key,
+            cell=planned.cell,
+            folder=folder_of(self.context.store.home, planned.key),
+            cache=self.settings.cache_folder,
+            device=device,
+            threads=self.settings.threads,
+            plugins=self.settings.plugins,
+            smoke=self.settings.smoke,
+            light=self.context.kind == "trial",
+            parts=self._attempt(planned.key).parts,
+        )
+
+    def _attempt(self, key: str) -> Attempt:
+        return self._attempts.get(key, Attempt())
+
+    def _begin(self, job: Job) -> CellRun:
+        planned, attempt = self._drawn[job.key], self._attempt(job.key)
+        with self.context.interrupts.shield():
+            run = begin(self.context, planned, job.device, attempt.tags(planned.cell))
+            self._active[planned.key] = run
+            self.context.watcher.started(planned, job.device + attempt.text(planned.cell))
+        return run
+
+    def _end(self, key: str, result: JobResult) -> None:
+        with self.context.interrupts.shield():
+            run = self._active[key]
+            if isinstance(result, Result) and run.planned.cell.recipe is not None:
+                self.context.packing.leave(key, result.metrics.get(PEAK_BYTES, 0.0))
+            self._close(key, run.fail(result) if isinstance(result, Failure) else run.finish(result))
+
+    def _is_tried_again(self, key: str, failure: Failure) -> bool:
+        """Whether the cell has another try, which it is then queued for."""
+        planned = self._drawn[key]
+        had_neighbors = failure.kind == "memory" and self.context.packing.ran_out(key)
+        following = self._attempt(key).next(planned.cell, failure, self.settings.retry, had_neighbors)
+        if following is None:
+            return False
+        told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
+        with self.context.interrupts.shield():
+            self.context.packing.leave(key)
+            self._active.pop(key).fail(told)
+            self._locks.pop(key).release()
+            self._attempts[key] = following
+            self._again.append(planned)
+        return True
+
+    def _close(self, key: str, outcome: Outcome) -> None:
+        """Record the outcome of a cell and let go of it."""
+        self.context.packing.leave(key)
+        self._active.pop(key, None)
+        lock = self._locks.pop(key, None)
+        if lock is not None:
+            lock.release()
+        self.outcomes[key] = outcome
+        self.context.watcher.ended(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,140 +201,3 @@ class Attempt:
     def _micro_batch(self, cell: Cell) -> int:
         assert cell.recipe is not None
         return -(-cell.recipe.batch_size // self.parts)
-
-
-FIRST: Final = Attempt()
-
-
-@dataclass(slots=True)
-class Work:
-    """Open runs and held locks by key, and the outcomes so far. Interrupts come between steps, not within."""
-
-    around: Surroundings
-    settings: RunSettings
-    outcomes: dict[str, Outcome]
-    _drawn: dict[str, PlannedCell] = field(default_factory=dict)
-    _active: dict[str, CellRun] = field(default_factory=dict)
-    _locks: dict[str, FileLock] = field(default_factory=dict)
-    _attempts: dict[str, Attempt] = field(default_factory=dict)
-    _again: deque[PlannedCell] = field(default_factory=deque)
-    """Cells that failed by no fault of theirs, to be tried once more when no other is to be begun."""
-
-    def run(self, executor: Executor, cells: Iterable[PlannedCell | None]) -> None:
-        """Run cells, and again those that failed for want of luck, as the settings allow.
-
-        Cells are drawn when there is room for one; None means that there is none until a running one is heard.
-        """
-        for job, ending in executor.run(self._jobs(cells), self._begin):
-            if isinstance(ending, Failure) and self._is_tried_again(job.key, ending):
-                continue
-            self._end(job.key, ending)
-            if isinstance(ending, Failure) and self.settings.fail_fast:
-                return
-
-    def settle(self) -> None:
-        """End what is still open as interrupted."""
-        for key, run in list(self._active.items()):
-            self._close(key, run.kill())
-        while self._locks:
-            self._locks.popitem()[1].release()
-
-    def _jobs(self, cells: Iterable[PlannedCell | None]) -> Iterator[Job | None]:
-        """Yield the jobs of the cells that no other process runs or has finished meanwhile, each as it has room."""
-        for planned in self._cells(cells):
-            if planned is None:
-                yield None
-                continue
-            self._drawn[planned.key] = planned
-            while (device := self._place(planned)) is None:
-                yield None
-            with self.around.interrupts.shield():
-                is_ours = self._take(planned)
-            if is_ours:
-                yield self._job(planned, device)
-
-    def _cells(self, cells: Iterable[PlannedCell | None]) -> Iterator[PlannedCell | None]:
-        """Yield the cells and, where there is none, those to be tried again; None for as long as there may be more."""
-        for planned in cells:
-            yield planned if planned is not None else self._next_again()
-        while self._again or self._active:
-            yield self._next_again()
-
-    def _next_again(self) -> PlannedCell | None:
-        return self._again.popleft() if self._again else None
-
-    def _place(self, planned: PlannedCell) -> str | None:
-        """Return the device that the cell is to run on; None while there is no room."""
-        attempt = self._attempt(planned.key)
-        return self.around.packing.place(planned.key, kind_of(planned.cell, attempt.parts), attempt.alone)
-
-    def _take(self, planned: PlannedCell) -> bool:
-        """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
-        lock = take(self.around.store.home, planned.key)
-        if lock is None:
-            self._close(planned.key, Outcome(planned, "skipped", message="runs elsewhere"))
-            return False
-        self._locks[planned.key] = lock
-        now = standing(self.around.store.cell_records([planned.key])[planned.key], planned.source_digest)
-        if now.state == "done" and now.run is not None:
-            self._close(planned.key, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
-            return False
-        return True
-
-    def _job(self, planned: PlannedCell, device: str) -> Job:
-        return Job(
-            key=planned.key,
-            cell=planned.cell,
-            folder=folder_of(self.around.store.home, planned.key),
-            cache=self.settings.cache_folder,
-            device=device,
-            threads=self.settings.threads,
-            plugins=self.settings.plugins,
-            smoke=self.settings.smoke,
-            light=self.around.kind == "trial",
-            parts=self._attempt(planned.key).parts,
-        )
-
-    def _attempt(self, key: str) -> Attempt:
-        return self._attempts.get(key, FIRST)
-
-    def _begin(self, job: Job) -> CellRun:
-        planned, attempt = self._drawn[job.key], self._attempt(job.key)
-        with self.around.interrupts.shield():
-            run = begin(self.around, planned, job.device, attempt.tags(planned.cell))
-            self._active[planned.key] = run
-            self.around.watcher.started(planned, job.device + attempt.text(planned.cell))
-        return run
-
-    def _end(self, key: str, ending: Ending) -> None:
-        with self.around.interrupts.shield():
-            run = self._active[key]
-            if isinstance(ending, Result) and run.planned.cell.recipe is not None:
-                self.around.packing.leave(key, ending.metrics.get(PEAK_BYTES, 0.0))
-            self._close(key, run.fail(ending) if isinstance(ending, Failure) else run.finish(ending))
-
-    def _is_tried_again(self, key: str, failure: Failure) -> bool:
-        """Whether the cell has another try, which it is then queued for."""
-        planned = self._drawn[key]
-        had_neighbors = failure.kind == "memory" and self.around.packing.ran_out(key)
-        following = self._attempt(key).next(planned.cell, failure, self.settings.retry, had_neighbors)
-        if following is None:
-            return False
-        told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
-        with self.around.interrupts.shield():
-            self.around.packing.leave(key)
-            self._active.pop(key).fail(told)
-            self._locks.pop(key).release()
-            self._attempts[key] = following
-            self._again.append(planned)
-        return True
-
-    def _close(self, key: str, outcome: Outcome) -> None:
-        """Record the outcome of a cell and let go of it."""
-        self.around.packing.leave(key)
-        self._active.pop(key, None)
-        lock = self._locks.pop(key, None)
-        if lock is not None:
-            lock.release()
-        self.outcomes[key] = outcome
-        self.around.watcher.ended(outcome)

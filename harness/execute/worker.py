@@ -20,45 +20,25 @@ from typing import Any
 
 from harness.contracts import Listener, Result
 from harness.contracts.running import Job
-from harness.execute.executor import Ended, EpochDone, OpeningAsked, RunCell, attempt, named
+from harness.execute.executor import EpochDone, JobEnded, OpeningAsked, RunCell, named, run_job
 
 
-@dataclass(slots=True)
-class PipeListener:
-    """Passes on what a job tells, and raises what the driver answers.
+def main(fd: int, driver: int, run_cell: str) -> None:
+    """Serve on the pipe with file descriptor `fd`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then stops us
+    os.set_inheritable(fd, False)
+    threading.Thread(target=_leave_with, args=(driver,), daemon=True).start()
+    try:
+        serve(Connection(fd), run_cell)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
 
-    While an epoch is logged the next one is trained, unless the driver may want to end the fit (`waits`): its answer is
-    read before anything else is told. So at most one epoch is on its way.
-    """
 
-    connection: Connection[Any, Any]
-    waits: bool
-    _unanswered: bool = False
-
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Tell the driver of an epoch; the one before it is logged when this returns."""
-        self._tell(EpochDone(epoch, dict(metrics)))
-        if self.waits:
-            self.hear()
-
-    def opening(self, model_digest: str) -> None:
-        """Ask for the test set; it is in the ledger when this returns."""
-        self._tell(OpeningAsked(model_digest))
-        self.hear()
-
-    def hear(self) -> None:
-        """Wait for the answer that is due, if one is, and raise what it holds."""
-        if not self._unanswered:
-            return
-        error = self.connection.recv().error
-        self._unanswered = False
-        if error is not None:
-            raise error
-
-    def _tell(self, message: EpochDone | OpeningAsked) -> None:
-        self.hear()
-        self.connection.send(message)
-        self._unanswered = True
+def _leave_with(driver: int) -> None:
+    """End this process as soon as the driver has died, even in the middle of a long fit."""
+    while os.getppid() == driver:
+        time.sleep(1)
+    os._exit(1)
 
 
 def serve(connection: Connection[Any, Any], run_cell: str) -> None:
@@ -66,8 +46,8 @@ def serve(connection: Connection[Any, Any], run_cell: str) -> None:
     call: RunCell = named(run_cell)
     while True:
         job: Job = connection.recv()
-        ending = attempt(partial(_heard_out, call), job, PipeListener(connection, waits=job.light))
-        connection.send(Ended(ending, is_worker_well=free_gpu(job.device)))
+        result = run_job(partial(_heard_out, call), job, PipeListener(connection, waits=job.light))
+        connection.send(JobEnded(result, is_worker_well=free_gpu(job.device)))
 
 
 def _heard_out(call: RunCell, job: Job, listen: Listener) -> Result:
@@ -97,22 +77,50 @@ def free_gpu(device: str) -> bool:
     return True
 
 
-def _leave_with(driver: int) -> None:
-    """End this process as soon as the driver has died, even in the middle of a long fit."""
-    while os.getppid() == driver:
-        time.sleep(1)
-    os._exit(1)
+@dataclass(slots=True)
+class PipeListener:
+    """Passes on what a job tells, and raises what the driver answers.
 
+    While an epoch is logged the next one is trained, unless the driver may want to end the fit (`waits`): its answer is
+    read before anything else is told. So at most one epoch is on its way.
+    """
 
-def main(fd: int, driver: int, run_cell: str) -> None:
-    """Serve on the pipe with file descriptor `fd`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then stops us
-    os.set_inheritable(fd, False)
-    threading.Thread(target=_leave_with, args=(driver,), daemon=True).start()
-    try:
-        serve(Connection(fd), run_cell)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+    connection: Connection[Any, Any]
+    waits: bool
+    _unanswered: bool = False
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Tell the driver of an epoch; the one before it is logged when this returns."""
+        self._tell(EpochDone(epoch, dict(metrics)))
+        if self.waits:
+            self.hear()
+
+    def opening(self, model_digest: str) -> None:
+        """Ask for the test set; it is in the ledger when this returns.
+
+        Raises:
+            SealError: the driver refused it.
+        """
+        self._tell(OpeningAsked(model_digest))
+        self.hear()
+
+    def hear(self) -> None:
+        """Wait for the answer that is due, if one is.
+
+        Raises:
+            Exception: what the answer holds: pruning, a refused opening, a fault of the driver's.
+        """
+        if not self._unanswered:
+            return
+        error = self.connection.recv().error
+        self._unanswered = False
+        if error is not None:
+            raise error
+
+    def _tell(self, message: EpochDone | OpeningAsked) -> None:
+        self.hear()
+        self.connection.send(message)
+        self._unanswered = True
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ SMOKE_TRIALS: Final = 2
 
 
 @dataclass(frozen=True)
-class Ground:
+class TuneContext:
     """A tuning study of one experiment. `fingerprint` is its data set's."""
 
     study: str

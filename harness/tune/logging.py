@@ -1,4 +1,4 @@
-"""What a tuning study leaves in the tracking store: its run, what each dimension matters, the winner's matrix file."""
+"""A tuning study's own run in the store: its settings, each trial's score, what was found, the winner as a file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,116 @@ from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.execute.locks import is_alive
 from harness.measure.tuning_pictures import draw_tuning
 from harness.track import Record
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.words import metric_text
 
+FEWEST: Final = 8
+"""Complete trials below which no importance is given."""
 HEADER = """\
 # The winner of the tuning study {title}, written by the harness.
 # `harness run` with this file makes the same cell again: with the same store it is done already.
 """
 
 
-def best_yaml(title: str, study: str, planned: PlannedCell) -> str:
+def start_study_run(context: TuneContext, tags: Mapping[str, str], environment: str) -> str:
+    """Start the study's run, or go on with the one that there is, and return its id."""
+    store = context.store
+    former = _study_record(context)
+    if former is not None:
+        if former.status != "RUNNING" or not is_alive(former):
+            store.resume_run(former.run_id)
+            store.tag(former.run_id, tags)
+        return former.run_id
+    run_id = store.start_run(
+        context.study, "study", f"{context.name} tuning", tags={**_tags(context), **tags}, params=_params(context)
+    )
+    store.log_text(run_id, environment, "environment.txt")
+    return run_id
+
+
+def _study_record(context: TuneContext) -> Record | None:
+    """Return the newest run of this very study."""
+    runs = [each for each in context.store.records(context.study) if each.kind == "study"]
+    mine = [each for each in runs if each.key == context.digest and each.tags["harness.experiment"] == context.name]
+    return mine[-1] if mine else None
+
+
+def _tags(context: TuneContext) -> dict[str, str]:
+    start = context.tune.start
+    return {
+        "harness.key": context.digest,
+        "harness.experiment": context.name,
+        "harness.model": start.model.name,
+        "harness.dataset": start.dataset.name,
+        "harness.data_fingerprint": context.fingerprint,
+        "harness.optuna_study": context.title,
+    }
+
+
+def _params(context: TuneContext) -> dict[str, str | int | float | None]:
+    tune = context.tune
+    goals = ", ".join(f"{goal.direction} {goal.metric}" for goal in tune.objective.goals)
+    return {
+        "tune.objective": goals,
+        "tune.seeds": tune.objective.seeds,
+        "tune.sampler": tune.sampler,
+        "tune.pruner": tune.pruner,
+        **{f"tune.space.{path}": _text(dimension) for path, dimension in tune.space.items()},
+        **{f"tune.constraints.{name}": most for name, most in tune.constraints.items()},
+    }
+
+
+def _text(dimension: Range | Choices) -> str:
+    if isinstance(dimension, Choices):
+        return f"one of {list(dimension.choices)}"
+    parts = [f"{dimension.low:g} to {dimension.high:g}"]
+    parts += [f"step {dimension.step:g}"] if dimension.step else []
+    parts += ["log"] if dimension.log else []
+    return ", ".join(parts)
+
+
+def log_trial(context: TuneContext, run_id: str, found: TrialFound, best: TrialFound | None) -> None:
+    """Log a trial's score and the best so far; the step is the trial's number."""
+    metric = context.tune.objective.first.metric
+    scores = {f"search/{metric}": found.values[0]} if found.values else {}
+    scores |= {f"search/best_{metric.replace('/', '_')}": best.values[0]} if best is not None else {}
+    if scores:
+        context.store.log_epoch(run_id, found.number, scores)
+
+
+def log_tuning(context: TuneContext, run_id: str, tuning: Tuning) -> None:
+    """Log what the study has found: `tuning.json`, pictures, and the winner as a matrix file."""
+    store = context.store
+    store.log_text(run_id, tuning.model_dump_json(indent=1), TUNING_FILE)
+    with tempfile.TemporaryDirectory() as folder:
+        draw_tuning(tuning, Path(folder))
+        store.log_folder(run_id, Path(folder))
+    if tuning.final is not None:
+        store.log_text(run_id, _best_yaml(context.title, context.study, tuning.final), BEST_FILE)
+    store.tag(run_id, {"mlflow.note.content": _note(tuning)})
+
+
+def _note(tuning: Tuning) -> str:
+    """Return the study as a small table for the run's page."""
+    states = [each.state for each in tuning.trials]
+    rows = {
+        "trials": f"{len(states)}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
+        f"{states.count('failed')} failed",
+        "stage": tuning.stage,
+        "winner": "none yet" if tuning.winner is None else f"trial {tuning.winner}",
+    }
+    metric = tuning.tune.objective.first.metric
+    best = next((each.values[0] for each in tuning.trials if each.number == tuning.winner and each.values), None)
+    rows |= {} if best is None else {f"search {metric}": metric_text(metric, best)}
+    rows |= {
+        f"confirmed {metric}, trial {each.trial}": metric_text(metric, each.mean)
+        for each in tuning.confirmed
+        if each.mean is not None
+    }
+    return "\n".join(["| tuning | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def _best_yaml(title: str, study: str, planned: PlannedCell) -> str:
     """Return a matrix file with the one cell `planned`."""
     cell = planned.cell.model_dump(mode="json", exclude_none=True)
     experiment: dict[str, Any] = {name: cell[name] for name in ("model", "recipe") if name in cell}
@@ -44,10 +144,6 @@ def best_yaml(title: str, study: str, planned: PlannedCell) -> str:
     yaml.width = 100
     yaml.dump(document, text)
     return HEADER.format(title=title) + text.getvalue()
-
-
-FEWEST: Final = 8
-"""Complete trials below which no importance is given."""
 
 
 def importances(study: optuna.Study, seed: int) -> tuple[Importances, ...]:
@@ -82,101 +178,3 @@ def _by_first_goal(study: optuna.Study, complete: Sequence[FrozenTrial]) -> optu
         parts = {"params": trial.params, "distributions": trial.distributions, "value": trial.values[0]}
         single.add_trial(optuna.trial.create_trial(**parts))
     return single
-
-
-def start_study_run(ground: Ground, tags: Mapping[str, str], environment: str) -> str:
-    """Start the study's run, or go on with the one that there is, and return its id."""
-    store = ground.store
-    former = study_record(ground)
-    if former is not None:
-        if former.status != "RUNNING" or not is_alive(former):
-            store.resume_run(former.run_id)
-            store.tag(former.run_id, tags)
-        return former.run_id
-    run_id = store.start_run(
-        ground.study, "study", f"{ground.name} tuning", tags={**_tags(ground), **tags}, params=_params(ground)
-    )
-    store.log_text(run_id, environment, "environment.txt")
-    return run_id
-
-
-def study_record(ground: Ground) -> Record | None:
-    """Return the newest run of this very study."""
-    runs = [each for each in ground.store.records(ground.study) if each.kind == "study"]
-    mine = [each for each in runs if each.key == ground.digest and each.tags["harness.experiment"] == ground.name]
-    return mine[-1] if mine else None
-
-
-def log_trial(ground: Ground, run_id: str, found: TrialFound, best: TrialFound | None) -> None:
-    """Log a trial's score and the best so far; the step is the trial's number."""
-    metric = ground.tune.objective.first.metric
-    scores = {f"search/{metric}": found.values[0]} if found.values else {}
-    scores |= {f"search/best_{metric.replace('/', '_')}": best.values[0]} if best is not None else {}
-    if scores:
-        ground.store.log_epoch(run_id, found.number, scores)
-
-
-def log_tuning(ground: Ground, run_id: str, tuning: Tuning) -> None:
-    """Log what the study has found: `tuning.json`, pictures, and the winner as a matrix file."""
-    store = ground.store
-    store.log_text(run_id, tuning.model_dump_json(indent=1), TUNING_FILE)
-    with tempfile.TemporaryDirectory() as folder:
-        draw_tuning(tuning, Path(folder))
-        store.log_folder(run_id, Path(folder))
-    if tuning.final is not None:
-        store.log_text(run_id, best_yaml(ground.title, ground.study, tuning.final), BEST_FILE)
-    store.tag(run_id, {"mlflow.note.content": _note(tuning)})
-
-
-def _tags(ground: Ground) -> dict[str, str]:
-    start = ground.tune.start
-    return {
-        "harness.key": ground.digest,
-        "harness.experiment": ground.name,
-        "harness.model": start.model.name,
-        "harness.dataset": start.dataset.name,
-        "harness.data_fingerprint": ground.fingerprint,
-        "harness.optuna_study": ground.title,
-    }
-
-
-def _params(ground: Ground) -> dict[str, str | int | float | None]:
-    tune = ground.tune
-    goals = ", ".join(f"{goal.direction} {goal.metric}" for goal in tune.objective.goals)
-    return {
-        "tune.objective": goals,
-        "tune.seeds": tune.objective.seeds,
-        "tune.sampler": tune.sampler,
-        "tune.pruner": tune.pruner,
-        **{f"tune.space.{path}": _text(dimension) for path, dimension in tune.space.items()},
-        **{f"tune.constraints.{name}": most for name, most in tune.constraints.items()},
-    }
-
-
-def _text(dimension: Range | Choices) -> str:
-    if isinstance(dimension, Choices):
-        return f"one of {list(dimension.choices)}"
-    parts = [f"{dimension.low:g} to {dimension.high:g}"]
-    parts += [f"step {dimension.step:g}"] if dimension.step else []
-    parts += ["log"] if dimension.log else []
-    return ", ".join(parts)
-
-
-def _note(tuning: Tuning) -> str:
-    """Return the study as a small table for the run's page."""
-    states = [each.state for each in tuning.trials]
-    rows = {
-        "trials": f"{len(states)}: {states.count('complete')} complete, {states.count('pruned')} pruned, "
-        f"{states.count('failed')} failed",
-        "stage": tuning.stage,
-        "winner": "none yet" if tuning.winner is None else f"trial {tuning.winner}",
-    }
-    metric = tuning.tune.objective.first.metric
-    best = next((each.values[0] for each in tuning.trials if each.number == tuning.winner and each.values), None)
-    rows |= {} if best is None else {f"search {metric}": metric_text(metric, best)}
-    rows |= {
-        f"confirmed {metric}, trial {each.trial}": metric_text(metric, each.mean)
-        for each in tuning.confirmed
-        if each.mean is not None
-    }
-    return "\n".join(["| tuning | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -17,7 +17,7 @@ from typing import Final
 from harness.contracts import Outcome, PlannedCell, TrialFound, Watcher
 from harness.contracts.metrics import TRAIN_SECONDS
 from harness.errors import HarnessError
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.tune.optuna_space import Point
 from harness.tune.pruning import Judge
 from harness.tune.storage import faults_told
@@ -27,37 +27,10 @@ WINDOW: Final = 4
 
 
 @dataclass(slots=True)
-class Open:
-    """A trial that Optuna has not been told of; `cells` has one a seed, `done` the finished ones."""
-
-    found: TrialFound
-    cells: Sequence[PlannedCell]
-    judge: Judge | None
-    done: dict[str, Outcome] = field(default_factory=dict)
-    running: str = ""
-    """The key of the cell that runs."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether it only waits to be told."""
-        return self.found.state != "running"
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of its cells."""
-        return tuple(cell.key for cell in self.cells)
-
-    @property
-    def waiting(self) -> PlannedCell | None:
-        """The next cell to run."""
-        return next((cell for cell in self.cells if cell.key not in self.done), None)
-
-
-@dataclass(slots=True)
 class Search:
     """Draws the cells of trials, and watches them: the driver hears of each epoch and each ending here."""
 
-    ground: Ground
+    context: TuneContext
     trials: Trials
     display: Watcher
     told: Callable[[TrialFound], None]
@@ -66,7 +39,7 @@ class Search:
     seconds_left: float = math.inf
     """Of the study's timeout: after it no trial is begun."""
     begun: float = field(default_factory=time.monotonic)
-    open: dict[int, Open] = field(default_factory=dict)
+    open: dict[int, OpenTrial] = field(default_factory=dict)
     known: dict[tuple[str, ...], TrialFound] = field(default_factory=dict)
     """Trials that have ended, by their cells' keys; of equal ones the first."""
 
@@ -103,7 +76,7 @@ class Search:
         """Note the value of an epoch of a trial's first seed, and raise PrunedError where the trial is given up."""
         self.display.epoch(planned, epoch, metrics)
         trial = self._trial_of(planned)
-        value = metrics.get(self.ground.tune.objective.first.metric)
+        value = metrics.get(self.context.tune.objective.first.metric)
         if trial is None or value is None or planned.key != trial.cells[0].key:
             return
         with faults_told(self.trials.storage):  # ends the search; anything else would end the fit alone
@@ -137,14 +110,14 @@ class Search:
             if not (self._is_to_draw() and self._has_room() and self._ask()):
                 return None
 
-    def _cell_of(self, trial: Open) -> PlannedCell | None:
+    def _cell_of(self, trial: OpenTrial) -> PlannedCell | None:
         """Return a trial's next cell that is neither running nor finished before."""
         while not trial.has_ended and not trial.running and trial.waiting is not None:
             planned = trial.waiting
             if any(each.running == planned.key for each in self.open.values()):
                 return None  # the same cell runs in another trial: it is waited for
             earlier = self.known.get(trial.keys)
-            record = self.ground.finished(planned)
+            record = self.context.finished(planned)
             if earlier is not None:
                 self._repeat(trial, earlier)
             elif record is None:
@@ -158,7 +131,7 @@ class Search:
 
     def _is_to_draw(self) -> bool:
         """Whether the budget allows another trial, or a second try waits."""
-        return self.trials.has_waiting or (self.trials.points < self.ground.budget and not self._is_over())
+        return self.trials.has_waiting or (self.trials.points < self.context.budget and not self._is_over())
 
     def _has_room(self) -> bool:
         """Whether another trial can be open, after the oldest has been told where that makes room."""
@@ -174,7 +147,7 @@ class Search:
 
     def _ask(self) -> bool:
         """Draw a trial; False if another process has drawn the last one meanwhile."""
-        with self.trials.drawing.waited_for():
+        with self.trials.drawing.held():
             if not self._is_to_draw():
                 return False
             found = self.trials.ask(*self._fixed(self.trials.points))
@@ -183,12 +156,12 @@ class Search:
 
     def _adopt(self) -> bool:
         """Take over what processes that are gone have left; whether there is anything more to do."""
-        with self.trials.drawing.waited_for():
+        with self.trials.drawing.held():
             adopted = self.trials.adopt()
         for found in adopted:
             self._open(found)
             for planned in self.open[found.number].cells:
-                self.ground.bury(planned)
+                self.context.bury(planned)
         return bool(adopted) or self.trials.has_waiting
 
     def _fixed(self, place: int) -> tuple[Point | None, tuple[str, ...]]:
@@ -196,21 +169,21 @@ class Search:
         if self.trials.has_waiting:
             return None, ()
         if place == 0:
-            return self.ground.start
-        return (self.ground.grid[place - 1] if self.ground.grid else None), ()
+            return self.context.start
+        return (self.context.grid[place - 1] if self.context.grid else None), ()
 
     def _open(self, found: TrialFound) -> None:
         """Take a trial for open: new, or left by another process, perhaps with nothing to do but to be told."""
         if found.state != "running":
-            self.open[found.number] = Open(found, (), None)
+            self.open[found.number] = OpenTrial(found, (), None)
             return
         try:
-            cells = self.ground.trial_cells(found)
+            cells = self.context.trial_cells(found)
         except HarnessError as error:
-            trial = self.open[found.number] = Open(found, (), None)
+            trial = self.open[found.number] = OpenTrial(found, (), None)
             self._end(trial, {"state": "failed", "note": str(error)})
             return
-        self.open[found.number] = Open(found, cells, self._judge(found, cells[0]))
+        self.open[found.number] = OpenTrial(found, cells, self._judge(found, cells[0]))
 
     def _judge(self, found: TrialFound, planned: PlannedCell) -> Judge | None:
         recipe = planned.cell.recipe
@@ -220,7 +193,7 @@ class Search:
         if found.state != "running" and found.keys:
             self.known.setdefault(found.keys, found)
 
-    def _repeat(self, trial: Open, earlier: TrialFound) -> None:
+    def _repeat(self, trial: OpenTrial, earlier: TrialFound) -> None:
         """End a trial as an earlier one with the same cells has ended."""
         for epoch, value in earlier.epochs.items():
             self.trials.hear(trial.found.number, epoch, value)
@@ -229,16 +202,16 @@ class Search:
         trial.found = trial.found.model_copy(update=changes)
         self.trials.note(trial.found)
 
-    def _done(self, trial: Open, outcome: Outcome) -> None:
+    def _done(self, trial: OpenTrial, outcome: Outcome) -> None:
         """Note a finished cell; after the last one the trial is complete."""
         trial.done[outcome.planned.key] = outcome
         if trial.waiting is None:
             self._end(trial, self._scores(trial))
 
-    def _scores(self, trial: Open) -> dict[str, object]:
+    def _scores(self, trial: OpenTrial) -> dict[str, object]:
         """Return the means over seeds, or why there are none."""
         found = [trial.done[cell.key].metrics for cell in trial.cells]
-        tune = self.ground.tune
+        tune = self.context.tune
         wanted = [*(goal.metric for goal in tune.objective.goals), *tune.constraints]
         means = {name: fmean(each.get(name, math.nan) for each in found) for name in wanted}
         missing = [name for name in wanted if not math.isfinite(means[name])]
@@ -252,7 +225,7 @@ class Search:
             "is_feasible": all(costs[name] <= most for name, most in tune.constraints.items()),
         }
 
-    def _end(self, trial: Open, changes: Mapping[str, object], last: Outcome | None = None) -> None:
+    def _end(self, trial: OpenTrial, changes: Mapping[str, object], last: Outcome | None = None) -> None:
         """Write down how a trial has ended; Optuna is told when its turn comes."""
         outcomes = [*trial.done.values(), *([last] if last else [])]
         fitted = [each for each in outcomes if each.state != "skipped"]
@@ -273,5 +246,32 @@ class Search:
         self.trials.tell(trial.found)
         self.told(trial.found)
 
-    def _trial_of(self, planned: PlannedCell) -> Open | None:
+    def _trial_of(self, planned: PlannedCell) -> OpenTrial | None:
         return next((each for each in self.open.values() if each.running == planned.key), None)
+
+
+@dataclass(slots=True)
+class OpenTrial:
+    """A trial that Optuna has not been told of; `cells` has one a seed, `done` the finished ones."""
+
+    found: TrialFound
+    cells: Sequence[PlannedCell]
+    judge: Judge | None
+    done: dict[str, Outcome] = field(default_factory=dict)
+    running: str = ""
+    """The key of the cell that runs."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it only waits to be told."""
+        return self.found.state != "running"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its cells."""
+        return tuple(cell.key for cell in self.cells)
+
+    @property
+    def waiting(self) -> PlannedCell | None:
+        """The next cell to run."""
+        return next((cell for cell in self.cells if cell.key not in self.done), None)

@@ -1,4 +1,8 @@
-"""A tuning study from its first trial to the one test opening; the order of events is `Session.run`."""
+"""A tuning study from start to end: search, confirmation on fresh seeds, one winner, its one opening of the test set.
+
+The best few by search score run again on fresh seeds; of those the best mean wins. What is there already is not done
+again, and what has opened the test set is not searched on.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +24,335 @@ from harness.execute.executor import Executor
 from harness.execute.locks import Interrupts
 from harness.execute.packing import Packing, open_packing
 from harness.execute.plan import RunSettings
-from harness.execute.recording import Surroundings
+from harness.execute.recording import RunContext
 from harness.execute.work import Work
 from harness.track import EndStatus
 from harness.track.environment import environment_text
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.tune.logging import importances, log_trial, log_tuning, start_study_run
 from harness.tune.optuna_space import seed_of
 from harness.tune.search import WINDOW, Search
 from harness.tune.storage import faults_told
-from harness.tune.trials import Book, Choice, find_book, open_book
+from harness.tune.trials import Choice, StoredStudy, find_study, open_study
+
+State = Literal["done", "failed", "interrupted", "elsewhere", "skipped"]
+_END: dict[State, EndStatus] = {"failed": "FAILED", "interrupted": "KILLED"}
 
 
-def ranked(trials: Sequence[TrialFound], tune: Tune) -> list[TrialFound]:
+@dataclass(frozen=True, slots=True)
+class TuneOutcome:
+    """How a tuning study ended in this session; `skipped` had nothing left to do, `elsewhere` goes on there."""
+
+    name: str
+    state: State
+    tuning: Tuning
+    message: str = ""
+    final: Outcome | None = None
+
+
+class TuneWatcher(Watcher, Protocol):
+    """Shows a tuning study as it goes, beside the cells that run."""
+
+    def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
+        """A study begins or goes on: `done` of `budget` trials were there already."""
+
+    def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
+        """A trial has ended; `best` is the best so far."""
+
+    def stage_begins(self, name: str, text: str, fits: int) -> None:
+        """The confirmation or the final fit begins; `text` says what of, `fits` how many there are still to be."""
+
+
+def run_tuning(context: TuneContext, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
+    """Search, confirm, fix the winner, fit it and open the test set once: whatever of this is missing.
+
+    Raises:
+        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
+        StoreError: a store cannot be reached.
+    """
+    stored = open_study(context, context.store.home)
+    with faults_told(stored.storage):
+        _refuse_reopening(stored)
+        if is_done(stored):
+            return TuneOutcome(context.name, "skipped", _tuning_of(stored, "done"))
+        return _run(stored, executor, settings, watcher)
+
+
+def _run(stored: StoredStudy, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
+    context = stored.context
+    packing = open_packing(settings)
+    with Interrupts() as interrupts:
+        run = _run_context(stored, settings, packing, watcher, interrupts)
+        session = _Session(stored, run, settings, watcher)
+        state: State = "interrupted"
+        try:
+            with executor:
+                state = session.run(executor)
+        except KeyboardInterrupt:
+            pass  # the state says it
+        finally:
+            with suppress(StoreError):
+                session.close(state)
+    return TuneOutcome(context.name, state, _tuning_of(stored, session.stage), session.message, session.final)
+
+
+def _run_context(
+    stored: StoredStudy, settings: RunSettings, packing: Packing, watcher: Watcher, interrupts: Interrupts
+) -> RunContext:
+    context, tags = stored.context, machine_tags(settings, packing.names)
+    environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
+    with interrupts.shield(), stored.beginning.held():
+        parent = start_study_run(context, tags, environment)
+    return RunContext(
+        store=context.store,
+        watcher=watcher,
+        interrupts=interrupts,
+        packing=packing,
+        study=context.study,
+        parent=parent,
+        tags=tags,
+        environment=environment,
+        plugins=settings.plugins,
+        with_models=not settings.smoke,
+    )
+
+
+def refuse_what_cannot_go_on(context: TuneContext) -> None:
+    """Refuse, before anything starts, what `run_tuning` would refuse. Nothing is created.
+
+    Raises:
+        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
+    """
+    stored = find_study(context, context.store.home)
+    if stored is not None:
+        _refuse_reopening(stored)
+
+
+def _refuse_reopening(stored: StoredStudy) -> None:
+    """Refuse to choose again after the test set has been opened for the winner.
+
+    Raises:
+        InputError: naming the winner and when it was opened.
+    """
+    choice = stored.choice
+    if choice is None or (stored.is_searched and not _is_to_choose(stored)):
+        return
+    openings = stored.context.store.openings([choice.key])
+    if openings:
+        raise InputError(
+            f"{stored.context.mark}: trial {choice.winner} won this study and opened the test set at "
+            f"{openings[0].time}; a winner chosen after that would be chosen with the test set known. "
+            "To search further give the file's study another name"
+        )
+
+
+def is_done(stored: StoredStudy) -> bool:
+    """Whether the winner is fixed by these very settings and its cell is finished."""
+    if not stored.is_searched or _is_to_choose(stored):
+        return False
+    return bool(stored.context.finished(_final_of(stored), any_source=True))
+
+
+def _is_to_choose(stored: StoredStudy) -> bool:
+    """Whether no winner is fixed, or one by other trials or other settings than there are now."""
+    choice = stored.choice
+    if choice is None or choice.points != stored.trials.points or choice.confirm != _confirm_text(stored):
+        return True
+    return choice.key != _final_of(stored).key
+
+
+def _confirm_text(stored: StoredStudy) -> str:
+    confirm = stored.context.tune.confirm
+    return confirm.model_dump_json() if confirm else ""
+
+
+def _final_of(stored: StoredStudy) -> PlannedCell:
+    """Return the cell of the winner that is fixed."""
+    choice = stored.choice
+    assert choice is not None
+    return stored.context.final_cell(_trial(stored, choice.winner))
+
+
+def _trial(stored: StoredStudy, number: int) -> TrialFound:
+    return next(each for each in stored.trials.all() if each.number == number)
+
+
+def _tuning_of(stored: StoredStudy, stage: Stage) -> Tuning:
+    """Return all that the study has found."""
+    context, choice = stored.context, stored.choice
+    return Tuning(
+        study=context.study,
+        experiment=context.name,
+        tune=context.tune,
+        stage=stage,
+        trials=stored.trials.all(),
+        confirmed=choice.confirmed if choice else (),
+        winner=choice.winner if choice else None,
+        winner_time=choice.time if choice else "",
+        importances=importances(stored.study, seed_of(context.title, 0)),
+        seconds=stored.seconds,
+        retried=stored.trials.retried,
+        final=_final_of(stored) if choice else None,
+    )
+
+
+class _Session:
+    """One process's share of a study."""
+
+    def __init__(self, stored: StoredStudy, run: RunContext, settings: RunSettings, watcher: TuneWatcher) -> None:
+        self.stored = stored
+        self.stage: Stage = "search"
+        self.message = ""
+        self.final: Outcome | None = None
+        self._run = run
+        self._settings = settings
+        self._watcher = watcher
+        self._best: TrialFound | None = None
+        self._clock = time.monotonic()
+
+    def run(self, executor: Executor) -> State:
+        """Do what is missing, in the order search, confirmation, choice, final fit."""
+        stored = self.stored
+        if not stored.is_searched or stored.trials.has_running:
+            self._search(executor)
+        if stored.trials.is_shared():
+            self.message = "trials run in other processes; the last of them chooses the winner"
+            return "elsewhere"
+        if not stored.choosing.take():
+            self.message = "another process chooses the winner and opens the test set for it"
+            return "elsewhere"
+        with stored.storage.beating(stored.choosing.take):
+            return self._conclude(executor)
+
+    def _conclude(self, executor: Executor) -> State:
+        try:
+            is_chosen = not _is_to_choose(self.stored) or self._choose(executor)
+            return self._finish(executor) if is_chosen else "failed"
+        finally:
+            self.stored.choosing.release()
+
+    def close(self, state: State) -> None:
+        """Log what was found and end the study's run in its true state."""
+        self._count_time()
+        if state == "elsewhere":  # where it goes on, what was found is logged
+            return
+        context, run_id = self.stored.context, self._run.parent
+        log_tuning(context, run_id, _tuning_of(self.stored, self.stage))
+        if not self.stored.trials.is_shared():
+            context.store.end(run_id, _END.get(state, "FINISHED"), self.message if state == "failed" else "")
+
+    def _search(self, executor: Executor) -> None:
+        stored, tune = self.stored, self.stored.context.tune
+        done = [each for each in stored.trials.all() if each.state != "running"]
+        self._best = next(iter(_ranked(done, tune)), None)
+        self._watcher.study_begins(stored.context.name, tune, len(done), stored.context.budget)
+        workers = len(self._run.packing.names) if self._settings.packed else self._settings.workers
+        search = Search(stored.context, stored.trials, self._watcher, self._told, max(WINDOW, workers))
+        if tune.timeout is not None:
+            search.seconds_left = tune.timeout - stored.seconds
+        with stored.storage.beating(search.beat), self._working(search, "trial", retry=0) as work:
+            try:
+                work.run(executor, search.cells())
+            finally:
+                search.leave()
+
+    def _told(self, found: TrialFound) -> None:
+        self._count_time()
+        tune = self.stored.context.tune
+        able = _ranked([each for each in (self._best, found) if each is not None], tune)
+        self._best = able[0] if able else None
+        log_trial(self.stored.context, self._run.parent, found, self._best)
+        self._watcher.trial_told(self.stored.context.name, found, self._best)
+
+    def _choose(self, executor: Executor) -> bool:
+        """Fix the winner; False if no trial can be one."""
+        stored, tune = self.stored, self.stored.context.tune
+        able = _ranked(stored.trials.all(), tune)
+        confirmed: tuple[Confirmation, ...] = ()
+        if able and tune.confirm is not None:
+            self.stage = "confirm"
+            confirmed = self._confirmed(executor, able[: tune.confirm.top])
+            chosen = winner(confirmed, tune)
+        else:
+            chosen = able[0].number if able else None
+        if chosen is None:
+            self.message = _why_none(stored.trials.all(), bool(able))
+            return False
+        self._count_time()
+        planned = stored.context.final_cell(_trial(stored, chosen))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        points, confirm = stored.trials.points, _confirm_text(stored)
+        stored.choose(
+            Choice(winner=chosen, time=now, key=planned.key, confirm=confirm, points=points, confirmed=confirmed)
+        )
+        tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": planned.key}
+        stored.context.store.tag(self._run.parent, tags)
+        return True
+
+    def _confirmed(self, executor: Executor, able: Sequence[TrialFound]) -> tuple[Confirmation, ...]:
+        context = self.stored.context
+        cells = {each.number: context.confirmation_cells(each) for each in able}
+        every = [cell for each in cells.values() for cell in each]
+        for planned in every:
+            context.bury(planned)
+        numbers = ", ".join(str(each.number) for each in able)
+        self._watcher.stage_begins(
+            context.name, f"trials {numbers} again on fresh seeds, {len(every)} fits", len(every) + 1
+        )
+        with self._working(self._watcher, "trial", retry=1) as work:
+            work.run(executor, every)
+        metric = context.tune.objective.first.metric
+        return tuple(
+            _confirmation(each, [work.outcomes[cell.key] for cell in cells[each.number]], metric) for each in able
+        )
+
+    def _finish(self, executor: Executor) -> State:
+        """Fit the winner and open the test set."""
+        self.stage = "final"
+        context, found, planned = self.stored.context, _tuning_of(self.stored, "final"), _final_of(self.stored)
+        context.bury(planned)
+        log_tuning(context, self._run.parent, found)
+        self._watcher.stage_begins(context.name, f"the winner, trial {found.winner}", 1)
+        with self._working(self._watcher, "cell", retry=1) as work:
+            work.run(executor, [planned])
+        self.final = work.outcomes[planned.key]
+        if self.final.state == "failed" or not (self.final.metrics or self.final.state == "finished"):
+            self.message = self.final.message
+            return "failed"
+        self.stage = "done"
+        plan = StudyPlan(study=context.study, matrix="", cells=(planned,))
+        check_leakage(self._run, plan, self._settings)
+        return "done"
+
+    @contextmanager
+    def _working(self, watcher: Watcher, kind: Literal["cell", "trial"], retry: int) -> Iterator[Work]:
+        """Yield what runs cells; what still runs at the end is ended as interrupted."""
+        with_models = self._run.with_models and kind == "cell"
+        run = replace(self._run, watcher=watcher, kind=kind, with_models=with_models)
+        settings = replace(self._settings, retry=max(retry, self._settings.retry) if retry else 0, fail_fast=False)
+        work = Work(run, settings, {})
+        try:
+            yield work
+        finally:
+            with suppress(StoreError):
+                work.settle()
+
+    def _count_time(self) -> None:
+        """Count the time since the last call, unless the winner is fixed: what follows is no search."""
+        now = time.monotonic()
+        if self.stage in {"search", "confirm"}:
+            self.stored.add_seconds(now - self._clock)
+        self._clock = now
+
+
+def _ranked(trials: Sequence[TrialFound], tune: Tune) -> list[TrialFound]:
     """Return the trials that may win, the best first: complete, within all constraints, each setting once."""
     sign = -1 if tune.objective.first.direction == "maximize" else 1
     able = [each for each in trials if each.state == "complete" and each.is_feasible and each.duplicate_of is None]
     return sorted(able, key=lambda each: (sign * each.values[0], each.number))
 
 
-def confirmation(found: TrialFound, outcomes: Sequence[Outcome], metric: str) -> Confirmation:
+def _confirmation(found: TrialFound, outcomes: Sequence[Outcome], metric: str) -> Confirmation:
     """Return what a trial's runs on fresh seeds say; a run that failed has no value."""
     values = [outcome.metrics[metric] for outcome in outcomes if metric in outcome.metrics]
     values = [value for value in values if math.isfinite(value)]
@@ -62,316 +375,6 @@ def winner(confirmed: Sequence[Confirmation], tune: Tune) -> int | None:
     whole = [each for each in confirmed if each.mean is not None and len(each.values) == most]
     best = min(whole, key=lambda each: sign * (each.mean or 0.0), default=None)
     return None if best is None else best.trial
-
-
-class TuneWatcher(Watcher, Protocol):
-    """Shows a tuning study as it goes, beside the cells that run."""
-
-    def study_begins(self, name: str, tune: Tune, done: int, budget: int) -> None:
-        """A study begins or goes on: `done` of `budget` trials were there already."""
-
-    def trial_told(self, name: str, found: TrialFound, best: TrialFound | None) -> None:
-        """A trial has ended; `best` is the best so far."""
-
-    def stage_begins(self, name: str, text: str, fits: int) -> None:
-        """The confirmation or the final fit begins; `text` says what of, `fits` how many there are still to be."""
-
-
-State = Literal["done", "failed", "interrupted", "elsewhere", "skipped"]
-_END: dict[State, EndStatus] = {"failed": "FAILED", "interrupted": "KILLED"}
-
-
-@dataclass(frozen=True, slots=True)
-class TuneOutcome:
-    """How a tuning study ended in this session; `skipped` had nothing left to do, `elsewhere` goes on there."""
-
-    name: str
-    state: State
-    tuning: Tuning
-    message: str = ""
-    final: Outcome | None = None
-
-
-def run_tuning(ground: Ground, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
-    """Search, confirm, fix the winner, fit it and open the test set once: whatever of this is missing.
-
-    Raises:
-        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
-        StoreError: a store cannot be reached.
-    """
-    book = open_book(ground, ground.store.home)
-    with faults_told(book.storage):
-        refuse_reopening(book)
-        if is_done(book):
-            return TuneOutcome(ground.name, "skipped", tuning_of(book, "done"))
-        return _run(book, executor, settings, watcher)
-
-
-def _run(book: Book, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
-    ground = book.ground
-    packing = open_packing(settings)
-    with Interrupts() as interrupts:
-        around = _surroundings(book, settings, packing, watcher, interrupts)
-        session = Session(book, around, settings, watcher)
-        state: State = "interrupted"
-        try:
-            with executor:
-                state = session.run(executor)
-        except KeyboardInterrupt:
-            pass  # the state says it
-        finally:
-            with suppress(StoreError):
-                session.close(state)
-    return TuneOutcome(ground.name, state, tuning_of(book, session.stage), session.message, session.final)
-
-
-def refuse_what_cannot_go_on(ground: Ground) -> None:
-    """Refuse, before anything starts, what `run_tuning` would refuse. Nothing is created.
-
-    Raises:
-        InputError: a study of another space has this name, or more is asked of one that has opened its test set.
-    """
-    book = find_book(ground, ground.store.home)
-    if book is not None:
-        refuse_reopening(book)
-
-
-def is_done(book: Book) -> bool:
-    """Whether the winner is fixed by these very settings and its cell is finished."""
-    if not book.is_searched or _is_to_choose(book):
-        return False
-    return bool(book.ground.finished(final_of(book), any_source=True))
-
-
-def refuse_reopening(book: Book) -> None:
-    """Refuse to choose again after the test set has been opened for the winner.
-
-    Raises:
-        InputError: naming the winner and when it was opened.
-    """
-    choice = book.choice
-    if choice is None or (book.is_searched and not _is_to_choose(book)):
-        return
-    openings = book.ground.store.openings([choice.key])
-    if openings:
-        raise InputError(
-            f"{book.ground.mark}: trial {choice.winner} won this study and opened the test set at "
-            f"{openings[0].time}; a winner chosen after that would be chosen with the test set known. "
-            "To search further give the file's study another name"
-        )
-
-
-def final_of(book: Book) -> PlannedCell:
-    """Return the cell of the winner that is fixed."""
-    choice = book.choice
-    assert choice is not None
-    return book.ground.final_cell(_trial(book, choice.winner))
-
-
-def tuning_of(book: Book, stage: Stage) -> Tuning:
-    """Return all that the study has found."""
-    ground, choice = book.ground, book.choice
-    return Tuning(
-        study=ground.study,
-        experiment=ground.name,
-        tune=ground.tune,
-        stage=stage,
-        trials=book.trials.all(),
-        confirmed=choice.confirmed if choice else (),
-        winner=choice.winner if choice else None,
-        winner_time=choice.time if choice else "",
-        importances=importances(book.study, seed_of(ground.title, 0)),
-        seconds=book.seconds,
-        retried=book.trials.retried,
-        final=final_of(book) if choice else None,
-    )
-
-
-class Session:
-    """One process's share of a study."""
-
-    def __init__(self, book: Book, around: Surroundings, settings: RunSettings, watcher: TuneWatcher) -> None:
-        self.book = book
-        self.stage: Stage = "search"
-        self.message = ""
-        self.final: Outcome | None = None
-        self._around = around
-        self._settings = settings
-        self._watcher = watcher
-        self._best: TrialFound | None = None
-        self._clock = time.monotonic()
-
-    def run(self, executor: Executor) -> State:
-        """Do what is missing, in the order search, confirmation, choice, final fit."""
-        book = self.book
-        if not book.is_searched or book.trials.has_running:
-            self._search(executor)
-        if book.trials.is_shared():
-            self.message = "trials run in other processes; the last of them chooses the winner"
-            return "elsewhere"
-        if not book.choosing.take():
-            self.message = "another process chooses the winner and opens the test set for it"
-            return "elsewhere"
-        with book.storage.beating(book.choosing.take):
-            return self._conclude(executor)
-
-    def _conclude(self, executor: Executor) -> State:
-        try:
-            is_chosen = not _is_to_choose(self.book) or self._choose(executor)
-            return self._finish(executor) if is_chosen else "failed"
-        finally:
-            self.book.choosing.give_back()
-
-    def close(self, state: State) -> None:
-        """Log what was found and end the study's run in its true state."""
-        self._count_time()
-        if state == "elsewhere":  # where it goes on, what was found is logged
-            return
-        ground, run_id = self.book.ground, self._around.parent
-        log_tuning(ground, run_id, tuning_of(self.book, self.stage))
-        if not self.book.trials.is_shared():
-            ground.store.end(run_id, _END.get(state, "FINISHED"), self.message if state == "failed" else "")
-
-    def _search(self, executor: Executor) -> None:
-        book, tune = self.book, self.book.ground.tune
-        done = [each for each in book.trials.all() if each.state != "running"]
-        self._best = next(iter(ranked(done, tune)), None)
-        self._watcher.study_begins(book.ground.name, tune, len(done), book.ground.budget)
-        workers = len(self._around.packing.names) if self._settings.packed else self._settings.workers
-        search = Search(book.ground, book.trials, self._watcher, self._told, max(WINDOW, workers))
-        if tune.timeout is not None:
-            search.seconds_left = tune.timeout - book.seconds
-        with book.storage.beating(search.beat), self._working(search, "trial", retry=0) as work:
-            try:
-                work.run(executor, search.cells())
-            finally:
-                search.leave()
-
-    def _told(self, found: TrialFound) -> None:
-        self._count_time()
-        tune = self.book.ground.tune
-        able = ranked([each for each in (self._best, found) if each is not None], tune)
-        self._best = able[0] if able else None
-        log_trial(self.book.ground, self._around.parent, found, self._best)
-        self._watcher.trial_told(self.book.ground.name, found, self._best)
-
-    def _choose(self, executor: Executor) -> bool:
-        """Fix the winner; False if no trial can be one."""
-        book, tune = self.book, self.book.ground.tune
-        able = ranked(book.trials.all(), tune)
-        confirmed: tuple[Confirmation, ...] = ()
-        if able and tune.confirm is not None:
-            self.stage = "confirm"
-            confirmed = self._confirmed(executor, able[: tune.confirm.top])
-            chosen = winner(confirmed, tune)
-        else:
-            chosen = able[0].number if able else None
-        if chosen is None:
-            self.message = _why_none(book.trials.all(), bool(able))
-            return False
-        self._count_time()
-        planned = book.ground.final_cell(_trial(book, chosen))
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        points, confirm = book.trials.points, _confirm_text(book)
-        book.choose(
-            Choice(winner=chosen, time=now, key=planned.key, confirm=confirm, points=points, confirmed=confirmed)
-        )
-        tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": planned.key}
-        book.ground.store.tag(self._around.parent, tags)
-        return True
-
-    def _confirmed(self, executor: Executor, able: Sequence[TrialFound]) -> tuple[Confirmation, ...]:
-        ground = self.book.ground
-        cells = {each.number: ground.confirmation_cells(each) for each in able}
-        every = [cell for each in cells.values() for cell in each]
-        for planned in every:
-            ground.bury(planned)
-        numbers = ", ".join(str(each.number) for each in able)
-        self._watcher.stage_begins(
-            ground.name, f"trials {numbers} again on fresh seeds, {len(every)} fits", len(every) + 1
-        )
-        with self._working(self._watcher, "trial", retry=1) as work:
-            work.run(executor, every)
-        metric = ground.tune.objective.first.metric
-        return tuple(
-            confirmation(each, [work.outcomes[cell.key] for cell in cells[each.number]], metric) for each in able
-        )
-
-    def _finish(self, executor: Executor) -> State:
-        """Fit the winner and open the test set."""
-        self.stage = "final"
-        planned = final_of(self.book)
-        self.book.ground.bury(planned)
-        log_tuning(self.book.ground, self._around.parent, tuning_of(self.book, "final"))
-        self._watcher.stage_begins(self.book.ground.name, f"the winner, trial {self.book.choice.winner}", 1)  # type: ignore[union-attr]
-        with self._working(self._watcher, "cell", retry=1) as work:
-            work.run(executor, [planned])
-        self.final = work.outcomes[planned.key]
-        if self.final.state == "failed" or not (self.final.metrics or self.final.state == "finished"):
-            self.message = self.final.message
-            return "failed"
-        self.stage = "done"
-        plan = StudyPlan(study=self.book.ground.study, matrix="", cells=(planned,))
-        check_leakage(self._around, plan, self._settings)
-        return "done"
-
-    @contextmanager
-    def _working(self, watcher: Watcher, kind: Literal["cell", "trial"], retry: int) -> Iterator[Work]:
-        """Yield what runs cells; what still runs at the end is ended as interrupted."""
-        with_models = self._around.with_models and kind == "cell"
-        around = replace(self._around, watcher=watcher, kind=kind, with_models=with_models)
-        settings = replace(self._settings, retry=max(retry, self._settings.retry) if retry else 0, fail_fast=False)
-        work = Work(around, settings, {})
-        try:
-            yield work
-        finally:
-            with suppress(StoreError):
-                work.settle()
-
-    def _count_time(self) -> None:
-        """Count the time since the last call, unless the winner is fixed: what follows is no search."""
-        now = time.monotonic()
-        if self.stage in {"search", "confirm"}:
-            self.book.add_seconds(now - self._clock)
-        self._clock = now
-
-
-def _surroundings(
-    book: Book, settings: RunSettings, packing: Packing, watcher: Watcher, interrupts: Interrupts
-) -> Surroundings:
-    ground, tags = book.ground, machine_tags(settings, packing.names)
-    environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
-    with interrupts.shield(), book.beginning.waited_for():
-        parent = start_study_run(ground, tags, environment)
-    return Surroundings(
-        store=ground.store,
-        watcher=watcher,
-        interrupts=interrupts,
-        packing=packing,
-        study=ground.study,
-        parent=parent,
-        tags=tags,
-        environment=environment,
-        plugins=settings.plugins,
-        with_models=not settings.smoke,
-    )
-
-
-def _is_to_choose(book: Book) -> bool:
-    """Whether no winner is fixed, or one by other trials or other settings than there are now."""
-    choice = book.choice
-    if choice is None or choice.points != book.trials.points or choice.confirm != _confirm_text(book):
-        return True
-    return choice.key != final_of(book).key
-
-
-def _confirm_text(book: Book) -> str:
-    confirm = book.ground.tune.confirm
-    return confirm.model_dump_json() if confirm else ""
-
-
-def _trial(book: Book, number: int) -> TrialFound:
-    return next(each for each in book.trials.all() if each.number == number)
 
 
 def _why_none(trials: Sequence[TrialFound], was_confirmed: bool) -> str:

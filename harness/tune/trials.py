@@ -21,14 +21,157 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.contracts import Confirmation, Frozen, TrialFound, Tune
 from harness.errors import InputError
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.tune.optuna_space import Point, make_pruner, make_sampler, optuna_value, suggested
 from harness.tune.pruning import Judge, judge_of
-from harness.tune.storage import PROCESS, Owner, Storage, Turn, exists, faults_told, is_gone, me, now, open_storage
+from harness.tune.storage import (
+    PROCESS,
+    Heartbeat,
+    Lease,
+    Storage,
+    exists,
+    faults_told,
+    heartbeat,
+    is_gone,
+    now,
+    open_storage,
+)
 
 IDENTITY: Final = "harness.identity"
 SECONDS: Final = "harness.seconds"
 CHOICE: Final = "harness.choice"
+FOUND: Final = "harness"
+OWNER: Final = "owner"
+RETRY_OF: Final = "retry_of"
+"""Set on a trial that is the second try of a failed one, which then counts for nothing."""
+_STATES: Final = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+
+
+def open_study(context: TuneContext, home: Path) -> StoredStudy:
+    """Return the study, created if there is none.
+
+    Raises:
+        InputError: there is a study of another space under this name.
+        StoreError: the storage cannot be opened.
+    """
+    storage = open_storage(home)
+    with faults_told(storage):
+        study = optuna.create_study(
+            study_name=context.title,
+            storage=storage.optuna,
+            directions=[goal.direction for goal in context.tune.objective.goals],
+            load_if_exists=True,
+            pruner=optuna.pruners.NopPruner(),
+        )
+        if IDENTITY not in study.user_attrs:
+            study.set_user_attr(IDENTITY, dict(context.identity))
+            study.set_metric_names([goal.metric for goal in context.tune.objective.goals])
+        _refuse_another(context, study.user_attrs[IDENTITY])
+    return StoredStudy(context, storage, study)
+
+
+def find_study(context: TuneContext, home: Path) -> StoredStudy | None:
+    """Return the study, None if there is none; nothing is created.
+
+    Raises:
+        InputError: there is a study of another space under this name.
+        StoreError: the storage cannot be opened.
+    """
+    if not exists(home):
+        return None
+    storage = open_storage(home)
+    with faults_told(storage):
+        if context.title not in optuna.get_all_study_names(storage.optuna):
+            return None
+        study = optuna.load_study(study_name=context.title, storage=storage.optuna)
+        if IDENTITY in study.user_attrs:
+            _refuse_another(context, study.user_attrs[IDENTITY])
+    return StoredStudy(context, storage, study)
+
+
+def _refuse_another(context: TuneContext, identity: Mapping[str, Any]) -> None:
+    """Refuse a study whose trials cannot be compared with those that are there.
+
+    Raises:
+        InputError: saying what differs.
+    """
+    mine = json.loads(json.dumps(context.identity))
+    differing = [name for name in mine if mine[name] != identity.get(name)]
+    if not differing:
+        return
+    texts = "; ".join(_difference(name, identity.get(name), mine[name]) for name in differing)
+    raise InputError(
+        f"{context.mark}: there is a tuning study {context.title} already, and its trials cannot be compared with "
+        f"these: {texts}. Give this file's study another name, or set back what was changed"
+    )
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """Return what differs, down to the first entries that do."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [key for key in (*before, *(key for key in now if key not in before)) if before.get(key) != now.get(key)]
+        return ", ".join(_difference(f"{name}.{key}", before.get(key), now.get(key)) for key in keys[:3])
+    return f"{name} was {_shown(before)}, is {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value)
+
+
+class StoredStudy:
+    """One study: its trials, the seconds spent on it, its winner."""
+
+    def __init__(self, context: TuneContext, storage: Storage, study: optuna.Study) -> None:
+        self._study = study
+        self.context = context
+        self.storage = storage
+        self.trials = Trials(context.tune, study, storage)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of search and confirmation, of all processes together."""
+        return sum(float(value) for name, value in self._study.user_attrs.items() if name.startswith(SECONDS))
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count time spent; each process in an entry of its own, so that none overwrites another's."""
+        own = f"{SECONDS}.{PROCESS}"
+        self._study.set_user_attr(own, self._attribute(own, 0.0) + seconds)
+
+    @property
+    def choosing(self) -> Lease:
+        """The lease to choose the winner and to open the test set for it."""
+        return self.storage.lease(self._study.study_name, "harness.choosing")
+
+    @property
+    def beginning(self) -> Lease:
+        """The lease to start the run that stands for the study in the tracking store."""
+        return self.storage.lease(self._study.study_name, "harness.beginning")
+
+    @property
+    def choice(self) -> Choice | None:
+        """The winner, None while it is open."""
+        found = self._attribute(CHOICE, None)
+        return None if found is None else Choice.model_validate(found)
+
+    def choose(self, choice: Choice) -> None:
+        """Fix the winner."""
+        self._study.set_user_attr(CHOICE, choice.model_dump(mode="json"))
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether no further trial is to be drawn."""
+        tune = self.context.tune
+        is_late = tune.timeout is not None and self.seconds >= tune.timeout
+        return (self.trials.points >= self.context.budget or is_late) and not self.trials.has_waiting
+
+    @property
+    def study(self) -> optuna.Study:
+        """Optuna's study."""
+        return self._study
+
+    def _attribute(self, name: str, default: Any) -> Any:
+        attributes = self._study.user_attrs
+        return attributes.get(name, default)
 
 
 class Choice(Frozen):
@@ -46,140 +189,6 @@ class Choice(Frozen):
     confirmed: tuple[Confirmation, ...] = ()
 
 
-class Book:
-    """One study: its trials, the seconds spent on it, its winner."""
-
-    def __init__(self, ground: Ground, storage: Storage, study: optuna.Study) -> None:
-        self._study = study
-        self.ground = ground
-        self.storage = storage
-        self.trials = Trials(ground.tune, study, storage)
-
-    @property
-    def seconds(self) -> float:
-        """Wall-clock time of search and confirmation, of all processes together."""
-        return sum(float(value) for name, value in self._study.user_attrs.items() if name.startswith(SECONDS))
-
-    def add_seconds(self, seconds: float) -> None:
-        """Count time spent; each process in an entry of its own, so that none overwrites another's."""
-        own = f"{SECONDS}.{PROCESS}"
-        self._study.set_user_attr(own, self._attribute(own, 0.0) + seconds)
-
-    @property
-    def choosing(self) -> Turn:
-        """The turn to choose the winner and to open the test set for it."""
-        return self.storage.turn(self._study.study_name, "harness.choosing")
-
-    @property
-    def beginning(self) -> Turn:
-        """The turn to start the run that stands for the study in the tracking store."""
-        return self.storage.turn(self._study.study_name, "harness.beginning")
-
-    @property
-    def choice(self) -> Choice | None:
-        """The winner, None while it is open."""
-        found = self._attribute(CHOICE, None)
-        return None if found is None else Choice.model_validate(found)
-
-    def choose(self, choice: Choice) -> None:
-        """Fix the winner."""
-        self._study.set_user_attr(CHOICE, choice.model_dump(mode="json"))
-
-    @property
-    def is_searched(self) -> bool:
-        """Whether no further trial is to be drawn."""
-        tune = self.ground.tune
-        is_late = tune.timeout is not None and self.seconds >= tune.timeout
-        return (self.trials.points >= self.ground.budget or is_late) and not self.trials.has_waiting
-
-    @property
-    def study(self) -> optuna.Study:
-        """Optuna's study."""
-        return self._study
-
-    def _attribute(self, name: str, default: Any) -> Any:
-        attributes = self._study.user_attrs
-        return attributes.get(name, default)
-
-
-def open_book(ground: Ground, home: Path) -> Book:
-    """Return the study, created if there is none.
-
-    Raises:
-        InputError: there is a study of another space under this name.
-        StoreError: the storage cannot be opened.
-    """
-    storage = open_storage(home)
-    with faults_told(storage):
-        study = optuna.create_study(
-            study_name=ground.title,
-            storage=storage.optuna,
-            directions=[goal.direction for goal in ground.tune.objective.goals],
-            load_if_exists=True,
-            pruner=optuna.pruners.NopPruner(),
-        )
-        if IDENTITY not in study.user_attrs:
-            study.set_user_attr(IDENTITY, dict(ground.identity))
-            study.set_metric_names([goal.metric for goal in ground.tune.objective.goals])
-        refuse_another(ground, study.user_attrs[IDENTITY])
-    return Book(ground, storage, study)
-
-
-def find_book(ground: Ground, home: Path) -> Book | None:
-    """Return the study, None if there is none; nothing is created.
-
-    Raises:
-        InputError: there is a study of another space under this name.
-        StoreError: the storage cannot be opened.
-    """
-    if not exists(home):
-        return None
-    storage = open_storage(home)
-    with faults_told(storage):
-        if ground.title not in optuna.get_all_study_names(storage.optuna):
-            return None
-        study = optuna.load_study(study_name=ground.title, storage=storage.optuna)
-        if IDENTITY in study.user_attrs:
-            refuse_another(ground, study.user_attrs[IDENTITY])
-    return Book(ground, storage, study)
-
-
-def refuse_another(ground: Ground, identity: Mapping[str, Any]) -> None:
-    """Refuse a study whose trials cannot be compared with those that are there.
-
-    Raises:
-        InputError: saying what differs.
-    """
-    mine = json.loads(json.dumps(ground.identity))
-    differing = [name for name in mine if mine[name] != identity.get(name)]
-    if not differing:
-        return
-    texts = "; ".join(_difference(name, identity.get(name), mine[name]) for name in differing)
-    raise InputError(
-        f"{ground.mark}: there is a tuning study {ground.title} already, and its trials cannot be compared with "
-        f"these: {texts}. Give this file's study another name, or set back what was changed"
-    )
-
-
-def _difference(name: str, before: Any, now: Any) -> str:
-    """Return what differs, down to the first entries that do."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [key for key in (*before, *(key for key in now if key not in before)) if before.get(key) != now.get(key)]
-        return ", ".join(_difference(f"{name}.{key}", before.get(key), now.get(key)) for key in keys[:3])
-    return f"{name} was {_shown(before)}, is {_shown(now)}"
-
-
-def _shown(value: Any) -> str:
-    return "absent" if value is None else json.dumps(value)
-
-
-FOUND: Final = "harness"
-OWNER: Final = "owner"
-RETRY_OF: Final = "retry_of"
-"""Set on a trial that is the second try of a failed one, which then counts for nothing."""
-_STATES: Final = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-
-
 @dataclass(frozen=True, slots=True)
 class Trials:
     """The trials of `tune` in an Optuna study."""
@@ -192,7 +201,7 @@ class Trials:
         """Return the trials that count, in the order of their numbers."""
         trials = self._frozen()
         again = _tried_again(trials)
-        return tuple(found_of(each) for each in trials if FOUND in each.user_attrs and each.number not in again)
+        return tuple(_found_of(each) for each in trials if FOUND in each.user_attrs and each.number not in again)
 
     @property
     def retried(self) -> int:
@@ -211,12 +220,12 @@ class Trials:
         return bool(self._frozen(TrialState.WAITING))
 
     @property
-    def drawing(self) -> Turn:
-        """The turn to draw trials and to take over those of others."""
-        return self.storage.turn(self.study.study_name, "harness.drawing")
+    def drawing(self) -> Lease:
+        """The lease to draw trials and to take over those of others."""
+        return self.storage.lease(self.study.study_name, "harness.drawing")
 
     def ask(self, fixed: Point | None = None, outside: Sequence[str] = ()) -> TrialFound:
-        """Start the next trial and return it; only in one's turn.
+        """Start the next trial and return it; only with the lease `drawing`.
 
         Args:
             fixed: the point to take instead of a drawn one; a second try that waits comes before it.
@@ -233,14 +242,14 @@ class Trials:
         return found
 
     def adopt(self) -> tuple[TrialFound, ...]:
-        """Take over the running trials of processes that are gone, and return them; only in one's turn."""
+        """Take over the running trials of processes that are gone, and return them; only with the lease `drawing`."""
         orphans = [each for each in self._frozen(TrialState.RUNNING) if self._is_orphan(each)]
         for trial in orphans:
             if FOUND not in trial.user_attrs:  # killed between being asked and being noted
                 self.study.tell(trial.number, state=TrialState.FAIL)
             else:
                 self.own(trial.number)
-        return tuple(found_of(each) for each in orphans if FOUND in each.user_attrs)
+        return tuple(_found_of(each) for each in orphans if FOUND in each.user_attrs)
 
     @property
     def has_running(self) -> bool:
@@ -253,7 +262,7 @@ class Trials:
 
     def own(self, number: int) -> None:
         """Say that this process runs a trial, and is alive now."""
-        self._set(number, OWNER, me().model_dump())
+        self._set(number, OWNER, heartbeat().model_dump())
 
     def leave(self, number: int) -> None:
         """Say that nobody runs a trial, so that the next session takes it over."""
@@ -328,7 +337,7 @@ class Trials:
             self.storage.optuna.set_trial_user_attr(self.id_of(number), name, value)
 
 
-def found_of(trial: FrozenTrial) -> TrialFound:
+def _found_of(trial: FrozenTrial) -> TrialFound:
     """Return what the harness knows of a trial; a loss that was not finite has no place in JSON."""
     epochs = {epoch: value for epoch, value in sorted(trial.intermediate_values.items()) if math.isfinite(value)}
     return TrialFound(**trial.user_attrs[FOUND], epochs=epochs)
@@ -349,10 +358,10 @@ def _is_stillborn(trial: FrozenTrial) -> bool:
     return trial.state.is_finished() and FOUND not in trial.user_attrs
 
 
-def _owner(trial: FrozenTrial) -> Owner | None:
+def _owner(trial: FrozenTrial) -> Heartbeat | None:
     """Return whose a trial is, None if it has been left."""
     owner = trial.user_attrs.get(OWNER)
-    return Owner.model_validate(owner) if owner else None
+    return Heartbeat.model_validate(owner) if owner else None
 
 
 def _is_ours(trial: FrozenTrial) -> bool:

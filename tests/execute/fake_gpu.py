@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.execute.packing import Climb, Device, Kind, Packing
+from harness.execute.packing import Concurrency, Device, Kind, Packing
 
 GIB = 2**30
 SMALL: Kind = (("model.name", "small"),)
@@ -45,7 +45,7 @@ class FakeGpus:
         return self.capacity - sum(cell.size_bytes for name, cell in self.running.values() if name == device)
 
     def packing(self) -> Packing:
-        return Packing([Device(name, Climb(self.most)) for name in self.names], True, self.free)
+        return Packing([Device(name, Concurrency(self.most)) for name in self.names], True, self.free)
 
     def run(self, cells: Sequence[FakeCell], packing: Packing | None = None) -> Packing:
         """Run cells in their order, as an executor does, each as soon as it has room."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Recipe
-from harness.execute.packing import ENOUGH_SECONDS, MARGIN_BYTES, Climb, Device, Packing, kind_of, open_packing
+from harness.execute.packing import ENOUGH_SECONDS, MARGIN_BYTES, Concurrency, Device, Packing, kind_of, open_packing
 from harness.execute.plan import RunSettings
 from tests.execute.fake_gpu import GIB, LARGE, SMALL, FakeCell, FakeGpus, cells, saturating_at
 
@@ -111,12 +111,12 @@ def test_each_gpu_gets_a_cell_before_one_gets_two_and_all_are_packed() -> None:
 
 def test_of_equally_busy_gpus_the_one_with_the_most_free_memory_is_taken() -> None:
     free = {"cuda:0": 10 * GIB, "cuda:1": 20 * GIB}
-    packing = Packing([Device(name, Climb(4)) for name in free], True, free.get)
+    packing = Packing([Device(name, Concurrency(4)) for name in free], True, free.get)
     assert [packing.place(key, SMALL) for key in ("a", "b", "c")] == ["cuda:1", "cuda:0", None]
 
 
 def test_without_a_count_of_free_memory_one_cell_runs_at_a_time() -> None:
-    packing = Packing([Device("cuda:0", Climb(8))], True, lambda _: None)
+    packing = Packing([Device("cuda:0", Concurrency(8))], True, lambda _: None)
     assert packing.place("a", SMALL) == "cuda:0"
     for _ in range(10):
         packing.hear("a", ENOUGH_SECONDS)
@@ -124,19 +124,19 @@ def test_without_a_count_of_free_memory_one_cell_runs_at_a_time() -> None:
 
 
 def test_an_epoch_during_which_a_cell_came_or_left_tells_nothing() -> None:
-    packing = Packing([Device("cuda:0", Climb(8))], True, lambda _: 80 * GIB)
-    climb = packing.devices[0].climb
+    packing = Packing([Device("cuda:0", Concurrency(8))], True, lambda _: 80 * GIB)
+    concurrency = packing.devices[0].concurrency
     packing.place("a", SMALL)
     for _ in range(3):
         packing.hear("a", ENOUGH_SECONDS)
-    assert climb.level == 2
+    assert concurrency.level == 2
     packing.place("b", SMALL)
     packing.hear("a", 1.9 * ENOUGH_SECONDS)  # b is only starting
     packing.hear("b", ENOUGH_SECONDS)
     packing.hear("a", 1.9 * ENOUGH_SECONDS)  # began before b was at work
-    assert climb.level == 2
+    assert concurrency.level == 2
     packing.hear("a", 1.1 * ENOUGH_SECONDS)
-    assert climb.level == 3
+    assert concurrency.level == 3
 
 
 def test_memory_that_ran_out_beside_others_lowers_the_level_for_good() -> None:
@@ -156,13 +156,13 @@ def test_memory_that_ran_out_beside_others_lowers_the_level_for_good() -> None:
 
 
 def test_memory_that_ran_out_for_a_cell_by_itself_is_its_own_need() -> None:
-    packing = Packing([Device("cuda:0", Climb(8)), Device("cuda:1", Climb(8))], False, lambda _: None)
+    packing = Packing([Device("cuda:0", Concurrency(8)), Device("cuda:1", Concurrency(8))], False, lambda _: None)
     assert (packing.place("a", SMALL), packing.place("b", SMALL)) == ("cuda:0", "cuda:1")
     assert not packing.ran_out("a")
 
 
 def test_a_cell_that_is_to_run_alone_waits_for_an_empty_gpu_and_keeps_it() -> None:
-    packing = Packing([Device("cuda:0", Climb(8, level=8))], False, lambda _: None)
+    packing = Packing([Device("cuda:0", Concurrency(8, level=8))], False, lambda _: None)
     packing.place("a", SMALL)
     assert packing.place("b", SMALL, alone=True) is None
     packing.leave("a")
@@ -171,7 +171,7 @@ def test_a_cell_that_is_to_run_alone_waits_for_an_empty_gpu_and_keeps_it() -> No
 
 
 def test_given_workers_are_spread_over_the_gpus_at_once() -> None:
-    packing = Packing([Device(f"cuda:{index}", Climb(9, level=9)) for index in range(2)], False, lambda _: None)
+    packing = Packing([Device(f"cuda:{index}", Concurrency(9, level=9)) for index in range(2)], False, lambda _: None)
     assert [packing.place(str(number), SMALL) for number in range(5)] == [f"cuda:{number % 2}" for number in range(5)]
 
 

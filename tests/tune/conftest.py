@@ -12,7 +12,7 @@ from harness.execute.plan import RunSettings
 from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.track import Store
-from harness.tune.context import Ground
+from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, run_tuning
 from tests.execute.conftest import store, template
 
@@ -71,21 +71,21 @@ class Lab:
     folder: Path
     store: Store
 
-    def ground(self, tune: str, space: str = SPACE, head: str = HEAD) -> Ground:
+    def context(self, tune: str, space: str = SPACE, head: str = HEAD) -> TuneContext:
         path = self.folder / "matrix.yaml"
         path.write_text(head + tune + space)
         study = load_study(path, Catalog())
         (name,) = study.tune
-        return Ground(study.name, name, study.tune[name], self.store, Catalog(), "data", study.marks[name])
+        return TuneContext(study.name, name, study.tune[name], self.store, Catalog(), "data", study.marks[name])
 
     def run(
-        self, ground: Ground, *, executor: str = "inline", workers: int = 1, diary: Diary | None = None
+        self, context: TuneContext, *, executor: str = "inline", workers: int = 1, diary: Diary | None = None
     ) -> TuneOutcome:
         settings = RunSettings(home=self.store.home, device="cpu", workers=workers)
-        return run_tuning(ground, open_executor(executor, workers, 1, FAKE), settings, diary or Diary())
+        return run_tuning(context, open_executor(executor, workers, 1, FAKE), settings, diary or Diary())
 
     def tune(self, tune: str, space: str = SPACE, head: str = HEAD) -> TuneOutcome:
-        return self.run(self.ground(tune, space, head))
+        return self.run(self.context(tune, space, head))
 
     def trouble(self, kind: str, call: int) -> None:
         """Let the fake do something at its `call`-th call, from 1."""

@@ -19,20 +19,20 @@ def test_one_trial_at_a_time_is_a_plain_optuna_loop(
 ) -> None:
     monkeypatch.setattr(search, "WINDOW", 1)
     monkeypatch.setattr("harness.tune.study.WINDOW", 1)
-    ground = lab.ground(f"    trials: 20\n    sampler: {sampler}\n    pruner: {pruner}\n")
-    found = lab.run(ground).tuning
+    context = lab.context(f"    trials: 20\n    sampler: {sampler}\n    pruner: {pruner}\n")
+    found = lab.run(context).tuning
 
     plain = optuna.create_study(
-        study_name="study/mlp", direction="maximize", pruner=make_pruner(ground.tune) or optuna.pruners.NopPruner()
+        study_name="study/mlp", direction="maximize", pruner=make_pruner(context.tune) or optuna.pruners.NopPruner()
     )
-    plain.enqueue_trial(ground.start[0])
+    plain.enqueue_trial(context.start[0])
     for number in range(20):
-        plain.sampler = make_sampler(ground.tune, "study/mlp", number)
+        plain.sampler = make_sampler(context.tune, "study/mlp", number)
         if pruner == "hyperband":  # Optuna's loop draws a bracket's points from its own trials alone; ours from all
             plain.pruner = optuna.pruners.NopPruner()
         trial = plain.ask()
-        final = score(varied(ground.tune.start, suggested(ground.tune.space, trial), ground.catalog))
-        plain.pruner = make_pruner(ground.tune) or optuna.pruners.NopPruner()
+        final = score(varied(context.tune.start, suggested(context.tune.space, trial), context.catalog))
+        plain.pruner = make_pruner(context.tune) or optuna.pruners.NopPruner()
         plain.tell(trial, *_outcome(trial, final))
 
     assert [each.state.name.lower() for each in plain.trials] == [each.state for each in found.trials]

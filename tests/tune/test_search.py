@@ -47,9 +47,9 @@ def test_a_search_finds_better_settings_than_it_started_with(lab: Lab) -> None:
 @pytest.mark.parametrize("pruner", ["none", "hyperband"])
 def test_the_number_of_workers_changes_nothing(lab: Lab, store_of: dict[str, Lab], pruner: str) -> None:
     tune = f"    trials: 14\n    pruner: {pruner}\n"
-    alone = lab.run(lab.ground(tune)).tuning
+    alone = lab.run(lab.context(tune)).tuning
     other = store_of["other"]
-    together = other.run(other.ground(tune), executor="local", workers=3).tuning
+    together = other.run(other.context(tune), executor="local", workers=3).tuning
     assert points(together.trials) == points(alone.trials)
     assert together.winner == alone.winner
 
@@ -58,11 +58,11 @@ def test_an_interrupted_search_goes_on_with_the_same_points_and_repeats_nothing(
     lab: Lab, store_of: dict[str, Lab]
 ) -> None:
     tune = "    trials: 14\n    pruner: median\n"
-    whole = lab.run(lab.ground(tune)).tuning
+    whole = lab.run(lab.context(tune)).tuning
     other = store_of["other"]
     other.trouble("interrupt", call=8)
-    assert other.run(other.ground(tune)).state == "interrupted"
-    ended = other.run(other.ground(tune))
+    assert other.run(other.context(tune)).state == "interrupted"
+    ended = other.run(other.context(tune))
     assert ended.state == "done"
     assert points(ended.tuning.trials) == points(whole.trials)
     assert len(other.calls) == len(lab.calls) + 1  # the interrupted fit alone is done again
@@ -70,7 +70,7 @@ def test_an_interrupted_search_goes_on_with_the_same_points_and_repeats_nothing(
 
 def test_a_trial_whose_worker_died_is_told_failed_and_tried_again_once(lab: Lab) -> None:
     lab.trouble("die", call=3)
-    found = lab.run(lab.ground("    trials: 6\n"), executor="local").tuning
+    found = lab.run(lab.context("    trials: 6\n"), executor="local").tuning
     assert (len(found.trials), found.retried) == (6, 1)
     assert all(each.state == "complete" for each in found.trials)
     study = optuna.load_study(study_name="study/mlp", storage=f"sqlite:///{lab.store.home / 'optuna.db'}")
@@ -81,7 +81,7 @@ def test_a_trial_whose_worker_died_is_told_failed_and_tried_again_once(lab: Lab)
 def test_a_trial_whose_worker_dies_twice_has_failed(lab: Lab) -> None:
     for call in range(1, 20):
         lab.trouble("die", call=call)
-    ended = lab.run(lab.ground("    trials: 2\n"), executor="local")
+    ended = lab.run(lab.context("    trials: 2\n"), executor="local")
     assert ended.state == "failed"
     assert [each.state for each in ended.tuning.trials] == ["failed", "failed"]
     assert "worker" in ended.message
@@ -183,12 +183,12 @@ def test_where_no_trial_keeps_a_limit_nothing_wins_and_nothing_is_opened(lab: La
 
 
 def test_a_timeout_begins_no_further_trial(lab: Lab) -> None:
-    ground = lab.ground("    trials: 500\n    timeout: 4\n    sampler: random\n")
-    found = lab.run(ground).tuning
+    context = lab.context("    trials: 500\n    timeout: 4\n    sampler: random\n")
+    found = lab.run(context).tuning
     assert 1 < len(found.trials) < 500
     assert found.stage == "done"
     fitted = len(lab.calls)
-    assert lab.run(ground).state == "skipped"
+    assert lab.run(context).state == "skipped"
     assert len(lab.calls) == fitted
 
 
@@ -203,9 +203,9 @@ def test_optuna_reads_the_study_like_any_other(lab: Lab) -> None:
 
 def test_a_study_grows_by_more_trials_as_long_as_its_test_set_is_sealed(lab: Lab) -> None:
     head = HEAD.replace("mlp: {model", "mlp: {test: never, model")
-    first = lab.run(lab.ground("    trials: 4\n", head=head)).tuning
+    first = lab.run(lab.context("    trials: 4\n", head=head)).tuning
     diary = Diary()
-    second = lab.run(lab.ground("    trials: 9\n", head=head), diary=diary).tuning
+    second = lab.run(lab.context("    trials: 9\n", head=head), diary=diary).tuning
     assert points(second.trials[:4]) == points(first.trials)
     assert len(second.trials) == 9
     assert diary.stages[0] == "4 of 9"

@@ -8,19 +8,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier
 
 import optuna
 import pytest
 
 from harness.contracts import TrialFound
 from harness.errors import StoreError
-from harness.tune.storage import Owner, now, open_storage
-from harness.tune.trials import open_book
+from harness.tune.storage import Heartbeat, now
+from harness.tune.trials import open_study
 from tests.tune.conftest import Diary, Lab
 
 DRIVER = """
@@ -29,7 +26,7 @@ from tests.tune.conftest import Lab
 from harness.track import open_store
 
 lab = Lab(pathlib.Path(sys.argv[2]), open_store(pathlib.Path(sys.argv[1])))
-ended = lab.run(lab.ground(sys.argv[3]))
+ended = lab.run(lab.context(sys.argv[3]))
 print(ended.state, ended.tuning.winner)
 """
 
@@ -73,7 +70,7 @@ def test_a_search_whose_driver_was_killed_goes_on_where_it_was(lab: Lab, tmp_pat
     (run,) = [each for each in lab.store.records("study") if each.kind == "study"]
     assert run.status == "RUNNING"
 
-    ended = lab.run(lab.ground(tune))
+    ended = lab.run(lab.context(tune))
     assert ended.state == "done"
     assert len(ended.tuning.trials) == 12
     finished = [key for key in set(lab.calls) if lab.calls.count(key) > 1]
@@ -87,7 +84,7 @@ def test_two_drivers_share_a_study_and_one_chooses(lab: Lab, tmp_path: Path) -> 
     drivers = [drive(lab, tmp_path / name, tune) for name in ("one", "two")]
     words = [(driver.communicate(timeout=90)[0].split(), driver.returncode) for driver in drivers]
     assert [code for _, code in words] == [0, 0], words
-    ended = lab.run(lab.ground(tune))  # whichever left first, nothing is left to do
+    ended = lab.run(lab.context(tune))  # whichever left first, nothing is left to do
     assert ended.tuning.stage == "done"
     study = optuna.load_study(study_name="study/mlp", storage=f"sqlite:///{lab.store.home / 'optuna.db'}")
     assert {each.state.name for each in study.trials} == {"COMPLETE"}
@@ -99,57 +96,17 @@ def test_two_drivers_share_a_study_and_one_chooses(lab: Lab, tmp_path: Path) -> 
     assert [each.kind for each in lab.store.records("study")].count("study") == 1
 
 
-def test_a_storage_address_that_is_none_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_OPTUNA_STORAGE", "not an address")
-    with pytest.raises(StoreError, match="HARNESS_OPTUNA_STORAGE is not a database address"):
-        open_storage(tmp_path)
-
-
-def test_a_server_that_does_not_answer_is_named_without_its_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HARNESS_OPTUNA_STORAGE", "postgresql+nodriver://me:secret@127.0.0.1:1/none")
-    with pytest.raises(StoreError) as error:
-        open_storage(tmp_path)
-    assert "secret" not in str(error.value) and "127.0.0.1" in str(error.value)
-
-
-def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
-    tmp_path.joinpath("optuna.db").write_text("this is no database, but text that is long enough to look like a file")
-    with pytest.raises(StoreError, match=r"optuna\.db"):
-        open_storage(tmp_path)
-
-
-def test_other_machines_hear_that_this_one_lives(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.tune.storage.BEAT_SECONDS", 0.1)
-    beats: list[float] = []
-    with open_storage(tmp_path).beating(lambda: beats.append(time.monotonic())):
-        time.sleep(1)
-    assert len(beats) > 2
-
-
-def test_processes_that_start_at_once_on_an_empty_database_all_open_it(server: str, tmp_path: Path) -> None:
-    barrier = Barrier(6)
-
-    def start(_: int) -> bool:
-        barrier.wait()
-        return open_storage(tmp_path).is_shared
-
-    with ThreadPoolExecutor(6) as pool:
-        assert all(pool.map(start, range(6)))
-
-
 def test_trials_of_another_machine_are_taken_over_when_it_has_been_silent(
     server: str, lab: Lab, tmp_path: Path
 ) -> None:
     lab.trouble("die", call=7)
     drive(lab, tmp_path / "killed", "    trials: 12\n").communicate(timeout=60)
     move_trials(server, minutes_ago=1)
-    assert lab.run(lab.ground("    trials: 12\n")).state == "elsewhere"
+    assert lab.run(lab.context("    trials: 12\n")).state == "elsewhere"
     assert lab.store.openings() == []
 
     move_trials(server, minutes_ago=5)
-    ended = lab.run(lab.ground("    trials: 12\n"))
+    ended = lab.run(lab.context("    trials: 12\n"))
     assert (ended.state, len(ended.tuning.trials)) == ("done", 12)
     assert len({key for key in lab.calls if lab.calls.count(key) > 1}) == 1  # the one that ran when it died
     assert "RUNNING" not in {each.status for each in lab.store.records("study")}
@@ -159,19 +116,19 @@ def test_a_home_that_another_host_has_left_is_taken_over_at_once(lab: Lab, tmp_p
     lab.trouble("die", call=7)
     drive(lab, tmp_path / "killed", "    trials: 12\n").communicate(timeout=60)
     move_trials(f"sqlite:///{lab.store.home / 'optuna.db'}", minutes_ago=0)
-    assert lab.run(lab.ground("    trials: 12\n")).state == "done"
+    assert lab.run(lab.context("    trials: 12\n")).state == "done"
 
 
 def test_while_one_process_chooses_no_other_does(lab: Lab) -> None:
-    ground = lab.ground("    trials: 3\n")
-    other = Owner(host=platform.node(), pid=os.getppid(), time=now(), process="another")
-    open_book(ground, lab.store.home).study.set_user_attr("harness.choosing", other.model_dump())
-    ended = lab.run(ground)
+    context = lab.context("    trials: 3\n")
+    other = Heartbeat(host=platform.node(), pid=os.getppid(), time=now(), process="another")
+    open_study(context, lab.store.home).study.set_user_attr("harness.choosing", other.model_dump())
+    ended = lab.run(context)
     assert (ended.state, ended.tuning.winner) == ("elsewhere", None)
     assert lab.store.openings() == []
 
-    open_book(ground, lab.store.home).study.set_user_attr("harness.choosing", None)
-    assert lab.run(ground).state == "done"
+    open_study(context, lab.store.home).study.set_user_attr("harness.choosing", None)
+    assert lab.run(context).state == "done"
     assert len(lab.calls) == 4  # nothing was run again
 
 
@@ -182,4 +139,4 @@ def test_a_database_that_breaks_during_the_search_is_named(lab: Lab) -> None:
                 connection.execute("drop table trial_user_attributes")
 
     with pytest.raises(StoreError, match=r"optuna\.db: the tuning study is out of reach: .*trial_user_attributes"):
-        lab.run(lab.ground("    trials: 9\n"), diary=Breaks())
+        lab.run(lab.context("    trials: 9\n"), diary=Breaks())

@@ -68,18 +68,18 @@ def test_the_winner_has_the_settings_of_its_trial(lab: Lab) -> None:
 
 
 def test_without_the_test_file_all_but_the_last_step_runs_and_that_step_ends_later(lab: Lab) -> None:
-    ground = lab.ground(CONFIRMED)
+    context = lab.context(CONFIRMED)
     lab.store.home.joinpath("cache").mkdir()
     missing = lab.store.home / "cache" / "no test file"
     missing.touch()
-    failed = lab.run(ground)
+    failed = lab.run(context)
     assert failed.state == "failed" and "no such file" in failed.message
     assert failed.tuning.winner is not None and len(failed.tuning.confirmed) == 3
     assert lab.store.openings() == []
     fitted = len(lab.calls)
 
     missing.unlink()
-    ended = lab.run(ground)
+    ended = lab.run(context)
     assert ended.state == "done"
     assert ended.tuning.winner == failed.tuning.winner
     assert ended.tuning.winner_time == failed.tuning.winner_time
@@ -88,10 +88,10 @@ def test_without_the_test_file_all_but_the_last_step_runs_and_that_step_ends_lat
 
 
 def test_a_study_that_is_done_is_left_alone(lab: Lab) -> None:
-    ground = lab.ground(CONFIRMED)
-    lab.run(ground)
+    context = lab.context(CONFIRMED)
+    lab.run(context)
     fitted, diary = len(lab.calls), Diary()
-    ended = lab.run(ground, diary=diary)
+    ended = lab.run(context, diary=diary)
     assert (ended.state, len(lab.calls), diary.outcomes) == ("skipped", fitted, [])
 
 
@@ -104,12 +104,12 @@ def test_a_study_that_is_done_is_left_alone(lab: Lab) -> None:
     ],
 )
 def test_nothing_is_chosen_again_once_the_test_set_is_open(lab: Lab, changed: str) -> None:
-    lab.run(lab.ground(CONFIRMED))
+    lab.run(lab.context(CONFIRMED))
     fitted = len(lab.calls)
     with pytest.raises(
         InputError, match=r"matrix.yaml:9:3: tune.mlp: trial \d+ won this study and opened the test set"
     ):
-        lab.run(lab.ground(changed))
+        lab.run(lab.context(changed))
     assert len(lab.calls) == fitted
 
 
@@ -127,20 +127,20 @@ def test_a_study_of_another_space_under_the_same_name_is_refused(
     lab: Lab, before: str, after: str, difference: str
 ) -> None:
     tune = "    trials: 4\n"
-    lab.run(lab.ground(tune))
+    lab.run(lab.context(tune))
     fitted = len(lab.calls)
     parts = [each.replace(before, after) for each in (tune, SPACE, HEAD)]
     assert parts != [tune, SPACE, HEAD]
     with pytest.raises(InputError) as error:
-        lab.run(lab.ground(*parts))
+        lab.run(lab.context(*parts))
     assert "matrix.yaml:9:3: tune.mlp: there is a tuning study study/mlp already" in str(error.value)
     assert difference in str(error.value)
     assert len(lab.calls) == fitted
 
 
 def test_best_yaml_is_a_matrix_file_of_the_very_cell_that_won(lab: Lab, tmp_path: Path) -> None:
-    ground = lab.ground(CONFIRMED)
-    final = lab.run(ground).tuning.final
+    context = lab.context(CONFIRMED)
+    final = lab.run(context).tuning.final
     (run,) = [each for each in lab.store.records("study") if each.kind == "study"]
     text = lab.store.artifact(run.run_id, "best.yaml")
     assert text is not None and final is not None
@@ -177,7 +177,7 @@ def test_an_experiment_that_never_opens_its_test_set_is_tuned_without_opening_it
 
 
 def test_a_trial_that_failed_on_a_fresh_seed_does_not_win_over_one_that_did_not(lab: Lab) -> None:
-    tune = lab.ground(CONFIRMED).tune
+    tune = lab.context(CONFIRMED).tune
     lucky = Confirmation(trial=1, values=(0.99,), mean=0.99, standard_error=None)
     whole = Confirmation(trial=2, values=(0.90, 0.91, 0.92), mean=0.91, standard_error=0.006)
     nothing = Confirmation(trial=3, values=(), mean=None, standard_error=None)

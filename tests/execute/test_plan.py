@@ -1,13 +1,19 @@
+"""A plan, where its cells stand, devices and threads that it is run with."""
+
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from harness.execute.plan import make_plan, states
+import pytest
+
+from harness.errors import InputError
+from harness.execute.plan import RunSettings, choose_device, make_plan, states
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
 from harness.track import Store
+from harness.track.environment import usable_cores
 
 MATRIX = """
 version: 1
@@ -80,6 +86,21 @@ def test_planning_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_worker_imports_no_mlflow() -> None:
-    code = "import sys; import harness.execute.worker; sys.exit('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_workers_share_the_cores(tmp_path: Path) -> None:
+    assert RunSettings(home=tmp_path, workers=1).threads == usable_cores()
+    assert RunSettings(home=tmp_path, workers=10_000).threads == 1
+
+
+def test_the_cache_is_below_home_unless_named(tmp_path: Path) -> None:
+    assert RunSettings(home=tmp_path).cache_folder == tmp_path / "cache"
+    assert RunSettings(home=tmp_path, cache=tmp_path / "other").cache_folder == tmp_path / "other"
+
+
+def test_the_processor_is_always_a_device() -> None:
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in {"cpu", "cuda:0"}
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="cuda:99"):
+        choose_device("cuda:99")
