@@ -45,7 +45,7 @@ class _ClassFrequencies:
         return {"counts": self._counts}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Take the counts of `state`."""
+        """Take the `counts` [K] of `state`."""
         self._counts = state["counts"].astype(np.int64)
 
     def parameter_count(self) -> int:

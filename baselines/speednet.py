@@ -68,7 +68,7 @@ class Speednet(NetworkModel):
         return network
 
     def prepare(self, network: nn.Module, images: Iterator[torch.Tensor]) -> None:
-        """Set the filters of the first layer from the first 5,000 training images."""
+        """Set the filters of the first layer from the first 5,000 training images, in batches float32 [n, C, H, W]."""
         if not self.whitening:
             return
         whiten = network.get_submodule("whiten")
@@ -129,7 +129,7 @@ class _Scale(nn.Module):
         self._factor = factor
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the logits, scaled."""
+        """Return the logits [N, K], scaled."""
         return logits * self._factor
 
 

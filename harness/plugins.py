@@ -88,7 +88,12 @@ class Found:
 
 
 class Catalog:
-    """All components of the built-in folders and of the folders a user names."""
+    """All components of the built-in folders and of the folders a user names.
+
+    Raises:
+        InputError: a folder is not there.
+        PluginError: a file is no component; the message names file and line.
+    """
 
     def __init__(self, extra: Sequence[Path] = ()) -> None:
         self.extra = tuple(extra)
@@ -102,18 +107,32 @@ class Catalog:
         return tuple(sorted(name for each, name in self._found if each == kind))
 
     def find(self, kind: str, name: str) -> Found:
-        """Return where a component lives; raises InputError with the nearest name."""
+        """Return where a component lives.
+
+        Raises:
+            InputError: there is no such component; the message has the nearest name.
+        """
         found = self._found.get((kind, name))
         if found is None:
             raise InputError(f'there is no {kind} "{name}"{nearest(name, self.names(kind))}')
         return found
 
     def declare(self, kind: str, name: str) -> type[Any]:
-        """Return the component's class for checking options; its methods may not be called."""
+        """Return the component's class for checking options; its methods may not be called.
+
+        Raises:
+            InputError: there is no such component.
+            PluginError: its file cannot be run.
+        """
         return _declare(self.find(kind, name))
 
     def realize(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
-        """Import the component's file and return the component with these options."""
+        """Import the component's file and return the component with these options.
+
+        Raises:
+            InputError: there is no such component.
+            PluginError: its file cannot be imported.
+        """
         return _import(self.find(kind, name))(**options)
 
 

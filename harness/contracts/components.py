@@ -45,10 +45,10 @@ class Classifier(Protocol):
         """Return scores [N, K] (logits or margins; the largest wins) for images [N, H, W, C]."""
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return all that was fitted as named arrays; what is saved, digested and exported."""
+        """Return all that was fitted as named arrays of any shape; what is saved, digested and exported."""
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Become the fitted classifier whose `state` this is."""
+        """Become the fitted classifier whose `state` this is: the same arrays by name, in the same shapes."""
 
     def parameter_count(self) -> int:
         """Return the number of fitted numbers (trainable parameters of a network)."""

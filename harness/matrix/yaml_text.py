@@ -87,6 +87,11 @@ class _Builder:
         self._count = 0
 
     def document(self, root: str) -> Node:
+        """Return the only document's tree.
+
+        Raises:
+            MatrixError: there is none, or a second one.
+        """
         event = next(self._events)
         while isinstance(event, StreamStartEvent | DocumentStartEvent):
             event = next(self._events)
