@@ -30,7 +30,7 @@ class Logistic(ClassicalModel):
     C: Annotated[float, Field(gt=0)] = 1.0
     max_iter: Annotated[int, Field(gt=0)] = 200
 
-    def build(self, task: Task, seed: int) -> Classifier:  # noqa: ARG002
+    def build(self, task: Task, seed: int) -> Classifier:
         """Return the unfitted classifier; L-BFGS starts from zero and draws nothing."""
         height, width, channels = task.shape
         problem = LinearProblem(

@@ -17,7 +17,7 @@ class Majority(ClassicalModel):
     loss is the entropy of the labels. Among equally frequent classes the first wins.
     """
 
-    def build(self, task: Task, seed: int) -> Classifier:  # noqa: ARG002
+    def build(self, task: Task, seed: int) -> Classifier:
         """Return the unfitted classifier; nothing about it is random."""
         return _ClassFrequencies(len(task.classes))
 
@@ -28,7 +28,7 @@ class _ClassFrequencies:
     def __init__(self, classes: int) -> None:
         self._counts = np.ones(classes, np.int64)
 
-    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:  # noqa: ARG002
+    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
         """Count the labels."""
         started = perf_counter()
         self._counts = np.bincount(train.labels, minlength=len(self._counts)).astype(np.int64)

@@ -49,7 +49,7 @@ class Watch:
     numbers: list[int] = field(default_factory=list)
     """How many ran as each began, itself among them."""
 
-    def started(self, planned: PlannedCell, device: str) -> None:  # noqa: ARG002  (watchers hear of it)
+    def started(self, planned: PlannedCell, device: str) -> None:
         """Count a cell."""
         self.running.add(planned.key)
         self.numbers.append(len(self.running))

@@ -309,7 +309,8 @@ def _run(tree: ast.Module, path: Path, module: ModuleType) -> None:
 
 
 def _named(module: ModuleType, found: Found) -> type[Any]:
-    return getattr(module, _public_class(found.path).name)  # type: ignore[no-any-return]
+    component: type[Any] = getattr(module, _public_class(found.path).name)
+    return component
 
 
 def _located(path: Path, error: Exception) -> PluginError:

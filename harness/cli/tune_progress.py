@@ -44,7 +44,7 @@ class SearchProgress(RunProgress):
         """How many cells are to be run at most."""
         return self._total
 
-    def follows(self, planned: PlannedCell) -> bool:  # noqa: ARG002  (any cell of a search belongs to it)
+    def follows(self, planned: PlannedCell) -> bool:
         """Whether a cell is one of those to be run now."""
         return True
 

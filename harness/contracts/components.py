@@ -61,7 +61,7 @@ class ClassicalModel(Component):
     def build(self, task: Task, seed: int) -> Classifier:
         """Return an unfitted classifier for the task; all its randomness comes from `seed`."""
 
-    def build_on(self, task: Task, seed: int, device: str) -> Classifier:  # noqa: ARG002
+    def build_on(self, task: Task, seed: int, device: str) -> Classifier:
         """Return what `build` does, to work on a device as torch names it: "cpu", "cuda:0".
 
         What is called. Override it where a model can use a GPU; its state must suit every device.
@@ -194,7 +194,7 @@ class Source(Component):
         del split, root
         return ()
 
-    def groups(self, name: str, root: Path) -> NDArray[np.str_]:  # noqa: ARG002
+    def groups(self, name: str, root: Path) -> NDArray[np.str_]:
         """Return the group of each training image [N], in the order of `read`.
 
         Raises:

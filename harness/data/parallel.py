@@ -96,7 +96,7 @@ class _Told:
         self._output = output
 
     @contextmanager
-    def phase(self, text: str, total: int | None) -> Iterator[Advance]:  # noqa: ARG002  (the parent knows both)
+    def phase(self, text: str, total: int | None) -> Iterator[Advance]:
         """Send the steps of a phase."""
         untold = 0
 

@@ -186,7 +186,7 @@ def cell_to_yaml(cell: Cell) -> str:
     """Return a cell as YAML, complete with defaults."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.representer.sort_base_mapping_type_on_output = False
     yaml.width = 1_000_000
     stream = StringIO()
     yaml.dump(cell.model_dump(mode="json"), stream)

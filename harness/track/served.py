@@ -40,7 +40,7 @@ class Served(PythonModel):  # type: ignore[misc]  # mlflow is untyped
             Path(context.artifacts["model"]), Catalog(plugins), torch.device("cpu")
         )
 
-    def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> np.ndarray:  # noqa: ARG002
+    def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> np.ndarray:
         """Return scores float32 [N, K] for images uint8 [N, H, W, C]; the largest wins.
 
         MLflow reads the annotations: of a bare `np.ndarray` it makes no schema of its own.

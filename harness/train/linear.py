@@ -61,7 +61,7 @@ class LinearClassifier:
         self._intercept = np.zeros(problem.classes)
         self._present = np.zeros(problem.classes, dtype=np.bool_)
 
-    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:  # noqa: ARG002
+    def fit(self, train: LabeledImages, validation: LabeledImages | None, listen: Listener) -> FitReport:
         """Fit on `train`.
 
         Raises:

@@ -31,32 +31,34 @@ def accepts(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
     return all(holds(name, schema, value, root) for name in schema.keys() - NOTES)
 
 
-def holds(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:  # noqa: PLR0911
+def holds(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
     wanted = schema[name]
     match name:
         case "$ref":
-            return accepts(pointed(wanted, root), value, root)
+            found = accepts(pointed(wanted, root), value, root)
         case "enum":
-            return value in wanted
+            found = value in wanted
         case "const":
-            return bool(value == wanted)
+            found = value == wanted
         case "type":
-            return isinstance(value, TYPES[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
+            found = isinstance(value, TYPES[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
         case "anyOf":
-            return any(accepts(each, value, root) for each in wanted)
+            found = any(accepts(each, value, root) for each in wanted)
         case "allOf":
-            return all(accepts(each, value, root) for each in wanted)
+            found = all(accepts(each, value, root) for each in wanted)
         case "if":
-            return not accepts(wanted, value, root) or accepts(schema["then"], value, root)
+            found = not accepts(wanted, value, root) or accepts(schema["then"], value, root)
         case "then":
-            return True
+            found = True
         case "pattern":
-            return not isinstance(value, str) or re.search(wanted, value) is not None
+            found = not isinstance(value, str) or re.search(wanted, value) is not None
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-            return bounded(name, wanted, value)
+            found = bounded(name, wanted, value)
         case "minLength":
-            return not isinstance(value, str) or len(value) >= wanted
-    return structured(name, schema, value, root)
+            found = not isinstance(value, str) or len(value) >= wanted
+        case _:
+            found = structured(name, schema, value, root)
+    return bool(found)
 
 
 def pointed(reference: str, root: dict[str, Any]) -> dict[str, Any]:
@@ -73,28 +75,34 @@ def bounded(name: str, bound: float, value: Any) -> bool:
     return (value > bound if lower else value < bound) or (not open_end and value == bound)
 
 
-def structured(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:  # noqa: PLR0911
-    wanted = schema[name]
+def structured(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
     if name in {"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}:
         return not isinstance(value, list) or listed(name, schema, value, root)
-    if not isinstance(value, dict):
-        return True
+    return not isinstance(value, dict) or mapped(name, schema, value, root)
+
+
+def mapped(name: str, schema: dict[str, Any], value: dict[str, Any], root: dict[str, Any]) -> bool:
+    wanted = schema[name]
     known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     match name:
         case "properties":
-            return all(accepts(each, value[key], root) for key, each in wanted.items() if key in value)
+            found = all(accepts(each, value[key], root) for key, each in wanted.items() if key in value)
         case "patternProperties":
-            return all(accepts(each, value[key], root) for part, each in wanted.items() for key in value if part in key)
+            found = all(
+                accepts(each, value[key], root) for part, each in wanted.items() for key in value if part in key
+            )
         case "required":
-            return set(wanted) <= value.keys()
+            found = set(wanted) <= value.keys()
         case "minProperties":
-            return bool(len(value) >= wanted)
+            found = len(value) >= wanted
         case "maxProperties":
-            return bool(len(value) <= wanted)
+            found = len(value) <= wanted
         case "additionalProperties":
             rest = [value[key] for key in value if key not in known and not any(part in key for part in patterns)]
-            return not rest if wanted is False else wanted is True or all(accepts(wanted, each, root) for each in rest)
-    raise AssertionError(f"keyword {name} is not known to this test")
+            found = not rest if wanted is False else wanted is True or all(accepts(wanted, each, root) for each in rest)
+        case _:
+            raise AssertionError(f"keyword {name} is not known to this test")
+    return bool(found)
 
 
 def listed(name: str, schema: dict[str, Any], value: list[Any], root: dict[str, Any]) -> bool:

@@ -1,7 +1,5 @@
 """Scikit-learn's handwritten digits, which come with the library."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 from importlib import import_module

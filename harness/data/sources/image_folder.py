@@ -1,7 +1,5 @@
 """Image files in folders, a folder a class."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """MNIST."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 from pathlib import Path

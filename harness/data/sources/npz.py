@@ -1,7 +1,5 @@
 """NumPy archives of images and labels."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 import zipfile

@@ -1,7 +1,5 @@
 """Parquet files with encoded images, in the layout of data set hubs or flat."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 import re

@@ -1,7 +1,5 @@
 """Street View House Numbers, cropped digits."""
 
-# ruff: noqa: ARG002 - the arguments are the interface's
-
 from __future__ import annotations
 
 from importlib import import_module

@@ -45,7 +45,7 @@ class Muon(Optimizer):
     bias_factor: Annotated[float, Field(gt=0)] = 1.0
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:  # noqa: ARG002
+    def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:
         """Return the optimizer over parameter groups whose `weight_decay` is already set."""
         parts = [part for group in groups for part in self._split(group)]
         return _Muon(parts, self.rest_lr, self.rest_momentum, self.nesterov)

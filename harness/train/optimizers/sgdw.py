@@ -31,7 +31,7 @@ class Sgdw(Optimizer):
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 5e-4
     bias_factor: Annotated[float, Field(gt=0)] = 1.0
 
-    def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:  # noqa: ARG002
+    def build(self, groups: Iterable[dict[str, object]], fused: bool) -> torch.optim.Optimizer:
         """Return the optimizer over parameter groups whose `weight_decay` is already set."""
         if self.bias_factor != 1:
             groups = [part for group in groups for part in self._split(group)]

@@ -21,7 +21,7 @@ class Multistep(Schedule):
     milestones: tuple[Annotated[int, Field(gt=0)], ...] = (15, 23)
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
-    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Return `gamma` to the number of milestones that are over."""
         over = step // steps_per_epoch
         return self.gamma ** sum(milestone <= over for milestone in self.milestones)

@@ -20,6 +20,6 @@ class Step(Schedule):
     every: Annotated[int, Field(gt=0)] = 10
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
 
-    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:  # noqa: ARG002
+    def factor(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Return `gamma` to the number of intervals that are over."""
         return self.gamma ** (step // steps_per_epoch // self.every)
