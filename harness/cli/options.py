@@ -17,6 +17,7 @@ import typer
 
 from harness import __version__
 from harness.cli.dispatch import Request, perform
+from harness.execute.executor import ExecutorName
 
 HOME: Final = Path(".harness")
 """The default of `--home`."""
@@ -216,9 +217,9 @@ class Work(Selection, Device, Json, Verbose, Home, Plugins):
             show_default=False,
         ),
     ] = None
-    executor: Annotated[
-        Literal["inline", "local"], typer.Option("--executor", help="Run cells in this process, or in workers.")
-    ] = "local"
+    executor: Annotated[ExecutorName, typer.Option("--executor", help="Run cells in this process, or in workers.")] = (
+        "local"
+    )
     smoke: Annotated[bool, typer.Option("--smoke", help="A few batches of each cell, in a store of its own.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False
     retry: Annotated[

@@ -1,7 +1,7 @@
 """The narrow waist: jobs go in, their results come out, wherever they run.
 
-An executor is a file of this folder and a line in `EXECUTORS`. Below it stand the values that cross the waist, the one
-place where an exception becomes a value, and what a worker process and the driver tell each other about a job.
+An executor is a file of this folder and a name in `ExecutorName`. Below it stand the values that cross the waist, the
+one place where an exception becomes a value, and what a worker process and the driver tell each other about a job.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self, get_args
 
 from harness.contracts import Listener, Result
 from harness.contracts.running import Job
@@ -26,11 +26,9 @@ from harness.errors import (
     nearest,
 )
 
-EXECUTORS: Final = {
-    "inline": "harness.execute.inline:InlineExecutor",
-    "local": "harness.execute.local:LocalExecutor",
-}
-"""Name -> class, imported when it is asked for; all are made from workers, threads and what runs a job."""
+ExecutorName = Literal["inline", "local"]
+"""Each is a file of this folder with a class of its name, `local.py` with `LocalExecutor`, imported when asked for."""
+EXECUTORS: Final[tuple[str, ...]] = get_args(ExecutorName)
 RUN_CELL: Final = "harness.cell.run:run_cell"
 """What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
 
@@ -70,7 +68,7 @@ def open_executor(name: str, workers: int, threads: int, run_cell: str = RUN_CEL
     """
     if name not in EXECUTORS:
         raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
-    opened: Executor = named(EXECUTORS[name])(workers, threads, run_cell)
+    opened: Executor = named(f"harness.execute.{name}:{name.capitalize()}Executor")(workers, threads, run_cell)
     return opened
 
 
