@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
@@ -19,6 +20,7 @@ from harness.charts.style import (
     MUTED,
     Chart,
     file_stem,
+    filled,
     finished,
     in_percent,
     listed,
@@ -44,7 +46,6 @@ LABELS: Final = 150
 """Most pixels of a class's name beside a matrix."""
 
 
-@debug_mode(False)
 def confusion(of: str, split: str, counts: NDArray[np.int64], classes: Sequence[str], seeds: int = 1) -> Chart:
     """Return counts as percent of the true class, what is right in blue, what is wrong in amber.
 
@@ -58,60 +59,15 @@ def confusion(of: str, split: str, counts: NDArray[np.int64], classes: Sequence[
         classes: The K class names.
         seeds: Over how many seeds.
     """
-    size, totals = len(classes), counts.sum(axis=1)
+    totals = counts.sum(axis=1)
     rows = [{"t": int(t), "p": int(p), "n": int(counts[t, p])} for t, p in np.argwhere(counts > 0)]
-    cell = 42 if size <= COUNTS_UP_TO else 25 if size <= PERCENT_UP_TO else max(3.0, min(14.0, 900 / size))
-    is_long = max(map(len, classes)) * LETTER > cell
-    names = alt.param(name="names", value=list(classes))
-    sums = alt.param(name="totals", value=totals.tolist())
-    label: dict[str, Any] = {"labelExpr": "names[datum.value]", "ticks": False, "domain": False, "labelColor": INK}
-    label["labelOverlap"] = "greedy" if size > COUNTS_UP_TO else False
-    places = alt.Scale(domain=list(range(size)), paddingInner=0, paddingOuter=0)
-    turned = alt.Axis.from_dict(
-        label | {"labelAngle": (-45 if size <= COUNTS_UP_TO else -90) if is_long else 0, "labelLimit": 110}
-    )
-    x = alt.X("p:O", title="predicted class", scale=places, axis=turned)
-    y = alt.Y("t:O", title="true class", scale=places, axis=alt.Axis.from_dict(label | {"labelLimit": LABELS}))
-    figures = told(
-        ("true", "is"), ("predicted", "taken for"), ("n", "images", ",d"), ("percent", "of its class (%)", ".2f")
-    )
-    base = (
-        alt.Chart()
-        .encode(x=x, y=y, tooltip=figures)
-        .transform_calculate(share="datum.n / totals[datum.t]")
-        .transform_calculate(
-            true="names[datum.t]",
-            predicted="names[datum.p]",
-            percent="datum.share * 100",
-            kind="datum.t === datum.p ? 'right' : 'wrong'",
-            strength="sqrt(datum.share) * (datum.t === datum.p ? 0.85 : 1)",
-            text=PERCENT_TEXT,
-        )
-    )
-    color = alt.Color("kind:N", legend=None).scale(
-        domain=["right", "wrong"], range=[HEAT_BLUE, HEAT_AMBER] if size <= PERCENT_UP_TO else [BLUE, AMBER]
-    )
-    strength = alt.Opacity("strength:Q", legend=None).scale(domain=[0, 1], range=[0, 1])
-    layers = [base.mark_rect().encode(color=color, opacity=strength)]
-    if size <= PERCENT_UP_TO:
-        roomy = alt.value(alt.ExprRef(f"width >= {size * (30 if size <= COUNTS_UP_TO else 20)} ? 1 : 0"))
-        rise = -6 if size <= COUNTS_UP_TO else 0
-        wide = alt.value(alt.ExprRef(f"width >= {size * 20} ? 1 : 0"))
-        layers.append(base.mark_text(fontSize=11, dy=rise).encode(text="text:N", opacity=wide))
-        if size <= COUNTS_UP_TO:
-            count = base.mark_text(fontSize=10, dy=8, color=MUTED).encode(
-                text=alt.Text("n:Q", format=","), opacity=roomy
-            )
-            layers.append(count)
     right = float(np.trace(counts) / max(1, counts.sum()))
     over = f", {amount(seeds, 'seed')} together" if seeds > 1 else ""
     title = f"{of}: confusion on {split} images, percent of the true class{over}"
     words = f"{title}. {percent(right)} % right. Most often: {listed(_worst(counts, classes)) or 'no mistake'}."
-    side = cell * size
-    drawn = alt.layer(*layers, data=alt.InlineData(values=rows)).add_params(names, sums)
-    return finished(
-        drawn, file_stem("confusion", of), title, words, width=side, height=side, widest=side * 1.15 + LABELS
-    )
+    spec = _confusion_spec(tuple(classes))
+    given = [{"name": "names", "value": list(classes)}, {"name": "totals", "value": totals.tolist()}]
+    return filled({**spec, "params": given}, {"rows": rows}, file_stem("confusion", of), title, words)
 
 
 @debug_mode(False)
@@ -223,7 +179,6 @@ def class_f1(
     return finished(drawn, name, title, words, width=width, height=height, widest=most, narrowest=least)
 
 
-@debug_mode(False)
 def reliability(
     of: str,
     confidence: NDArray[np.float64],
@@ -251,6 +206,68 @@ def reliability(
         for sure, right, images in zip(confidence.tolist(), accuracy.tolist(), count.tolist(), strict=True)
         if images
     ]
+    lean = float((count * (confidence - accuracy)).sum() / total)
+    way = "surer than right" if lean > 0 else "less sure than right"
+    title = f"{of}: ECE {percent(ece)} %"
+    words = f"{title}, on average {percent(abs(lean))} points {way}"
+    return filled(_reliability_spec(), {"rows": rows}, file_stem("reliability", of), title, words)
+
+
+@lru_cache
+@debug_mode(False)
+def _confusion_spec(classes: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return the specification of `confusion`, for the data set `rows` and the parameters `names` and `totals`."""
+    size = len(classes)
+    cell = 42 if size <= COUNTS_UP_TO else 25 if size <= PERCENT_UP_TO else max(3.0, min(14.0, 900 / size))
+    is_long = max(map(len, classes)) * LETTER > cell
+    label: dict[str, Any] = {"labelExpr": "names[datum.value]", "ticks": False, "domain": False, "labelColor": INK}
+    label["labelOverlap"] = "greedy" if size > COUNTS_UP_TO else False
+    places = alt.Scale(domain=list(range(size)), paddingInner=0, paddingOuter=0)
+    turned = alt.Axis.from_dict(
+        label | {"labelAngle": (-45 if size <= COUNTS_UP_TO else -90) if is_long else 0, "labelLimit": 110}
+    )
+    x = alt.X("p:O", title="predicted class", scale=places, axis=turned)
+    y = alt.Y("t:O", title="true class", scale=places, axis=alt.Axis.from_dict(label | {"labelLimit": LABELS}))
+    figures = told(
+        ("true", "is"), ("predicted", "taken for"), ("n", "images", ",d"), ("percent", "of its class (%)", ".2f")
+    )
+    base = (
+        alt.Chart()
+        .encode(x=x, y=y, tooltip=figures)
+        .transform_calculate(share="datum.n / totals[datum.t]")
+        .transform_calculate(
+            true="names[datum.t]",
+            predicted="names[datum.p]",
+            percent="datum.share * 100",
+            kind="datum.t === datum.p ? 'right' : 'wrong'",
+            strength="sqrt(datum.share) * (datum.t === datum.p ? 0.85 : 1)",
+            text=PERCENT_TEXT,
+        )
+    )
+    color = alt.Color("kind:N", legend=None).scale(
+        domain=["right", "wrong"], range=[HEAT_BLUE, HEAT_AMBER] if size <= PERCENT_UP_TO else [BLUE, AMBER]
+    )
+    strength = alt.Opacity("strength:Q", legend=None).scale(domain=[0, 1], range=[0, 1])
+    layers = [base.mark_rect().encode(color=color, opacity=strength)]
+    if size <= PERCENT_UP_TO:
+        roomy = alt.value(alt.ExprRef(f"width >= {size * (30 if size <= COUNTS_UP_TO else 20)} ? 1 : 0"))
+        rise = -6 if size <= COUNTS_UP_TO else 0
+        wide = alt.value(alt.ExprRef(f"width >= {size * 20} ? 1 : 0"))
+        layers.append(base.mark_text(fontSize=11, dy=rise).encode(text="text:N", opacity=wide))
+        if size <= COUNTS_UP_TO:
+            count = base.mark_text(fontSize=10, dy=8, color=MUTED).encode(
+                text=alt.Text("n:Q", format=","), opacity=roomy
+            )
+            layers.append(count)
+    side = cell * size
+    drawn = alt.layer(*layers, data=alt.NamedData("rows"))
+    return finished(drawn, "", "", "", width=side, height=side, widest=side * 1.15 + LABELS).spec
+
+
+@lru_cache
+@debug_mode(False)
+def _reliability_spec() -> Mapping[str, Any]:
+    """Return the specification of `reliability`, for the data set `rows`."""
     scale = alt.Scale(domain=[0, 100], nice=False)
     axis = alt.Axis(values=[0, 50, 100])
     x = alt.X("confidence:Q", title="confidence (%)", scale=scale, axis=axis)
@@ -260,17 +277,12 @@ def reliability(
         ("images", "images", ",d"), ("confidence", "confidence (%)", ".2f"), ("accuracy", "right (%)", ".2f")
     )
     ends = alt.Chart(alt.InlineData(values=[{"confidence": 0, "accuracy": 0}, {"confidence": 100, "accuracy": 100}]))
-    dots = alt.Chart(alt.InlineData(values=rows)).mark_point(filled=True, color=BLUE, opacity=0.85, clip=False)
+    dots = alt.Chart(alt.NamedData("rows")).mark_point(filled=True, color=BLUE, opacity=0.85, clip=False)
     layers = [
         ends.mark_line(strokeDash=[4, 3], strokeWidth=1, color=MUTED).encode(x=x, y=y),
         dots.encode(x=x, y=y, size=area, tooltip=figures),
     ]
-    lean = float((count * (confidence - accuracy)).sum() / total)
-    way = "surer than right" if lean > 0 else "less sure than right"
-    title = f"{of}: ECE {percent(ece)} %"
-    words = f"{title}, on average {percent(abs(lean))} points {way}"
-    side = 190
-    return finished(alt.layer(*layers), file_stem("reliability", of), title, words, width=side, height=side, widest=300)
+    return finished(alt.layer(*layers), "", "", "", width=190, height=190, widest=300).spec
 
 
 def _worst(counts: NDArray[np.int64], classes: Sequence[str]) -> list[str]:

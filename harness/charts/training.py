@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import altair as alt
@@ -19,6 +20,7 @@ from harness.charts.style import (
     chosen,
     field,
     file_stem,
+    filled,
     finished,
     haloed,
     legend,
@@ -55,7 +57,6 @@ class Mark:
     label: str
 
 
-@debug_mode(False)
 def learning_curves(of: str, metric: CurveMetric, seeds: Mapping[int, History]) -> Chart | None:
     """Return a metric by epoch: seeds thin, their mean thick, a ring at each seed's best epoch.
 
@@ -70,26 +71,12 @@ def learning_curves(of: str, metric: CurveMetric, seeds: Mapping[int, History]) 
     lines = {split: found for split in SPLITS if (found := _lines(seeds, f"{split}/{metric}"))}
     if not lines:
         return None
-    names, unit = [SPLITS[split] for split in lines], _unit(metric)
-    color = alt.Color("split:N", title=None).scale(domain=names, range=[COLORS[split] for split in lines])
-    x, y = _axes(metric, unit)
-    pick, rows = chosen("split"), [row for split in lines for row in _rows(split, lines[split], metric)]
-    base = alt.Chart().encode(
-        x=x, y=y, color=color, opacity=alt.when(pick).then(alt.value(1)).otherwise(alt.value(0.1))
-    )
-    thin = (
-        base.transform_filter("datum.seed !== ''").mark_line(strokeWidth=1, strokeOpacity=0.55).encode(detail="seed:N")
-    )
-    thick = base.transform_filter("datum.seed === ''").mark_line(strokeWidth=2.2, point=_is_short(lines))
-    thick = thick.properties(name="means").add_params(zoom(), pick)
-    best = alt.Chart(alt.InlineData(values=_best(seeds, metric)))
-    ring = best.mark_point(size=60, filled=False, color=INK, strokeWidth=1.4, opacity=1).encode(x=x, y=y)
-    keys = [f"{SPLITS[split]}{seed}" for split in lines for seed in ("", *_seed_names(lines[split]))]
-    rule = _epoch_rule(alt.Chart().transform_calculate(key="datum.split + datum.seed"), keys, x, FORMATS[metric], unit)
+    rows = [row for split in lines for row in _rows(split, lines[split], metric)]
+    keys = tuple(f"{SPLITS[split]}{seed}" for split in lines for seed in ("", *_seed_names(lines[split])))
+    spec = _curves_spec(metric, tuple(lines), keys, _is_short(lines))
     title = f"{of}: {metric} by epoch"
     words = f"{title}, {amount(len(seeds), 'seed')}: {_ends(lines, metric)}{_best_words(seeds)}."
-    layers = alt.layer(thin, thick, ring, rule, data=alt.InlineData(values=rows))
-    return finished(layers, file_stem("curves", of, metric), title, words, width=420, height=230)
+    return filled(spec, {"rows": rows, "best": _best(seeds, metric)}, file_stem("curves", of, metric), title, words)
 
 
 @debug_mode(False)
@@ -211,6 +198,31 @@ def range_test(
         f"{np.nanmin(smoothed):.3g}, at {rates[int(np.nanargmin(smoothed))]:.2g}. {'; '.join(named)}"
     )
     return finished(alt.layer(*layers), file_stem("lr-range", of), title, words, width=640, height=300)
+
+
+@lru_cache
+@debug_mode(False)
+def _curves_spec(
+    metric: CurveMetric, splits: tuple[Split, ...], keys: tuple[str, ...], is_short: bool
+) -> Mapping[str, Any]:
+    """Return the specification of `learning_curves`, for the data sets `rows` and `best`."""
+    names, unit = [SPLITS[split] for split in splits], _unit(metric)
+    color = alt.Color("split:N", title=None).scale(domain=names, range=[COLORS[split] for split in splits])
+    x, y = _axes(metric, unit)
+    pick = chosen("split")
+    base = alt.Chart().encode(
+        x=x, y=y, color=color, opacity=alt.when(pick).then(alt.value(1)).otherwise(alt.value(0.1))
+    )
+    thin = (
+        base.transform_filter("datum.seed !== ''").mark_line(strokeWidth=1, strokeOpacity=0.55).encode(detail="seed:N")
+    )
+    thick = base.transform_filter("datum.seed === ''").mark_line(strokeWidth=2.2, point=is_short)
+    thick = thick.properties(name="means").add_params(zoom(), pick)
+    best = alt.Chart(alt.NamedData("best"))
+    ring = best.mark_point(size=60, filled=False, color=INK, strokeWidth=1.4, opacity=1).encode(x=x, y=y)
+    rule = _epoch_rule(alt.Chart().transform_calculate(key="datum.split + datum.seed"), keys, x, FORMATS[metric], unit)
+    layers = alt.layer(thin, thick, ring, rule, data=alt.NamedData("rows"))
+    return finished(layers, "", "", "", width=420, height=230).spec
 
 
 def _lines(seeds: Mapping[int, History], name: str) -> Lines:
