@@ -42,6 +42,8 @@ class Tile:
     label: int
     predicted: int
     confidence: float
+    file: str = ""
+    """What people call the image, empty where its source has no names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def write_thumbnails(
     classes: Sequence[str],
     *,
     probabilistic: bool,
+    names: Sequence[str] = (),
 ) -> None:
     """Write `thumbnails.png` (none without errors) and `thumbnails.json` into a folder that is made where missing.
 
@@ -85,12 +88,19 @@ def write_thumbnails(
         scores: Logits where `probabilistic`, else margins, [N, K].
         classes: The K class names.
         probabilistic: Whether softmax of the scores is a probability.
+        names: What people call the images of the source's split, by their index; empty where they have no names.
     """
     errors = confident_errors(images.labels, scores, probabilistic)
     side = tile_side(images.images.shape[1:3])
     shown = min(len(errors.place), MOST_TILES, MOST_BYTES // (side[0] * side[1] * images.images.shape[3]))
     tiles = [
-        Tile(int(images.index[place]), int(true), int(said), round(float(sure), 4))
+        Tile(
+            index := int(images.index[place]),
+            int(true),
+            int(said),
+            round(float(sure), 4),
+            names[index] if names else "",
+        )
         for place, true, said, sure in zip(
             errors.place[:shown], errors.true, errors.predicted, errors.confidence, strict=False
         )
@@ -107,7 +117,7 @@ def write_thumbnails(
         "images": len(images),
         "errors": len(errors.place),
         "tile": {"height": side[0], "width": side[1], "columns": COLUMNS},
-        "tiles": [asdict(tile) for tile in tiles],
+        "tiles": [_about(tile) for tile in tiles],
     }
     (folder / "thumbnails.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -142,6 +152,15 @@ def tile_side(shape: tuple[int, ...]) -> tuple[int, int]:
     height, width = shape
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _about(tile: Tile) -> dict[str, Any]:
+    """Return a tile as JSON has it, without a file where the image has no name."""
+    return {name: value for name, value in asdict(tile).items() if value != ""}
+
+
+def _tile(index: int, true: int, said: int, confidence: float, names: Sequence[str]) -> Tile:
+    return Tile(index, true, said, round(confidence, 4), names[index] if names else "")
 
 
 def _scaled(image: NDArray[np.uint8], side: tuple[int, int]) -> NDArray[np.uint8]:

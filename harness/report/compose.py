@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from harness.report.blocks import Section
 from harness.report.context import Context
-from harness.report.error_section import ErrorSection, error_sections
 from harness.report.sections import sections_of
 from harness.report.sections.headline import warning
 from harness.report.sections.tuning import TuningSection, tuning_section
@@ -26,7 +25,6 @@ class Report:
     variants: tuple[Variant, ...]
     verdicts: Verdicts
     tuning: TuningSection | None
-    errors: tuple[ErrorSection, ...]
     links: Links
     sections: tuple[Section, ...]
     """Those that are made of blocks; the page and results.md have them in place of the fields above."""
@@ -34,15 +32,13 @@ class Report:
 
 def compose(context: Context) -> Report:
     """Return the report of what was gathered; curves, confusions and checks are read from the store."""
-    findings, files = context.findings, context.files
-    plan, pictured = findings.plan, context.pictured
+    findings = context.findings
     return Report(
-        study=plan.study,
+        study=findings.plan.study,
         warning=warning(findings),
         variants=context.variants,
         verdicts=context.verdicts,
         tuning=tuning_section(findings),
-        errors=error_sections(pictured, files),
         links=context.links,
         sections=sections_of(context),
     )

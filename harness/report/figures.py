@@ -9,10 +9,12 @@ from typing import Final
 
 from harness.report.blocks import Block, Charts, Fold, Group, Images
 from harness.report.compose import Report
-from harness.report.insight_figures import INSIGHT, Drawn, draw_errors_of
 from harness.report.tuning_files import write_pictures
 
-OURS: Final = ("results.*", "curves-*", "confusion-*", "class-f1*", "inside-*", "ablation-*", *INSIGHT)
+OURS: Final = (
+    *("results.*", "curves-*", "confusion-*", "class-f1*", "inside-*", "ablation-*"),
+    *("errors-*", "agreement*", "reliability*", "cost-*"),
+)
 """Names of all that is drawn, by this version and by earlier ones."""
 
 
@@ -21,7 +23,6 @@ class Figures:
     """Paths relative to the report's folder; confusions and tuning studies in the order of the report's."""
 
     tuning: tuple[tuple[str, ...], ...] = ()
-    errors: tuple[tuple[Drawn, ...], ...] = ()
 
 
 def draw_figures(report: Report, folder: Path) -> Figures:
@@ -30,7 +31,7 @@ def draw_figures(report: Report, folder: Path) -> Figures:
     for path in [path for pattern in OURS for path in figures.glob(pattern)]:
         path.unlink()
     tuning = write_pictures(report.tuning, folder)
-    return Figures(tuning, draw_errors_of(report.errors, folder))
+    return Figures(tuning)
 
 
 def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:

@@ -40,7 +40,9 @@ def markdown_text(report: Report, figures: Figures) -> str:
         *_new(report, "diagnosis"),
         *_new(report, "curves"),
         *_new(report, "confusions"),
-        *_errors(report, figures),
+        *_new(report, "errors"),
+        *_new(report, "agreement"),
+        *_new(report, "calibration"),
         *_new(report, "inside"),
         *_new(report, "cost"),
         *_new(report, "honesty"),
@@ -84,17 +86,6 @@ def _tuning(report: Report, figures: Figures) -> Iterator[str]:
         for path in paths:
             yield f"![{_safe(study.experiment)}, tuning: {Path(path).stem}](<{path}>)"
         yield _safe(study.importance)
-
-
-def _errors(report: Report, figures: Figures) -> Iterator[str]:
-    if report.errors:
-        yield "## Errors"
-    for section, drawn in zip(report.errors, figures.errors, strict=True):
-        errors = section.errors
-        yield _safe(" ".join(filter(None, (f"{errors.title}.", errors.left_out, errors.lacking))))
-        if errors.by_all:
-            yield _safe(f"{errors.by_all.title}: {errors.by_all.text}")
-        yield from (f"![{_safe(each.words)}]({each.path})" for each in drawn)
 
 
 def _folded(table: Table) -> str:

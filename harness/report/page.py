@@ -8,7 +8,6 @@ from typing import Final
 from markupsafe import Markup
 
 from harness.charts.style import page_loader, page_script, page_style
-from harness.report import agreement, reliability
 from harness.report.compose import Report
 from harness.report.html import has_charts, pages, script_hashes
 from harness.report.tuning_charts import front_charts, history_chart, importance_chart
@@ -17,11 +16,6 @@ from harness.report.variants import runs_of
 from harness.words import amount, percent
 
 TEMPLATES = Path(__file__).parent / "templates"
-DRAW: Final = {
-    "agreement_explained": agreement.EXPLAINED,
-    "reliability_explained": reliability.EXPLAINED,
-    "reliability_chart": reliability.reliability_chart,
-}
 TUNING: Final = {
     "history": history_chart,
     "fronts": front_charts,
@@ -47,7 +41,6 @@ def page_text(report: Report) -> str:
         chart_script=Markup(chart_scripts[0]),
         script_hashes=Markup(script_hashes(script, *chart_scripts)),
         amount=amount,
-        draw=DRAW,
         tuning_charts=TUNING,
     )
     return page.rstrip() + "\n"

@@ -13,7 +13,9 @@ from harness.report.blocks import Section
 from harness.report.context import Context
 from harness.report.sections import (
     ablations,
+    agreement,
     by_setting,
+    calibration,
     claims,
     compared,
     comparisons,
@@ -21,6 +23,7 @@ from harness.report.sections import (
     cost,
     curves,
     diagnosis,
+    errors,
     headline,
     honesty,
     inside,
@@ -40,6 +43,9 @@ SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     diagnosis.section,
     curves.section,
     confusions.section,
+    errors.section,
+    agreement.section,
+    calibration.section,
     inside.section,
     cost.section,
     honesty.section,
