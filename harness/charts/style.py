@@ -144,7 +144,8 @@ def filled(
     Altair takes tens of milliseconds for a specification, so that charts which many variants have keep theirs.
     """
     said = " ".join(words.split())
-    return Chart(name, said, {**spec, **({"datasets": rows} if rows else {}), "description": said}, title)
+    datasets = {**spec.get("datasets", {}), **rows}
+    return Chart(name, said, {**spec, **({"datasets": datasets} if datasets else {}), "description": said}, title)
 
 
 def theme(font: str) -> dict[str, Any]:

@@ -60,3 +60,4 @@ def test_empty_bins_are_no_dots_and_the_lean_is_told() -> None:
     dots = [row for row in rows(chart) if "images" in row]
     assert [(row["images"], row["confidence"]) for row in dots] == [(10, 50), (30, pytest.approx(90))]
     assert "ECE 10.00 %, on average 10.00 points surer than right" in chart.words
+    assert 'd="M0,190L190,0"' in chart.svg(), "the diagonal, on which confidence is right"
