@@ -56,7 +56,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
         meter = _meter_for(job, device)
         with meter.counting():
             fit_report = classifier.fit(fit_on, validation, listen)
-        _save_fitted(fitted, cell, task, classifier, fit_report, meter.energy)
+        _save_fitted(fitted, cell, task, classifier, report=fit_report, energy=meter.energy)
     begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
     report = _load_fitted(fitted, classifier)
     digest = model_digest(fitted)
@@ -97,8 +97,8 @@ def _meter_for(job: Job, device: torch.device) -> Meter:
     return meter_for(str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None)
 
 
-def _save_fitted(  # noqa: PLR0917
-    folder: Path, cell: Cell, task: Task, classifier: Classifier, report: FitReport, energy: Energy
+def _save_fitted(
+    folder: Path, cell: Cell, task: Task, classifier: Classifier, *, report: FitReport, energy: Energy
 ) -> None:
     """Write the fitted model whole or not at all."""
     beside = folder.with_suffix(".partial")

@@ -6,12 +6,11 @@ shape and channel statistics: together all that is needed to predict.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from harness.contracts import Cell, Classifier, Task
@@ -23,6 +22,8 @@ from harness.train import NetworkClassifier
 WEIGHTS: Final = "model.safetensors"
 CELL: Final = "cell.yaml"
 TASK: Final = "task.json"
+_TASKS: Final = TypeAdapter(Task)
+"""From and to JSON."""
 
 
 def build_classifier(
@@ -50,13 +51,13 @@ def save_classifier(classifier: Classifier, cell: Cell, task: Task, folder: Path
     """Write the three files into an existing folder."""
     save_file({name: value.copy(order="C") for name, value in classifier.state().items()}, folder / WEIGHTS)
     (folder / CELL).write_text(cell_to_yaml(cell))
-    (folder / TASK).write_text(json.dumps(asdict(task), indent=2))
+    (folder / TASK).write_bytes(_TASKS.dump_json(task, indent=2))
 
 
 def load_classifier(folder: Path, catalog: Catalog, device: torch.device) -> tuple[Classifier, Task]:
     """Return the fitted classifier that `save_classifier` wrote, with its task."""
     cell = cell_from_yaml((folder / CELL).read_text())
-    task = _task(json.loads((folder / TASK).read_text()))
+    task = _TASKS.validate_json((folder / TASK).read_bytes())
     classifier = build_classifier(cell, task, catalog, device)
     classifier.load_state(load_file(folder / WEIGHTS))
     return classifier, task
@@ -65,7 +66,3 @@ def load_classifier(folder: Path, catalog: Catalog, device: torch.device) -> tup
 def model_digest(folder: Path) -> str:
     """Return the digest of the saved weights that the ledger records."""
     return file_digest(folder / WEIGHTS)
-
-
-def _task(fields: dict[str, list[object]]) -> Task:
-    return Task(**{name: tuple(value) for name, value in fields.items()})  # type: ignore[arg-type]

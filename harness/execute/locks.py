@@ -93,7 +93,11 @@ class Interrupts:
 
     @contextmanager
     def shield(self) -> Iterator[None]:
-        """Put an interrupt off until the block is over."""
+        """Put an interrupt off until the block is over.
+
+        Raises:
+            KeyboardInterrupt: at the end of the block, if one came meanwhile.
+        """
         self._shields += 1
         try:
             yield

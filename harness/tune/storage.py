@@ -111,7 +111,11 @@ def _created(url: str, engine: dict[str, Any], tries: int) -> Any:
 
 @contextmanager
 def faults_told(storage: Storage) -> Iterator[None]:
-    """Turn what Optuna raises when its database is out of reach into a StoreError that names it."""
+    """Tell faults of the storage as those of a store.
+
+    Raises:
+        StoreError: the database is out of reach; names it.
+    """
     try:
         yield
     except FAULTS as error:

@@ -7,10 +7,11 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 from harness.contracts import Listener, Result
 from harness.contracts.running import Job
@@ -57,7 +58,9 @@ def _fit(job: Job, listen: Listener, epochs: int, at_epoch_2: str) -> None:
 
 
 def _tell(listen: Listener, epoch: int) -> None:
-    listen.epoch(epoch, {"train/loss": 1 / epoch, "val/accuracy": epoch / 10, "epoch_seconds": EPOCH_SECONDS})
+    metrics = {"train/loss": 1 / epoch, "val/accuracy": epoch / 10, "epoch_seconds": EPOCH_SECONDS}
+    listen.epoch(epoch, metrics)
+    metrics.clear()  # a fit may use its dictionary again
 
 
 def _open(job: Job, listen: Listener, digest: str, test_file: str) -> None:
@@ -114,13 +117,20 @@ def _break_the_gpu(job: Job) -> None:
     def fail(_: str) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    cuda = SimpleNamespace(is_initialized=lambda: True, synchronize=fail)
-    sys.modules["torch"] = SimpleNamespace(cuda=cuda)  # type: ignore[assignment]
+    torch = ModuleType("torch")
+    torch.__dict__["cuda"] = SimpleNamespace(is_initialized=lambda: True, synchronize=fail)
+    sys.modules["torch"] = torch
     fail(job.device)
 
 
 def _die(job: Job) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _leave_slowly(job: Job) -> None:
+    """End the worker, whose process then has not ended for a long time, as in a teardown of torch on a busy machine."""
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    sys.exit(3)
 
 
 def _once(trouble: Callable[[Job], None]) -> Callable[[Job], None]:
@@ -158,6 +168,7 @@ TROUBLES: dict[str, Callable[[Job], None]] = {
     "break the gpu": _break_the_gpu,
     "die": _die,
     "die once": _once(_die),
+    "leave slowly": _leave_slowly,
     "interrupt once": _once(_interrupt),
     "interrupt driver once": _once(_interrupt_driver),
     "hang": _hang,

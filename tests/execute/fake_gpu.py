@@ -92,9 +92,11 @@ class FakeGpus:
             packing.leave(over.key, 0.9 * over.size_bytes)
 
 
-def cells(number: int, kind: Kind = SMALL, **settings: float) -> list[FakeCell]:
+def cells(
+    number: int, kind: Kind = SMALL, *, epochs: int = 10, work: float = 1.0, size_bytes: int = GIB
+) -> list[FakeCell]:
     name = str(kind[0][1])
-    return [FakeCell(f"{name}-{index}", kind, **settings) for index in range(number)]  # type: ignore[arg-type]
+    return [FakeCell(f"{name}-{index}", kind, epochs, work, size_bytes) for index in range(number)]
 
 
 def saturating_at(most: float) -> Callable[[Sequence[FakeCell]], float]:

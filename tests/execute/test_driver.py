@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.contracts import Outcome, StudyPlan
+from harness.contracts import Outcome, PlannedCell, StudyPlan
 from harness.data.leakage import Leakage
 from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
@@ -82,6 +83,16 @@ def test_a_finished_cell_leaves_all_it_should(store: Store, executor: str) -> No
     assert (diary.started_keys, diary.epochs) == (["k1"], [("k1", 1), ("k1", 2)])
     assert [each.state for each in diary.outcomes] == ["finished"]
     assert not (store.home / "checkpoints" / "k1").exists()
+
+
+def test_what_watchers_are_handed_is_theirs_and_changes_no_more(store: Store) -> None:
+    class Keeps(Diary):
+        def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+            kept.append(metrics)
+
+    kept: list[Mapping[str, float]] = []
+    run(plan_of(plan_cell("k1")), store, diary=Keeps())
+    assert [each["val/accuracy"] for each in kept] == [0.1, 0.2]
 
 
 def test_the_matrix_run_is_the_parent_and_holds_the_plan(store: Store) -> None:

@@ -48,10 +48,10 @@ def job(folder: Path, key: str, **options: object) -> Job:
 def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Path) -> None:
     ears = {key: Ear() for key in ("a", "b", "c")}
     with LocalExecutor(2, 1, FAKE) as executor:
-        endings = dict(executor.run([job(tmp_path, key) for key in ears], lambda each: ears[each.key]))
+        results = dict(executor.run([job(tmp_path, key) for key in ears], lambda each: ears[each.key]))
         assert len(executor._team) == 2
-    assert {each.key for each in endings} == {"a", "b", "c"}
-    assert all(isinstance(ending, Result) for ending in endings.values())
+    assert {each.key for each in results} == {"a", "b", "c"}
+    assert all(isinstance(result, Result) for result in results.values())
     assert all(ear.epochs == [1, 2] and len(ear.openings) == 1 for ear in ears.values())
 
 
@@ -79,11 +79,11 @@ def test_a_trial_hears_of_its_pruning_before_it_goes_on() -> None:
 def test_a_job_that_fails_leaves_no_answer_behind(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
         jobs = [job(tmp_path, "a", at_epoch_2="raise"), job(tmp_path, "b")]
-        endings = {each.key: ending for each, ending in executor.run(jobs, lambda _: Ear())}
+        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
         assert len(executor._team) == 1
-    assert isinstance(endings["a"], Failure)
-    assert endings["a"].message == "RuntimeError: boom"
-    assert isinstance(endings["b"], Result)
+    assert isinstance(results["a"], Failure)
+    assert results["a"].message == "RuntimeError: boom"
+    assert isinstance(results["b"], Result)
 
 
 def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
@@ -96,19 +96,32 @@ def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
 
 def test_a_refused_opening_ends_the_job_in_the_worker(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
-        ((_, ending),) = executor.run([job(tmp_path, "a")], lambda _: Ear(refused=True))
-    assert isinstance(ending, Failure)
-    assert (ending.kind, ending.message) == ("seal", "opened before")
+        ((_, result),) = executor.run([job(tmp_path, "a")], lambda _: Ear(refused=True))
+    assert isinstance(result, Failure)
+    assert (result.kind, result.message) == ("seal", "opened before")
 
 
 def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> None:
     jobs = [job(tmp_path, "a", at_epoch_2="die"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
-        endings = {each.key: ending for each, ending in executor.run(jobs, lambda _: Ear())}
-    failure = endings["a"]
+        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
+    failure = results["a"]
     assert isinstance(failure, Failure) and failure.is_worth_retrying
     assert failure.message == "the worker process died (signal 9)"
-    assert isinstance(endings["b"], Result)
+    assert isinstance(results["b"], Result)
+
+
+def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.execute.local.STOP_SECONDS", 0.2)
+    jobs = [job(tmp_path, "a", at_epoch_2="leave slowly"), job(tmp_path, "b")]
+    with LocalExecutor(1, 1, FAKE) as executor:
+        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
+    failure = results["a"]
+    assert isinstance(failure, Failure) and failure.kind == "died"
+    assert "had not ended" in failure.message
+    assert isinstance(results["b"], Result)
 
 
 def test_a_worker_whose_gpu_fails_every_call_is_replaced_after_its_job(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Recipe
@@ -176,7 +178,7 @@ def test_given_workers_are_spread_over_the_gpus_at_once() -> None:
 
 
 def test_the_processor_has_room_for_all_that_the_executor_runs() -> None:
-    packing = open_packing(RunSettings(home=None, device="cpu", workers=2))  # type: ignore[arg-type]
+    packing = open_packing(RunSettings(home=Path("home"), device="cpu", workers=2))
     assert {packing.place(str(number), SMALL) for number in range(50)} == {"cpu"}
     assert not packing.ran_out("3")
 
