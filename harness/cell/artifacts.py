@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,13 @@ def write_artifacts(
     evaluations: Sequence[Evaluation],
     *,
     light: bool = False,
+    names: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> Path:
     """Write all artifacts into `folder`/artifacts and return it; `folder`/fitted holds the model.
 
     Confusion, errors and report.json are of the test split where it was opened, else of validation.
     Where it is to be `light`, as for the many trials of a search, there is no model and no picture among them.
+    `names` returns what people call the images of a source's split ("train" or "test"), by their index.
     """
     artifacts = folder / "artifacts"
     shutil.rmtree(artifacts, ignore_errors=True)
@@ -61,7 +63,7 @@ def write_artifacts(
     if report.history:
         draw_curves(report.history, artifacts / "curves.png")
     if evaluations:
-        _draw_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic)
+        _draw_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic, names)
         write_inside(artifacts, task, classifier, evaluations[-1])
     return artifacts
 
@@ -79,9 +81,18 @@ def _write_evaluation(artifacts: Path, evaluation: Evaluation, task: Task) -> No
     write_class_report(evaluation.figures, task.classes, artifacts / "report.json")
 
 
-def _draw_evaluation(artifacts: Path, evaluation: Evaluation, task: Task, probabilistic: bool) -> None:
+def _draw_evaluation(
+    artifacts: Path, evaluation: Evaluation, task: Task, probabilistic: bool, names: Callable[[str], Sequence[str]]
+) -> None:
     images, errors = evaluation.images, artifacts / "errors.png"
     draw_confusion(evaluation.figures.confusion, task.classes, artifacts / "confusion.png")
     draw_errors(images.images, images.labels, evaluation.scores, task.classes, errors, probabilistic=probabilistic)
-    sheet = artifacts / "errors"
-    write_thumbnails(sheet, evaluation.split, images, evaluation.scores, task.classes, probabilistic=probabilistic)
+    write_thumbnails(
+        artifacts / "errors",
+        evaluation.split,
+        images,
+        evaluation.scores,
+        task.classes,
+        probabilistic=probabilistic,
+        names=names("test" if evaluation.split == "test" else "train"),
+    )

@@ -10,6 +10,7 @@ import shutil
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
 from harness.contracts.running import Job
-from harness.data import concatenate, load_splits, open_test, task_of
+from harness.data import concatenate, image_names, load_splits, open_test, task_of
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog
 
@@ -66,7 +67,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
     if opens:
         test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
         evaluations.append(evaluate_on("test", classifier, test, cell))
-    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light)
+    names = partial(image_names, cell.dataset, catalog, job.cache)
+    artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light, names=names)
     beside = beside_metrics(classifier, fit_on, artifacts)
     total_seconds = report.train_seconds + time.perf_counter() - begun
     metrics = final_metrics(classifier, task, report, evaluations, total_seconds) | beside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,18 @@ def load_splits(dataset: Dataset, catalog: Catalog, cache: Path) -> Splits:
         fingerprint=_fingerprint(meta.digest, groups),
         split_digest=digest_of_numbers(validation),
     )
+
+
+def image_names(dataset: Dataset, catalog: Catalog, cache: Path, split: str) -> Sequence[str]:
+    """Return what people call the images of a source's split [N], by their index; reads no pixels.
+
+    Empty where they have no names, or the raw files are gone. Of validation images the split is "train".
+    """
+    origin = origin_of(dataset, catalog, cache)
+    try:
+        return origin.source.names(split, origin.root)
+    except DataError:
+        return ()
 
 
 def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
