@@ -61,7 +61,7 @@ _LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses
 _LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
 _ROOTS: Final = {"baselines": shipped("baselines"), "harness": _HERE}
 """Packages of ours -> folder."""
-_COMPUTE_NOTHING: Final = {"contracts", "errors", "plugins", "words"}
+_COMPUTE_NOTHING: Final = {"contracts", "errors", "phases", "plugins", "words"}
 """Modules of `harness` that a component's results do not depend on."""
 
 

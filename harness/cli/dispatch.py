@@ -13,8 +13,8 @@ import typer
 
 from harness.cli.console import messages
 from harness.cli.phases import is_live, phases_on
-from harness.contracts.phases import phase, shown_by
 from harness.errors import HarnessError
+from harness.phases import phase, shown_by
 
 INTERRUPTED: Final = 130
 

@@ -80,14 +80,16 @@ def _torch() -> Iterator[Check]:
 
 
 def _torchvision() -> Check:
-    torchvision = _imported("torchvision")
-    if isinstance(torchvision, Check):
-        return torchvision
+    """Check that it is the one for this torch, by what was installed: importing it takes as long as torch."""
+    try:
+        version = importlib.metadata.version("torchvision")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("torchvision", "fail", "is not installed")
     wanted = [each for each in importlib.metadata.requires("torchvision") or () if each.startswith("torch==")]
     exact = wanted[0].removeprefix("torch==").partition(";")[0].strip() if wanted else ""
     if exact and importlib.metadata.version("torch").partition("+")[0] != exact:
-        return Check("torchvision", "fail", f"{torchvision.__version__} was built for torch {exact}; install the pair")
-    return Check("torchvision", "ok", torchvision.__version__)
+        return Check("torchvision", "fail", f"{version} was built for torch {exact}; install the pair")
+    return Check("torchvision", "ok", version)
 
 
 def _cuda(torch: ModuleType) -> Check:

@@ -14,7 +14,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.text import Text
 
 from harness.cli.console import tell
-from harness.contracts.phases import Advance, PhaseDisplay
+from harness.phases import Advance, PhaseDisplay
 
 EVERY_SECONDS: Final = 10
 """How often a plain line says how far a phase is."""

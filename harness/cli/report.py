@@ -11,9 +11,9 @@ from rich.text import Text
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
 from harness.cli.stores import report_folder
-from harness.contracts.phases import phase
 from harness.errors import InputError
 from harness.matrix import study_name
+from harness.phases import phase
 from harness.report import Summary, SummaryRow, summarize, write_report
 from harness.track import Store, existing_store
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from harness.contracts import Cell, ClassicalModel, Layer, Layout, NetworkModel, PlannedCell, Task
-from harness.contracts.phases import phase
 from harness.data.cache import origin_of, read_meta
 from harness.errors import InputError
+from harness.phases import phase
 from harness.plugins import Catalog
 from harness.train.trace import flops, parameter_count, trace
 

@@ -26,9 +26,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.contracts import Layout
-from harness.contracts.phases import advance, phase
 from harness.data.parallel import map_in_processes, process_count
 from harness.errors import DataError
+from harness.phases import advance, phase
 from harness.words import amount, listed
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import numpy as np
 from filelock import FileLock
 
 from harness.contracts import Dataset, Frozen, LabeledImages
-from harness.contracts.phases import phase
 from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
 from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
+from harness.phases import phase
 from harness.plugins import Catalog
 from harness.words import amount
 

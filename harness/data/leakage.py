@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from harness.contracts import Frozen, LabeledImages
-from harness.contracts.phases import advance
+from harness.phases import advance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-from harness.contracts.phases import Advance, advance, phase, shown_by
+from harness.phases import Advance, advance, phase, shown_by
 
 Argument = TypeVar("Argument")
 Answer = TypeVar("Answer")

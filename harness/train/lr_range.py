@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from harness.contracts import Batch, LabeledImages
-from harness.contracts.phases import phase
 from harness.errors import TrainingError
+from harness.phases import phase
 from harness.train.classifier import NetworkClassifier
 from harness.train.fit import Plan, Training
 

@@ -8,7 +8,7 @@ from threading import Thread
 from rich.console import Console
 
 from harness.cli.phases import LivePhases, PlainPhases, phases_on
-from harness.contracts.phases import phase, shown_by
+from harness.phases import phase, shown_by
 from tests.cli.conftest import Clock
 
 

@@ -27,9 +27,9 @@ experiments: {mlp: {model: mlp}, hog: {model: hog_svm}}
 """
 
 
-def loaded(*arguments: str) -> tuple[int, list[str]]:
+def loaded(*arguments: str, heavy: tuple[str, ...] = HEAVY) -> tuple[int, list[str]]:
     """Return the exit code of a command and which heavy packages it has imported."""
-    command = [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments]
+    command = [sys.executable, "-c", PROBE.format(heavy=heavy), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     code, names = json.loads(done.stderr.splitlines()[-1])
     return code, names
@@ -53,6 +53,18 @@ def loaded(*arguments: str) -> tuple[int, list[str]]:
 )
 def test_nothing_heavy_is_imported_before_there_is_work(arguments: list[str]) -> None:
     assert loaded(*arguments) == (0, [])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]], ids=" ".join)
+def test_asking_for_help_does_not_even_import_what_checks_a_file(arguments: list[str]) -> None:
+    assert loaded(*arguments, heavy=("pydantic", "ruamel.yaml", "jinja2")) == (0, [])
+
+
+def test_a_finished_study_is_planned_without_torch(finished_home: Path) -> None:
+    """Sizes and times of done cells are those that were measured."""
+    code, names = loaded("plan", str(finished_home.parent / "tiny.yaml"), "--home", str(finished_home))
+    assert code == 0
+    assert "mlflow" in names and "torch" not in names
 
 
 def test_validating_imports_nothing_heavy(tmp_path: Path) -> None:

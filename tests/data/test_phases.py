@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.contracts.phases import Advance, shown_by
 from harness.data import decode, load_splits
 from harness.data.inspect import leakage
+from harness.phases import Advance, shown_by
 from harness.plugins import Catalog
 from tests.data.conftest import MakeParquet, dataset, pictures
 
