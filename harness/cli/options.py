@@ -17,7 +17,7 @@ import typer
 
 from harness import __version__
 from harness.cli.dispatch import Request, perform
-from harness.execute.executor import ExecutorName
+from harness.execute import ExecutorName
 
 HOME: Final = Path(".harness")
 """The default of `--home`."""

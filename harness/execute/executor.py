@@ -1,6 +1,6 @@
 """The narrow waist: jobs go in, their results come out, wherever they run.
 
-An executor is a file of this folder and a name in `ExecutorName`. Below it stand the values that cross the waist, the
+An executor is a file of this folder and a name in `harness.execute.ExecutorName`. Below it stand the values that cross the waist, the
 one place where an exception becomes a value, and what a worker process and the driver tell each other about a job.
 """
 
@@ -25,9 +25,8 @@ from harness.errors import (
     TrainingError,
     nearest,
 )
+from harness.execute import ExecutorName
 
-ExecutorName = Literal["inline", "local"]
-"""Each is a file of this folder with a class of its name, `local.py` with `LocalExecutor`, imported when asked for."""
 EXECUTORS: Final[tuple[str, ...]] = get_args(ExecutorName)
 RUN_CELL: Final = "harness.cell.run:run_cell"
 """What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
