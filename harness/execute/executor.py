@@ -1,7 +1,8 @@
 """The narrow waist: jobs go in, their results come out, wherever they run.
 
-An executor is a file of this folder and a name in `harness.execute.ExecutorName`. Below it stand the values that cross the waist, the
-one place where an exception becomes a value, and what a worker process and the driver tell each other about a job.
+An executor is a file of this folder and a name in `harness.execute.ExecutorName`. Below it stand the values that cross
+the waist, the one place where an exception becomes a value, and what a worker process and the driver tell each other
+about a job.
 """
 
 from __future__ import annotations
