@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from harness.measure.predictions import write_confusion
-from harness.report.blocks import Charts, Fold, Images
+from harness.report.blocks import Charts, Fold, Images, Text
 from harness.report.context import context_of
 from harness.report.predictions import PredictionFiles
 from harness.report.sections.confusions import class_table, confusions_of, heat_picture, section, top_tables
@@ -96,6 +96,20 @@ def test_f1_of_all_variants_stands_side_by_side_by_class(store: KeptStore) -> No
     assert isinstance(first, Charts)
     assert first.charts[0].name == "class-f1"
     assert sorted({row["f"] for row in rows_of(first.charts[0])}) == [84.2105, 85.7143, 100]
+
+
+def test_a_model_that_says_one_class_of_all_is_left_out_of_f1_by_class(store: KeptStore) -> None:
+    cells = [cell_of(name) for name in ("a", "b", "floor")]
+    store.keep(plan_of(*cells))
+    for planned in cells:
+        run = store.finish(planned, 0.9)
+    write_confusion(np.array([[10, 0, 0]] * 3), CLASSES, store.folder / run.run_id / "confusion.csv")
+    found = section(context_of(store, STUDY))
+    assert found is not None
+    first, told, *_ = found.blocks
+    assert isinstance(first, Charts) and isinstance(told, Text)
+    assert "floor" not in first.charts[0].words
+    assert told.words == "Left out of it: floor, one class for every image."
 
 
 def test_of_ten_classes_or_more_it_is_told_how_often_the_true_one_is_among_five(store: KeptStore) -> None:

@@ -190,7 +190,7 @@ def test_a_test_accuracy_far_below_validations_is_remarked_on(store: KeptStore) 
     (folder / "val.parquet").write_bytes((folder / "test.parquet").read_bytes())
     object.__setattr__(run, "metrics", {**run.metrics, "val/accuracy": 0.95})
     table = verdicts_table(found(store))
-    assert "test 20.00 ± 4.75 points below it" in column(table, "evidence")[0]
+    assert "test 20.00 ± 4.75 points below validation" in column(table, "evidence")[0]
     assert "by 20.00 ± 4.75 points (mean of 1 variant, 95 % interval)" in table.notes[0]
 
 

@@ -188,7 +188,7 @@ def test_an_image_goes_by_its_file_where_the_sheet_knows_it(study: KeptStore) ->
         path.write_text(json.dumps(about | {"tiles": tiles}))
     first, second = errors_of(study).confident[0].errors
     assert (first.image, second.image) == ("cat/<101>.png", "#100")
-    assert picture_of(first, "a").caption == "dog, 96 %; is cat; cat/<101>.png"
+    assert picture_of(first, "a").caption == "dog, 96 %\nis cat\ncat/<101>.png"
 
 
 def test_a_sheet_for_markdown_holds_every_error_with_its_words(study: KeptStore) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 EXPLAINED: Final = (
     "Above the diagonal: share of images that both models call the same, in percent. Below it: Cohen's kappa, the "
     "agreement beyond what chance would give (1 is all, 0 none). On the diagonal: the seeds of one model among "
-    "themselves, in percent. Means over pairs of seeds. Models that agree less than their own seeds do err on "
-    "different images."
+    "themselves, in percent. Means over pairs of seeds. Two models that agree less than the seeds of either one err "
+    "on different images."
 )
 
 

@@ -90,6 +90,11 @@ class Confusions:
     """The counts of each seed."""
 
     @property
+    def is_constant(self) -> bool:
+        """Whether every image was taken for one class by each seed."""
+        return all(np.count_nonzero(counts.sum(axis=0)) == 1 for counts in self.each)
+
+    @property
     def f1(self) -> NDArray[np.float64]:
         """F1 of each class [K], a share, mean over seeds."""
         return np.asarray(np.mean([class_scores(counts).f1 for counts in self.each], axis=0), dtype=np.float64)
@@ -114,7 +119,8 @@ def section(context: Context) -> Section | None:
     if not found:
         return None
     folds = (_fold(each, is_open=place == 0) for place, each in enumerate(found))
-    blocks = (*_by_class(found), *top_tables(context.pictured, context.files), Text(EXPLAINED), *folds)
+    tops = top_tables(context.pictured, context.files)
+    blocks = (*_by_class(found), *_left_out(found), *tops, Text(EXPLAINED), *folds)
     return Section("confusions", "Confusion matrices", blocks)
 
 
@@ -185,10 +191,14 @@ def heat_picture(counts: NDArray[np.int64]) -> bytes:
 
 
 def _by_class(found: Sequence[Confusions]) -> Iterator[Block]:
-    """Yield F1 by class and model for each set of images that two variants or more were measured on."""
+    """Yield F1 by class and model for each set of images that two variants or more were measured on.
+
+    Without those that say one class of every image: their 0 % would leave the others no color to differ in.
+    """
     groups: dict[tuple[str, str, tuple[str, ...]], list[Confusions]] = defaultdict(list)
     for each in found:
-        groups[each.variant.cell.dataset.images, each.split, each.classes].append(each)
+        if not each.is_constant:
+            groups[each.variant.cell.dataset.images, each.split, each.classes].append(each)
     several = [group for group in groups.values() if len(group) > 1]
     for place, group in enumerate(several):
         first = group[0]
@@ -198,6 +208,12 @@ def _by_class(found: Sequence[Confusions]) -> Iterator[Block]:
         charts = Charts((class_f1(first.classes, names, f1, title, stem),))
         is_short = len(first.classes) <= OPEN_UP_TO
         yield charts if is_short else Fold(f"F1 by class and model, {len(first.classes)} classes", (charts,))
+
+
+def _left_out(found: Sequence[Confusions]) -> Iterator[Text]:
+    constant = [each.variant.name for each in found if each.is_constant]
+    if constant and len(found) > len(constant) + 1:
+        yield Text(f"Left out of it: {', '.join(constant)}, one class for every image.", "muted")
 
 
 def _fold(found: Confusions, is_open: bool) -> Fold:

@@ -273,7 +273,9 @@ def _evidence(each: Diagnosed) -> list[str]:
     if verdict == "underfitting" and best is not None:
         parts.append(f"the best on these images reaches {percent(best)} %")
     if each.shortfall is not None and each.shortfall.is_clear:
-        parts.append(f"test {percent(each.shortfall.size)} ± {percent(each.shortfall.half_width)} points below it")
+        parts.append(
+            f"test {percent(each.shortfall.size)} ± {percent(each.shortfall.half_width)} points below validation"
+        )
     return parts
 
 

@@ -160,9 +160,7 @@ def picture_of(error: Error, name: str) -> Picture:
     is_exact = max(flat.size) <= EXACT_UP_TO
     file = io.BytesIO()
     flat.save(file, "PNG", optimize=True) if is_exact else flat.save(file, "JPEG", quality=JPEG_QUALITY)
-    said, true, image = error.lines
-    caption = f"{said}; {true}; {image}"
-    return Picture(f"{name}.{'png' if is_exact else 'jpg'}", file.getvalue(), error.words, caption)
+    return Picture(f"{name}.{'png' if is_exact else 'jpg'}", file.getvalue(), error.words, "\n".join(error.lines))
 
 
 def sheet_of(errors: Sequence[Error], name: str, title: str) -> Picture:
