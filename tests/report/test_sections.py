@@ -8,7 +8,6 @@ from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, V
 from harness.report.blocks import Table
 from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table
-from harness.report.sections.curves import curves_of
 from harness.report.sections.honesty import facts
 from harness.report.sections.openings import duplicates_of, ledger_of
 from harness.report.store import gather
@@ -154,13 +153,6 @@ def test_a_later_run_without_a_check_keeps_the_earlier_one(store: KeptStore) -> 
     store.keep(plan_of(cell_of("mlp"))).keep_leakage(exact=3)
     store.keep(plan_of(cell_of("mlp"), cell_of("hog")))
     assert duplicates_of(gather(store, STUDY), store)[0].is_fault
-
-
-def test_a_final_figure_of_a_model_without_epochs_is_no_curve(store: KeptStore) -> None:
-    planned = cell_of("hog", recipe=False)
-    run = store.keep(plan_of(planned)).finish(planned, 0.5)
-    store.histories[run.run_id] = {"val/accuracy": ((0, 0.5),)}
-    assert curves_of(experiment_variants(gather(store, STUDY))[0], store) is None
 
 
 def test_how_it_was_run_names_seeds_split_device_and_versions(store: KeptStore) -> None:
