@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_MANY: Final = 2_000
+"""Names beyond which none is looked for that is near, nor are they listed."""
 
 
 class HarnessError(Exception):
@@ -21,7 +24,7 @@ class MatrixError(InputError):
     """A matrix file with problems; each is one line `file:line:column: path: what is wrong`."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
         super().__init__("\n".join(self.problems))
 
 
@@ -56,7 +59,18 @@ class StoreError(HarnessError):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name closest to `name`, or the list when none is close."""
     names = sorted(valid)
+    if len(names) > _MANY:
+        return f"; there are {len(names):,} of them"
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; valid: {', '.join(names)}" if names else ""
+
+
+def printable(text: str) -> str:
+    r"""Return a text as a terminal may show it: what is no printable character is written as an escape.
+
+    >>> printable("a\nb \x1b[31m café")
+    'a\\nb \\x1b[31m café'
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

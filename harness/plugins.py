@@ -7,9 +7,9 @@ modules, the module's constants and its public class (whose methods are defined,
 
 What a component does is also written in the files that it shares with others, such as `baselines/_layers.py`. So the
 digest of its source covers its own file and every module of ours that this imports, and those import in turn: files of
-its folder, and modules of `harness` and `baselines`. Left out are `harness.contracts`, `words`, `errors` and `plugins`,
-which hold types, texts and how components are found, and compute nothing; imports for type checkers alone; and what is
-installed. `environment.txt` of a run says which versions of that there were.
+its folder, and modules of `harness` and `baselines`. Left out are `harness.contracts`, `words`, `errors`, `phases` and
+`plugins`, which hold types, texts and how components are found, and compute nothing; imports for type checkers alone;
+and what is installed. `environment.txt` of a run says which versions of that there were.
 """
 
 from __future__ import annotations

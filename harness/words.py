@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from harness.contracts.metrics import metric_of
+from harness.errors import printable
 
 NOTHING: Final = "-"
 """Stands where there is no value."""
@@ -450,7 +451,7 @@ def value_text(value: JsonValue, full: bool = False) -> str:
             return name + (_bracketed(options) if full and options else "")
         case dict():
             return _bracketed(value)
-    return str(value)
+    return printable(str(value))
 
 
 def _shortest(path: str, others: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from harness.cli.console import messages
 from harness.cli.phases import is_live, phases_on
-from harness.errors import HarnessError
+from harness.errors import HarnessError, printable
 from harness.phases import phase, shown_by
 
 INTERRUPTED: Final = 130
@@ -74,4 +74,4 @@ def _tell(error: HarnessError, verbose: bool) -> None:
     if verbose:
         traceback.print_exception(error)
         return
-    print(error, file=sys.stderr)  # noqa: T201
+    print(*map(printable, str(error).split("\n")), sep="\n", file=sys.stderr)  # noqa: T201

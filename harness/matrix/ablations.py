@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from harness.contracts import Ablation, Frozen
 from harness.matrix.checking import check
-from harness.matrix.document import refuse_no_such, section
+from harness.matrix.document import refuse_name, refuse_no_such, section
 from harness.matrix.experiments import Assignment, Draft, Experiment, assignments_of
-from harness.matrix.nodes import Fields, Mark, Node, Problems
+from harness.matrix.nodes import Fields, Mark, Node, Problems, child
 from harness.plugins import Catalog
 
 
@@ -45,6 +45,8 @@ def read_ablations(
 ) -> tuple[tuple[Ablation, ...], tuple[Row, ...]]:
     """Return the valid entries of `ablations:`, and the rows of all of them, in file order."""
     entries = section(root, "ablations", problems)
+    for name, node in entries.items():
+        refuse_name(name, node.mark, node.path, problems)
     read = [_ablation(name, node, experiments, catalog, problems) for name, node in entries.items()]
     found = [each for each in read if each is not None]
     return tuple(each for each, _ in found), tuple(row for _, rows in found for row in rows)
@@ -79,6 +81,8 @@ def _switches(node: Node, problems: Problems) -> dict[str, tuple[Assignment, ...
     assert isinstance(node, Fields)
     if not node.fields:
         problems.at(node, "names nothing to switch off")
+    for name in node.fields:
+        refuse_name(name, node.key_mark(name), child(node.path, name), problems)
     found = {name: assignments_of(each, problems) for name, each in node.fields.items()}
     for name, assigned in found.items():
         if not assigned:

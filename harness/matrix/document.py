@@ -6,6 +6,7 @@ The larger ones have a file each: `experiments`, `ablations`, `tune`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +15,17 @@ from harness.contracts import Budget, Cell, Claim, Frozen, ReportSettings
 from harness.contracts.metrics import CLAIMABLE, FLOPS, TEST_ACCURACY_TTA, metric_of
 from harness.errors import MatrixError, nearest
 from harness.matrix.checking import check
-from harness.matrix.nodes import Fields, Items, Node, Problems, Scalar, child, plain, shown
+from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, plain, shown
 from harness.matrix.paths import long_form, merge
 from harness.matrix.yaml_text import read_file
 
 VERSION: Final = 1
 _MOST_SEEDS: Final = 10_000
+LONGEST_NAME: Final = 100
+STUDY_NAME: Final = r"[^\s./\\]([^/\\]*[^\s/\\])?"
+"""A study's name is that of a folder, too."""
+_RESERVED: Final = frozenset({"Default", "harness-ledger"})
+"""Experiments that the store has anyway: no study can be called so."""
 DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
 """The paths on which it depends whether a metric can be measured."""
 
@@ -30,7 +36,8 @@ class WrittenStudy(Frozen):
     version: Any
     """Of this format: 1."""
     study: Any
-    """The study's name; its runs are MLflow's experiment of that name."""
+    """The study's name; its runs are MLflow's experiment of that name, its report a folder. At most 100 printable
+    characters, neither `/` nor `\\`, no dot at its beginning."""
     extends: Any
     """A file that is merged under this one, key by key; its path is relative to this file."""
     dataset: Any
@@ -40,7 +47,8 @@ class WrittenStudy(Frozen):
     defaults: Any
     """Merged under every experiment, key by key; a `recipe` here reaches network models only."""
     experiments: Any
-    """NAME: what is fitted. An experiment without a `matrix` is one variant."""
+    """NAME: what is fitted. An experiment without a `matrix` is one variant. Names have at most 100 printable
+    characters; so have those of ablations, switches and additions."""
     ablations: Any
     """NAME: an experiment with its parts switched off, one by one or one after the other."""
     tune: Any
@@ -84,9 +92,13 @@ def _base(root: Fields, path: Path, chain: tuple[Path, ...], problems: Problems)
         problems.at(node, f"{shown(plain(node))} is not the path of a file")
         return None
     base = Path(os.path.normpath(path.parent / node.value))
-    if base.resolve() in chain:
+    try:
+        is_in_chain, is_file = base.resolve() in chain, base.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, a name too long, a zero byte
+        raise MatrixError([f"{node.mark}: extends: {shown(node.value)} is no path of a file: {error}"]) from error
+    if is_in_chain:
         raise MatrixError([f"{node.mark}: extends: {node.value} extends this file in turn"])
-    if not base.is_file():
+    if not is_file:
         raise MatrixError([f"{node.mark}: extends: there is no file {base}"])
     return _read(base, chain, problems)
 
@@ -145,6 +157,19 @@ def refuse_unknown(node: Fields, valid: Collection[str], problems: Problems) -> 
             problems.at_key(node, name, f"unknown key{nearest(name, valid)}")
 
 
+def refuse_name(name: str, mark: Mark, path: str, problems: Problems) -> None:
+    """Note a name that could not stand in a table, a terminal and the name of a file."""
+    unprintable = next((each for each in name if not each.isprintable()), "")
+    if not name.strip():
+        problems.add(mark, path, "an empty name")
+    elif len(name) > LONGEST_NAME:
+        problems.add(mark, path, f"a name of {len(name):,} characters; at most {LONGEST_NAME}")
+    elif unprintable:
+        problems.add(mark, path, f"has {unprintable!a}, which is no printable character")
+    elif name != name.strip():
+        problems.add(mark, path, "a name that begins or ends with a space")
+
+
 def refuse_no_such(node: Node, key: str, what: str, valid: Collection[str], problems: Problems) -> None:
     """Note a name under `key` of a mapping that is none of the valid ones."""
     named = node.fields.get(key) if isinstance(node, Fields) else None
@@ -167,6 +192,12 @@ def read_name(root: Fields, problems: Problems) -> str:
         quotes = " (put it in quotes)" if isinstance(plain(name), int | float) else ""
         problems.at(name, f"{shown(plain(name))} is not a name{quotes}")
         return ""
+    refuse_name(name.value, name.mark, name.path, problems)
+    if not re.fullmatch(STUDY_NAME, name.value, re.DOTALL):
+        text = "a study is a folder of that name, so it has neither / nor \\ and begins with no dot"
+        problems.at(name, f"{shown(name.value)}: {text}")
+    elif name.value in _RESERVED:
+        problems.at(name, f'"{name.value}" is a name that the store keeps for itself')
     return name.value
 
 

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from harness.contracts import Cell, Frozen, Recipe
 from harness.matrix.cell import check_recipe, is_classical, resolve
-from harness.matrix.document import WrittenStudy, read_seeds, refuse_unknown
+from harness.matrix.document import WrittenStudy, read_seeds, refuse_name, refuse_unknown
 from harness.matrix.nodes import Fields, Mark, Node, Problems, Scalar, child, node_of, plain, shown
 from harness.matrix.paths import depth, long_form, merge, names_file, put, wrong_path
 from harness.plugins import Catalog
@@ -158,6 +158,7 @@ def read_experiments(
         return {}
     found = {}
     for name, each in node.fields.items():
+        refuse_name(name, node.key_mark(name), child(node.path, name), problems)
         if isinstance(each, Fields):
             refuse_unknown(each, _EXPERIMENT, problems)
             entry = Fields(each.fields, node.key_mark(name), child("experiments", name), each.keys)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 
 from harness.errors import MatrixError
 
 Atom: TypeAlias = str | int | float | bool | None
+_LONGEST_SHOWN: Final = 200
+"""Characters of a value, a path or an option that a message quotes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,12 +136,17 @@ class Problems:
 
     def __iter__(self) -> Iterator[str]:
         for mark, path, text in sorted(self._found):
-            yield ": ".join(part for part in (str(mark), path, text) if part)
+            place = str(mark) if mark.line else _cut(str(mark))
+            yield ": ".join(part for part in (place, _cut(path), text) if part)
 
     def raise_any(self) -> None:
         """Raise MatrixError with one line for each problem, sorted by position, if there is one."""
         if self._found:
             raise MatrixError(tuple(self))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def shown(value: object) -> str:
@@ -150,7 +157,7 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f'"{value}"'
+            return f'"{_cut(value)}"'
         case Mapping():
             return "a mapping"
         case list() | tuple():

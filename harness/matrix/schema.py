@@ -28,7 +28,7 @@ from harness.contracts import (
 from harness.contracts.metrics import CLAIMABLE, COSTS, METRICS, OBJECTIVES, VAL_ACCURACY
 from harness.contracts.tuning import Direction
 from harness.matrix.ablations import WrittenAblation
-from harness.matrix.document import VERSION, WrittenStudy
+from harness.matrix.document import LONGEST_NAME, STUDY_NAME, VERSION, WrittenStudy
 from harness.matrix.experiments import WrittenExperiment
 from harness.matrix.meanings import meanings, summary
 from harness.matrix.paths import CELL, Group, Level, Part, Parts
@@ -42,6 +42,8 @@ _ABOUT: Final = (
     "`# yaml-language-server: $schema=matrix.schema.json`, where `harness schema > matrix.schema.json` has written it."
 )
 _VALUES: Final[Schema] = {"$ref": "#/$defs/values"}
+_NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+_NAMED: Final[Schema] = {"type": "object", "propertyNames": _NAME}
 _SEEDS: Final[Schema] = {
     "anyOf": [
         {"type": "integer", "minimum": 1},
@@ -247,13 +249,13 @@ def _sections() -> dict[str, Schema]:
         WrittenStudy,
         {
             "version": {"const": VERSION},
-            "study": {"type": "string", "minLength": 1},
+            "study": {"type": "string", "maxLength": LONGEST_NAME, "pattern": f"^{STUDY_NAME}$"},
             "extends": {"type": "string"},
             "dataset": {"$ref": "#/$defs/dataset"},
             "seeds": {**_SEEDS, "default": list(WrittenStudy.model_fields["seeds"].default)},
             "defaults": _closed(defaults),
-            "experiments": {"type": "object", "additionalProperties": experiment, "minProperties": 1},
-            "ablations": {"type": "object", "additionalProperties": _ablation()},
+            "experiments": {**_NAMED, "additionalProperties": experiment, "minProperties": 1},
+            "ablations": {**_NAMED, "additionalProperties": _ablation()},
             "tune": {"type": "object", "additionalProperties": _tune()},
             "claims": {"type": "array", "items": claim},
             "budget": _settings(Budget),
@@ -263,7 +265,7 @@ def _sections() -> dict[str, Schema]:
 
 
 def _experiment() -> Schema:
-    name = {"type": "string", "description": "The variant's name, in place of what tells it from its siblings."}
+    name = {**_NAME, "description": "The variant's name, in place of what tells it from its siblings."}
     own: dict[str, Schema] = {
         "seeds": _SEEDS,
         "matrix": {"$ref": "#/$defs/axes"},
@@ -292,7 +294,7 @@ def _value(path: str) -> Schema:
 
 
 def _ablation() -> Schema:
-    switch = {"type": "object", "additionalProperties": {**_VALUES, "minProperties": 1}, "minProperties": 1}
+    switch = {**_NAMED, "additionalProperties": {**_VALUES, "minProperties": 1}, "minProperties": 1}
     return _settings(WrittenAblation, {"switch": switch})
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from pydantic import JsonValue
 
 from harness.errors import MatrixError
+from harness.matrix.document import refuse_name
 from harness.matrix.experiments import Assignment, Draft, Experiment, assignment, assignments_of
 from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, child, name_in, plain
 from harness.matrix.paths import wrong_path
@@ -154,6 +155,7 @@ def _addition(experiment: Experiment, node: Node, catalog: Catalog, problems: Pr
     if not isinstance(node, Fields) or not name:
         problems.add(node.mark, child(node.path, "name"), "is missing: an addition is {name: ..., path: value}")
         return None
+    refuse_name(name, node.fields["name"].mark, node.fields["name"].path, problems)
     assigned = assignments_of(node, problems, skip=("name",))
     return Variant(assigned, name, node.mark, node.path, experiment.draft(assigned, catalog))
 

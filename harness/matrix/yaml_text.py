@@ -1,4 +1,8 @@
-"""YAML text -> nodes with positions. YAML 1.2 core values, no tags, no duplicate keys."""
+"""YAML text -> nodes with positions. YAML 1.2 core values, no tags, no duplicate keys.
+
+A matrix file may come from anywhere, so what it can do is bounded: it is a regular file of a stated size, with a stated
+number of values (an alias counts as all that it stands for) and depth, and without characters that steer terminals.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,8 @@ _NULL: Final = {"", "~", "null", "Null", "NULL"}
 _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT: Final = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but for tabs and ends of lines, and halves of characters; text has them by escapes alone."""
 _MOST_NODES: Final = 500_000
 _MOST_DEPTH: Final = 60
 
@@ -111,6 +117,7 @@ class _Builder:
             return self._alias(event)
         before = self._count
         self._refuse_tag(event, path)
+        self._refuse_control(event, path)
         node = self._built(event, path, depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, self._count - before + 1)
@@ -142,6 +149,12 @@ class _Builder:
             text = f"tag {tag} is refused; only plain YAML is read"
             self._problems.add(_mark(self._start, event.start_mark), path, text)
 
+    def _refuse_control(self, event: Any, path: str) -> None:
+        found = _CONTROL.search(event.value) if isinstance(event, ScalarEvent) else None
+        if found is not None:
+            text = f"has {found[0]!a}, which is no printable character"
+            self._problems.add(_mark(self._start, event.start_mark), path, text)
+
     def _items(self, path: str, depth: int) -> Iterator[Node]:
         place = 0
         while not isinstance(event := next(self._events), SequenceEndEvent):
@@ -168,6 +181,7 @@ class _Builder:
     def _key(self, event: Any, path: str, depth: int) -> str:
         if isinstance(event, ScalarEvent):
             self._refuse_tag(event, path)
+            self._refuse_control(event, path)
             return str(event.value)
         node = self._node(event, path, depth + 1)
         if isinstance(node, Scalar):

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from harness.contracts import Choices, Importances, PlannedCell, Range, TrialFound, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.execute.locks import is_alive
+from harness.matrix.document import LONGEST_NAME
 from harness.measure.tuning_pictures import draw_tuning
 from harness.track import Record
 from harness.tune.context import TuneContext
@@ -134,10 +135,10 @@ def _best_yaml(title: str, study: str, planned: PlannedCell) -> str:
     experiment |= {"train_on": cell["train_on"], "test": cell["test"]}
     document = {
         "version": 1,
-        "study": f"{study}-best",
+        "study": f"{study[: LONGEST_NAME - 5]}-best",
         "dataset": cell["dataset"],
         "seeds": [cell["seed"]],
-        "experiments": {planned.places[0].experiment.replace(" ", "-"): experiment},
+        "experiments": {planned.places[0].experiment.replace(" ", "-")[:LONGEST_NAME]: experiment},
     }
     yaml, text = YAML(), StringIO()
     yaml.default_flow_style = None

@@ -83,3 +83,14 @@ budget: {hours: 1}
     assert (recipe.epochs, recipe.optimizer.name) == (9, "step_b")
     assert "momentum" not in recipe.optimizer.options
     assert study.budget.hours == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [(r'"a\0b"', "null byte"), ("loop.yaml", "loop"), ("x" * 5000, "too long")]
+)
+def test_a_path_that_no_file_can_have_is_told(complain: Complain, tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (problem,) = complain("", head=f"version: 1\nstudy: s\nextends: {name}\n")
+    assert problem.startswith("matrix.yaml:3:10: extends: ")
+    assert reason in problem.lower()
+    assert problem.isprintable()

@@ -54,8 +54,10 @@ def holds(name: str, schema: dict[str, Any], value: Any, root: dict[str, Any]) -
             found = not isinstance(value, str) or re.search(wanted, value) is not None
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             found = bounded(name, wanted, value)
-        case "minLength":
-            found = not isinstance(value, str) or len(value) >= wanted
+        case "minLength" | "maxLength":
+            found = not isinstance(value, str) or (
+                len(value) >= wanted if name == "minLength" else len(value) <= wanted
+            )
         case _:
             found = structured(name, schema, value, root)
     return bool(found)
@@ -91,6 +93,8 @@ def mapped(name: str, schema: dict[str, Any], value: dict[str, Any], root: dict[
             found = all(
                 accepts(each, value[key], root) for part, each in wanted.items() for key in value if part in key
             )
+        case "propertyNames":
+            found = all(accepts(wanted, key, root) for key in value)
         case "required":
             found = set(wanted) <= value.keys()
         case "minProperties":
