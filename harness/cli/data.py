@@ -13,7 +13,7 @@ from harness.cli.options import Data
 from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
 from harness.data.leakage import Leakage, Twins
-from harness.errors import InputError
+from harness.data.survey import guessed_source
 from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.words import whole
@@ -58,20 +58,6 @@ def datasets_of(asked: Data, catalog: Catalog) -> Sequence[Dataset]:
 
 def _local(source: str, path: Path) -> Dataset:
     return Dataset.model_validate({"name": source, "path": str(path.absolute())})
-
-
-def guessed_source(path: Path) -> str:
-    """Return the source that reads what is at a path: npz, parquet or image_folder.
-
-    Raises:
-        InputError: nothing is there, or nothing that one of them reads.
-    """
-    if path.is_file() and path.suffix == ".npz":
-        return "npz"
-    if not path.is_dir():
-        raise InputError(f"{path}: {'not an .npz file or a folder' if path.exists() else 'nothing is there'}")
-    is_parquet = any(path.glob("*.parquet")) or any(path.glob("data/*.parquet"))
-    return "parquet" if is_parquet else "image_folder"
 
 
 def _print(found: Description) -> None:

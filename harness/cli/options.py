@@ -298,6 +298,24 @@ class Images:
 
 @command
 @dataclass(frozen=True, kw_only=True)
+class Init(Verbose):
+    """Write a matrix file to begin with, fitting your pictures."""
+
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Pictures: a folder a class, Parquet files, or an .npz file. Nothing: the quickstart's file.",
+            show_default=False,
+        ),
+    ] = None
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The file; it must be new.")] = Path(
+        "matrix.yaml"
+    )
+
+
+@command
+@dataclass(frozen=True, kw_only=True)
 class Run(Cells):
     """Run what is missing or failed, then write the report."""
 

@@ -1,0 +1,146 @@
+"""`harness init [FOLDER]`: a commented matrix file to begin with, that fits what lies there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from harness.cli.console import say, shown_path
+from harness.cli.options import Init
+from harness.data.survey import Survey, survey
+from harness.errors import InputError
+from harness.phases import phase
+from harness.plugins import shipped
+from harness.words import amount
+
+QUICKSTART: Final = shipped("experiments") / "quickstart.yaml"
+LARGE: Final = 96
+"""Images with a longer shorter side are made smaller: a CPU has all night for them, a beginner has not."""
+SIDES: Final = (64, 32)
+"""What large or unequal images are resized to: the first that most are at least."""
+FEW: Final = 5000
+"""With fewer training images a cell is short enough for several seeds."""
+MATRIX: Final = """\
+# Written by `harness init`: {about}.
+# What may be set, and to what: harness show, harness schema, docs/reference.md. Check: harness validate {file}
+version: 1
+study: {study}
+dataset:
+  name: {source}
+{options}{resize}  validation: {{fraction: 0.15, seed: 0}}{validation}
+seeds: {seeds}
+defaults:
+  recipe:                         # how networks are trained; others take none of it
+    epochs: {epochs}
+    batch_size: {batch_size}
+    optimizer: {{name: sgd, lr: 0.02, momentum: 0.9, nesterov: true, weight_decay: 5.0e-4}}
+    schedule: {{name: cosine}}
+    augment: [{{crop: {{pad: {pad}, mode: reflect}}}}]     # add `flip` where a mirrored image is one of the same class
+experiments:                      # what is compared; all models: harness models
+  majority: {{model: majority{test}}}     # the floor: always the most frequent class
+  hog-svm: {{model: {{name: hog_svm, pixels_per_cell: {cell}}}{test}}}     # classical: edges and a linear SVM
+  small-cnn: {{model: small_cnn{test}}}     # a small network, trained from scratch
+report: {{baseline: hog-svm}}
+"""
+
+
+def perform(asked: Init) -> int:
+    """Write the file and say what to do next.
+
+    Raises:
+        InputError: the file is there already, or nothing is where the pictures should be.
+        DataError: what is there cannot be used as a data set.
+    """
+    if asked.output.exists():
+        raise InputError(f"{asked.output}: is there already; choose another file with -o")
+    if asked.folder is None:
+        text, about = QUICKSTART.read_text(encoding="utf-8"), "the quickstart: scikit-learn's digits, nothing to fetch"
+    else:
+        with phase(f"looking at {asked.folder}"):
+            found = survey(asked.folder)
+        about = _about(asked.folder, found)
+        text = matrix_for(found, asked.output, about)
+    asked.output.parent.mkdir(parents=True, exist_ok=True)
+    asked.output.write_text(text, encoding="utf-8")
+    file = shown_path(asked.output)
+    say(f"{file}: {about}")
+    say(f"next:    harness run {file} --smoke     a few batches of each, to see that all works")
+    say(f"         harness run {file}             all of it; harness plan {file} says what that is")
+    return 0
+
+
+def matrix_for(found: Survey, output: Path, about: str) -> str:
+    """Return a matrix file for a data set, with paths relative to where it will lie.
+
+    Args:
+        found: The data set.
+        output: The file's place.
+        about: What is said of the data set.
+    """
+    resize = _resize(found)
+    side = resize or found.side
+    options = "".join(f"  {name}: {_value(value, output)}{_why(name)}\n" for name, value in found.options.items())
+    is_small = found.images < FEW
+    return MATRIX.format(
+        about=about,
+        file=" ".join(shown_path(output).split()),
+        study=_study(found),
+        source=found.source,
+        options=options,
+        resize=f"  resize: {resize}{' ' * 20}# they have {_sizes(found.sizes)}\n" if resize else "",
+        validation="".join(f"   # {each}" for each in found.remarks),
+        seeds="[0, 1, 2]" if is_small else "[0]",
+        epochs=30 if is_small else 15,
+        batch_size=32 if is_small else 128,
+        pad=max(1, side // 8),
+        cell=max(1, min(8, side // 4)),
+        test="" if found.has_test else ", test: never",
+    )
+
+
+def _resize(found: Survey) -> int | None:
+    """Return the side that images are resized to, None where they are small and equal."""
+    if len(found.sizes) == 1 and found.side <= LARGE:
+        return None
+    return next((side for side in SIDES if side <= found.side), SIDES[-1])
+
+
+def _value(value: Path | float, output: Path) -> str:
+    """Return an option as YAML: a path relative to the file if it lies near, whatever is in it."""
+    if not isinstance(value, Path):
+        return str(value)
+    near = os.path.relpath(value.resolve(), output.absolute().parent.resolve())
+    text = str(value.resolve()) if near.startswith("../../..") else near
+    is_plain = re.fullmatch(r"[\w./][\w./-]*", text) and not text[0].isdigit()
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
+
+
+def _why(option: str) -> str:
+    return "              # share of each class that is the test set" if option == "test_fraction" else ""
+
+
+def _study(found: Survey) -> str:
+    path = next(value for value in found.options.values() if isinstance(value, Path)).resolve()
+    name = path.stem if path.suffix in {".npz", ".parquet"} else path.name
+    if name.lower() in {"train", "training", "data"}:
+        name = path.parent.name
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pictures"
+
+
+def _about(folder: Path, found: Survey) -> str:
+    test = "" if found.has_test else ", no test set (so `test: never`)"
+    what = f"{amount(found.images, 'image')} of {amount(found.classes, 'class', 'classes')}"
+    where = " ".join(str(folder).split())  # a comment ends at the line's end, whatever the folder is called
+    return f"{what} in {where}, {_sizes(found.sizes)}{test}"
+
+
+def _sizes(sizes: Counter[tuple[int, int]]) -> str:
+    if len(sizes) == 1:
+        ((height, width),) = sizes
+        return f"{height} x {width} pixels"
+    small, large = min(sizes, key=lambda size: size[0] * size[1]), max(sizes, key=lambda size: size[0] * size[1])
+    return f"{small[0]} x {small[1]} to {large[0]} x {large[1]} pixels"

@@ -1,0 +1,176 @@
+"""What lies at a path, looked at without decoding it: which source reads it, its splits, classes and image sizes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import numpy as np
+
+from harness.data.decode import Item, UnreadableImageError, read_header
+from harness.data.sources import _tables, _trees
+from harness.errors import DataError, InputError
+
+SAMPLE: Final = 400
+"""Images whose headers are read: enough to see whether sizes differ."""
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation"),
+}
+"""What folders of a split are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found. `options` are the source's, paths as they were given; of a lone tree `test_fraction` is one."""
+
+    source: str
+    options: Mapping[str, Path | float]
+    classes: int
+    images: int
+    """Of the training split, or of the one tree that is to be divided."""
+    has_test: bool
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    """Height and width -> how many of the images that were looked at."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of the matrix file should know of the splits."""
+
+    @property
+    def side(self) -> int:
+        """The median of the images' shorter sides."""
+        return int(median(min(size) for size in self.sizes.elements()))
+
+
+def guessed_source(path: Path) -> str:
+    """Return the source that reads what is at a path: npz, parquet or image_folder.
+
+    Raises:
+        InputError: nothing is there, or nothing that one of them reads.
+    """
+    if path.is_file() and path.suffix in {".npz", ".parquet"}:
+        return path.suffix[1:]
+    if not path.is_dir():
+        raise InputError(f"{path}: {'not an .npz file or a folder' if path.exists() else 'nothing is there'}")
+    is_parquet = any(path.glob("*.parquet")) or any(path.glob("data/*.parquet"))
+    return "parquet" if is_parquet else "image_folder"
+
+
+def survey(path: Path) -> Survey:
+    """Return what lies at a path: a folder of images, a Parquet file or a folder of them, or an .npz file.
+
+    Raises:
+        InputError: nothing is there, or nothing that can be read.
+        DataError: it is damaged, or lacks what a data set needs; the message says what.
+    """
+    look = {"npz": _npz, "parquet": _parquet, "image_folder": _image_folder}[guessed_source(path)]
+    return look(path)
+
+
+def _image_folder(path: Path) -> Survey:
+    splits = _split_folders(path)
+    if "train" not in splits:
+        tree = _trees.scan(path)
+        lone: dict[str, Path | float] = {"path": path, "test_fraction": 0.2}
+        return Survey("image_folder", lone, len(tree.classes), len(tree.paths), True, _tree_sizes(tree))
+    tree = _trees.scan(splits["train"])
+    remarks = []
+    test = splits.get("test")
+    if test is None and "val" in splits:
+        test = splits["val"]
+        remarks.append(f"there is no test folder: {test.name}/ is the test set, validation is carved from train")
+    elif "val" in splits:
+        remarks.append(f"{splits['val'].name}/ is not used: validation is carved from train")
+    options: dict[str, Path | float] = {"train": splits["train"]}
+    if test is not None and (splits["train"].name, test.name) == ("train", "test"):
+        options = {"path": path}
+    elif test is not None:
+        options["test"] = test
+    sizes = _tree_sizes(tree)
+    return Survey("image_folder", options, len(tree.classes), len(tree.paths), test is not None, sizes, tuple(remarks))
+
+
+def _split_folders(path: Path) -> dict[str, Path]:
+    below = {each.name.lower(): each for each in path.iterdir() if each.is_dir()}
+    return {split: below[name] for split, names in NAMES.items() for name in reversed(names) if name in below}
+
+
+def _tree_sizes(tree: _trees.Tree) -> Counter[tuple[int, int]]:
+    paths = tree.paths
+    chosen = tuple(paths[:: max(1, len(paths) // SAMPLE)])
+    return _sizes(_trees.Files(0, len(chosen), tree.folder, chosen).items())
+
+
+def _parquet(path: Path) -> Survey:
+    folder = path if path.is_dir() else path.parent
+    shards = {split: _shards(folder, split) for split in ("train", "test")}
+    if (path.is_file() and path not in shards["train"]) or not shards["train"]:
+        every = sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")])
+        shards = {"train": [path] if path.is_file() else every, "test": []}
+    train = shards["train"]
+    alone = train[0] if len(train) == 1 else train[0].parent
+    options = {"path": folder} if shards["test"] else {"train": alone}
+    columns = _tables.find_columns(train[0], None, None)
+    count = sum(_tables.open_file(file).metadata.num_rows for file in train)
+    named = _tables.names_in_metadata(train[0], columns.label)
+    classes = len(named or _tables.class_names(_tables.read_column(train, columns.label)))
+    first = min(SAMPLE, _tables.open_file(train[0]).metadata.row_group(0).num_rows)
+    sizes = _sizes(_tables.Rows(0, first, train[0], 0, 0, columns).items())
+    return Survey("parquet", options, classes, count, bool(shards["test"]), sizes)
+
+
+def _shards(folder: Path, split: str) -> list[Path]:
+    patterns = (f"{split}.parquet", f"{split}-*.parquet")
+    return sorted(file for each in (folder, folder / "data") for pattern in patterns for file in each.glob(pattern))
+
+
+def _sizes(items: Iterable[Item]) -> Counter[tuple[int, int]]:
+    """Return the sizes of the images that can be read; what is no image is for decoding to list."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for name, load in items:
+        try:
+            with load() as file:
+                header = read_header(file)
+        except (UnreadableImageError, OSError) as error:
+            fault = f"{name}: {error}"
+            continue
+        sizes[header.height, header.width] += 1
+    if not sizes:
+        raise DataError(f"no image can be read; the last one: {fault}")
+    return sizes
+
+
+def _npz(path: Path) -> Survey:
+    shapes = _shapes(path)
+    names = [name for name in ("x_train", "x") if name in shapes]
+    labels = [name for name in ("y_train", "y") if name in shapes]
+    if not names or not labels or len(shapes[names[0]]) not in {3, 4}:
+        wanted = "x_train [N, H, W] or [N, H, W, C] and y_train"
+        raise DataError(f"{path}: takes arrays {wanted}; it has {', '.join(shapes) or 'none'}")
+    count, height, width = shapes[names[0]][:3]
+    has_test = {"x_test", "y_test"} <= set(shapes)
+    with np.load(path, allow_pickle=False) as archive:
+        classes = len(archive["classes"]) if "classes" in shapes else len(np.unique(archive[labels[0]]))
+    key = "path" if has_test else "train"
+    return Survey("npz", {key: path}, classes, count, has_test, Counter({(height, width): count}))
+
+
+def _shapes(path: Path) -> dict[str, Sequence[int]]:
+    """Return the shape of each array of an .npz file, from their headers alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _shape(archive, name) for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as npz: {error}") from error
+
+
+def _shape(archive: zipfile.ZipFile, name: str) -> Sequence[int]:
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return tuple(read(file)[0])

@@ -1,0 +1,140 @@
+"""`harness init`: the file that it writes is one that runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from harness.matrix import load_study
+from harness.plugins import Catalog, shipped
+from tests.cli.homes import harness
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HARNESS_HOME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write_images(folder: Path, count: int, sizes: list[tuple[int, int]]) -> None:
+    """Write so many random pictures a class, of these widths and heights in turn."""
+    random = np.random.default_rng(0)
+    for label in ("cat", "dog", "no bird"):
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            width, height = sizes[number % len(sizes)]
+            pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+
+
+def dataset_of(file: str = "matrix.yaml") -> dict[str, object]:
+    """Validate a file by the command line and return its one data set."""
+    assert harness("validate", file).exit_code == 0
+    datasets = [placed.cell.dataset for placed in load_study(Path(file), Catalog()).cells]
+    assert all(each == datasets[0] for each in datasets)
+    return datasets[0].model_dump(mode="json", exclude={"validation", "limit"})
+
+
+def test_without_a_folder_it_is_the_quickstarts() -> None:
+    assert harness("init").exit_code == 0
+    assert Path("matrix.yaml").read_text() == (shipped("experiments") / "quickstart.yaml").read_text()
+    assert harness("validate", "matrix.yaml").stdout.startswith("ok: 18 cells")
+
+
+def test_nothing_is_overwritten() -> None:
+    Path("matrix.yaml").write_text("mine")
+    done = harness("init")
+    assert done.exit_code == 2
+    assert done.stderr == "matrix.yaml: is there already; choose another file with -o\n"
+    assert Path("matrix.yaml").read_text() == "mine"
+    assert harness("init", "-o", "other/new.yaml").exit_code == 0
+    assert Path("other/new.yaml").exists()
+
+
+def test_a_folder_with_both_splits_is_named_by_its_path() -> None:
+    for split in ("train", "test"):
+        write_images(Path("my pictures") / split, 8, [(32, 32)])
+    done = harness("init", "my pictures")
+    assert "24 images of 3 classes in my pictures, 32 x 32 pixels" in done.stderr
+    found = dataset_of()
+    assert (found["name"], found.get("resize"), found.get("test_fraction")) == ("image_folder", None, None)
+    assert str(found["path"]).endswith("my pictures")
+
+
+def test_one_tree_is_divided_and_images_of_several_sizes_are_resized() -> None:
+    write_images(Path("pictures"), 12, [(300, 200), (90, 120)])
+    assert harness("init", "pictures").exit_code == 0
+    found = dataset_of()
+    assert (found["test_fraction"], found["resize"]) == (0.2, 64)
+    assert "they have 120 x 90 to 200 x 300 pixels" in Path("matrix.yaml").read_text()
+
+
+@pytest.mark.parametrize(("names", "test"), [(("training", "testing"), "testing"), (("train", "val"), "val")])
+def test_folders_of_splits_by_other_names_are_named_one_by_one(names: tuple[str, str], test: str) -> None:
+    for name in names:
+        write_images(Path("pictures") / name, 8, [(16, 16)])
+    assert harness("init", "pictures").exit_code == 0
+    found = dataset_of()
+    assert str(found["train"]).endswith(names[0]) and str(found["test"]).endswith(test)
+    assert ("val/ is the test set" in Path("matrix.yaml").read_text()) == (test == "val")
+
+
+def test_without_test_images_nothing_opens_a_test_set() -> None:
+    write_images(Path("pictures/train"), 8, [(16, 16)])
+    assert "no test set" in harness("init", "pictures").stderr
+    cells = load_study(Path("matrix.yaml"), Catalog()).cells
+    assert {placed.cell.test for placed in cells} == {"never"}
+
+
+def test_an_npz_file_is_looked_at_without_reading_its_images() -> None:
+    images, labels = np.zeros((40, 28, 28), np.uint8), np.arange(40) % 4
+    np.savez("digits.npz", x_train=images, y_train=labels, x_test=images[:8], y_test=labels[:8])
+    assert "40 images of 4 classes in digits.npz, 28 x 28 pixels" in harness("init", "digits.npz").stderr
+    assert str(dataset_of()["path"]).endswith("digits.npz")
+
+
+@pytest.mark.parametrize("asked", ["set", "set/train.parquet", "set/other.parquet"])
+def test_parquet_files_are_looked_at(asked: str, tmp_path: Path) -> None:
+    write_images(Path("pictures"), 4, [(20, 20)])
+    files = sorted(Path("pictures").rglob("*.png"))
+    images, labels = [{"bytes": file.read_bytes()} for file in files], [file.parent.name for file in files]
+    table = pa.table({"image": images, "label": labels})
+    Path("set").mkdir()
+    for name in ("train", "test") if "other" not in asked else ("other",):
+        pq.write_table(table, f"set/{name}.parquet")
+    assert "12 images of 3 classes" in harness("init", asked).stderr
+    found = dataset_of()
+    assert found["name"] == "parquet"
+    assert ("train" if "other" in asked else "path") in {name for name, value in found.items() if value}
+
+
+def test_what_is_no_data_set_is_refused_and_nothing_is_written() -> None:
+    Path("empty").mkdir()
+    np.savez("wrong.npz", images=np.zeros(3))
+    for asked, said in (("nowhere", "nothing is there"), ("empty", "no folder in it"), ("wrong.npz", "x_train")):
+        done = harness("init", asked)
+        assert (done.exit_code, said in done.stderr) == (2, True), done.stderr
+    assert not Path("matrix.yaml").exists()
+
+
+def test_a_folders_name_stays_in_its_comment() -> None:
+    name = 'odd: {name}\n  "quoted"'
+    for split in ("train", "test"):
+        write_images(Path(name) / split, 2, [(16, 16)])
+    assert harness("init", name).exit_code == 0
+    assert Path(str(dataset_of()["path"])).name == Path(name).name
+
+
+def test_the_file_runs() -> None:
+    write_images(Path("pictures"), 20, [(40, 30), (24, 24)])
+    assert harness("init", "pictures").exit_code == 0
+    done = harness("run", "matrix.yaml", "--smoke", "--executor", "inline", "--device", "cpu", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"finished"}
