@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ from pydantic import Field
 from skimage.color import rgb2gray
 from sklearn.svm import LinearSVC
 
-from harness.contracts import ClassicalModel, Classifier, Task
+from harness.contracts import Answers, ClassicalModel, Classifier, Task
 from harness.errors import InputError
 from harness.train.linear import LinearClassifier, LinearProblem
 from harness.train.newton_svc import NewtonSVC
 
 from ._hog_on_device import hog_features_on
+from ._hog_pictures import HogShape, hog_picture
 
 _CHUNK = 64
 
@@ -63,13 +64,11 @@ class HogSvm(ClassicalModel):
         if min(rows, columns) < 1:
             self._refuse(task)
         dimensions = rows * columns * self.cells_per_block**2 * self.orientations
-        bound = partial(
-            features,
-            orientations=self.orientations,
-            cell=self.pixels_per_cell,
-            block=self.cells_per_block,
+        shape = HogShape(self.orientations, self.pixels_per_cell, self.cells_per_block)
+        bound = partial(features, orientations=shape.orientations, cell=shape.cell, block=shape.block)
+        return _HogClassifier(
+            LinearProblem("hog_svm", len(task.classes), dimensions, bound, False), svm, device, shape=shape
         )
-        return LinearClassifier(LinearProblem("hog_svm", len(task.classes), dimensions, bound, False), svm, device)
 
     def _refuse(self, task: Task) -> None:
         height, width, _ = task.shape
@@ -79,6 +78,22 @@ class HogSvm(ClassicalModel):
             f"hog_svm: images of {height} x {width} pixels have no room for a block of "
             f"{self.cells_per_block} x {self.cells_per_block} cells of {self.pixels_per_cell} pixels; {advice}"
         )
+
+
+class _HogClassifier(LinearClassifier):
+    """A linear classifier over histograms that can show them."""
+
+    def __init__(self, problem: LinearProblem, estimator: Any, device: str, *, shape: HogShape) -> None:
+        super().__init__(problem, estimator, device)
+        self._shape = shape
+
+    def pictures(self, answers: Answers, classes: Sequence[str]) -> dict[str, bytes]:
+        """Return `hog.png`: images, their edges, and which of them speak for the predicted class."""
+        added = {
+            "right": self.contributions(answers.right.images, answers.right.predicted),
+            "wrong": self.contributions(answers.wrong.images, answers.wrong.predicted),
+        }
+        return {"hog.png": hog_picture(answers, added, self._shape, classes)}
 
 
 def hog_features(images: NDArray[np.uint8], orientations: int, cell: int, block: int) -> NDArray[np.float32]:

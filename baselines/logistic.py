@@ -39,6 +39,7 @@ class Logistic(ClassicalModel):
             dimensions=height * width * channels,
             features=partial(_standardized, task=task),
             probabilistic=True,
+            on_pixels=True,
         )
         return LinearClassifier(problem, LogisticRegression(C=self.C, max_iter=self.max_iter))
 

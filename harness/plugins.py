@@ -7,9 +7,10 @@ modules, the module's constants and its public class (whose methods are defined,
 
 What a component does is also written in the files that it shares with others, such as `baselines/_layers.py`. So the
 digest of its source covers its own file and every module of ours that this imports, and those import in turn: files of
-its folder, and modules of `harness` and `baselines`. Left out are `harness.contracts`, `words`, `errors`, `phases` and
-`plugins`, which hold types, texts and how components are found, and compute nothing; imports for type checkers alone;
-and what is installed. `environment.txt` of a run says which versions of that there were.
+its folder, and modules of `harness` and `baselines`. Left out are `harness.contracts`, `words`, `errors`, `phases`,
+`plugins`, `charts` and `pictures`, which hold types, texts, how components are found and how things look, and compute
+no result; imports for type checkers alone; and what is installed. `environment.txt` of a run says which versions of
+that there were.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses
 _LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
 _ROOTS: Final = {"baselines": shipped("baselines"), "harness": _HERE}
 """Packages of ours -> folder."""
-_COMPUTE_NOTHING: Final = {"contracts", "errors", "phases", "plugins", "words"}
+_COMPUTE_NOTHING: Final = {"charts", "contracts", "errors", "phases", "pictures", "plugins", "words"}
 """Modules of `harness` that a component's results do not depend on."""
 
 

@@ -125,6 +125,17 @@ def percent(share: float) -> str:
     return f"{share * 100:.2f}"
 
 
+def whole_percent(share: float) -> str:
+    """Return a share as whole percent, never hiding what is there or what is missing, without the sign.
+
+    >>> [whole_percent(share) for share in (0.001, 0.034, 0.999, 1.0)]
+    ['<1', '3', '>99', '100']
+    """
+    if 0 < share < 0.01:
+        return "<1"
+    return ">99" if 0.99 < share < 1 else f"{share * 100:.0f}"
+
+
 def percent_spread(spread: Spread | None) -> str:
     """Return mean and standard deviation in percent; a single seed has no deviation.
 

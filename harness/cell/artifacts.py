@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +13,21 @@ import pyarrow.parquet as pq
 
 from harness.cell.evaluate import Evaluation
 from harness.cell.inside import write_inside
+from harness.charts.matrices import confusion
+from harness.charts.style import sheet_png
+from harness.charts.training import learning_curves
 from harness.contracts import Classifier, FitReport, LabeledImages, Task
 from harness.contracts.running import LAYERS, LAYERS_FILE
 from harness.measure import machine as energy
-from harness.measure.pictures import draw_confusion, draw_curves, draw_errors
 from harness.measure.predictions import write_class_report, write_confusion
-from harness.measure.thumbnails import write_thumbnails
+from harness.pictures.gallery import errors
+from harness.pictures.thumbnails import write_thumbnails
 from harness.train import NetworkClassifier, trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+SPLITS: Final = {"val": "validation", "test": "test"}
 
 
 def write_artifacts(
@@ -60,8 +65,9 @@ def write_artifacts(
     if isinstance(classifier, NetworkClassifier):
         (artifacts / LAYERS_FILE).write_bytes(LAYERS.dump_json(trace(classifier.network, task.shape), indent=1))
     shutil.copytree(folder / "fitted", artifacts / "model", ignore=shutil.ignore_patterns(energy.FILE))
-    if report.history:
-        draw_curves(report.history, artifacts / "curves.png")
+    drawn = [learning_curves("", metric, {0: report.history}) for metric in ("loss", "accuracy")]
+    if curves := [chart for chart in drawn if chart is not None]:
+        (artifacts / "curves.png").write_bytes(sheet_png(curves))
     if evaluations:
         _draw_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic, names)
         write_inside(artifacts, task, classifier, evaluations[-1])
@@ -84,14 +90,16 @@ def _write_evaluation(artifacts: Path, evaluation: Evaluation, task: Task) -> No
 def _draw_evaluation(
     artifacts: Path, evaluation: Evaluation, task: Task, probabilistic: bool, names: Callable[[str], Sequence[str]]
 ) -> None:
-    images, errors = evaluation.images, artifacts / "errors.png"
-    draw_confusion(evaluation.figures.confusion, task.classes, artifacts / "confusion.png")
-    draw_errors(images.images, images.labels, evaluation.scores, task.classes, errors, probabilistic=probabilistic)
+    images, labels, scores = evaluation.images, evaluation.images.labels, evaluation.scores
+    chart = confusion("", SPLITS[evaluation.split], evaluation.figures.confusion, task.classes)
+    (artifacts / "confusion.png").write_bytes(chart.png())
+    wrong = errors(images.images, labels, scores, task.classes, probabilistic=probabilistic)
+    (artifacts / "errors.png").write_bytes(wrong)
     write_thumbnails(
         artifacts / "errors",
         evaluation.split,
         images,
-        evaluation.scores,
+        scores,
         task.classes,
         probabilistic=probabilistic,
         names=names("test" if evaluation.split == "test" else "train"),

@@ -25,6 +25,7 @@ from harness.charts.style import (
     in_percent,
     listed,
     short,
+    titled,
     told,
 )
 from harness.words import NOTHING, amount, percent
@@ -53,7 +54,7 @@ def confusion(of: str, split: str, counts: NDArray[np.int64], classes: Sequence[
     right. With up to 12 classes counts stand below, with more than 26 the tooltip alone has figures.
 
     Args:
-        of: Whose predictions they are.
+        of: Whose predictions they are; empty where that is said elsewhere.
         split: Of which images, in words: `test`.
         counts: [K, K], row = true class, column = predicted class; summed over seeds.
         classes: The K class names.
@@ -63,7 +64,7 @@ def confusion(of: str, split: str, counts: NDArray[np.int64], classes: Sequence[
     rows = [{"t": int(t), "p": int(p), "n": int(counts[t, p])} for t, p in np.argwhere(counts > 0)]
     right = float(np.trace(counts) / max(1, counts.sum()))
     over = f", {amount(seeds, 'seed')} together" if seeds > 1 else ""
-    title = f"{of}: confusion on {split} images, percent of the true class{over}"
+    title = titled(of, f"confusion on {split} images, percent of the true class{over}")
     words = f"{title}. {percent(right)} % right. Most often: {listed(_worst(counts, classes)) or 'no mistake'}."
     spec = _confusion_spec(tuple(classes))
     given = [{"name": "names", "value": list(classes)}, {"name": "totals", "value": totals.tolist()}]

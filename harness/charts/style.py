@@ -254,6 +254,11 @@ def looks(count: int) -> tuple[list[str], list[Sequence[float]]]:
     return [HUES[number % len(HUES)] for number in range(count)], dashes
 
 
+def titled(of: str, text: str) -> str:
+    """Return a title that says whose figures they are, where that is known."""
+    return f"{of}: {text}" if of else text
+
+
 def file_stem(*parts: str) -> str:
     """Return a name that a file can have.
 

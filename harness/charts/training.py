@@ -28,6 +28,7 @@ from harness.charts.style import (
     looks,
     pointed,
     short,
+    titled,
     told,
     zoom,
 )
@@ -61,7 +62,7 @@ def learning_curves(of: str, metric: CurveMetric, seeds: Mapping[int, History]) 
     """Return a metric by epoch: seeds thin, their mean thick, a ring at each seed's best epoch.
 
     Args:
-        of: Whose fits they are.
+        of: Whose fits they are; empty where that is said elsewhere.
         metric: What is shown; accuracies in percent.
         seeds: Each seed's history.
 
@@ -74,7 +75,7 @@ def learning_curves(of: str, metric: CurveMetric, seeds: Mapping[int, History]) 
     rows = [row for split in lines for row in _rows(split, lines[split], metric)]
     keys = tuple(f"{SPLITS[split]}{seed}" for split in lines for seed in ("", *_seed_names(lines[split])))
     spec = _curves_spec(metric, tuple(lines), keys, _is_short(lines))
-    title = f"{of}: {metric} by epoch"
+    title = titled(of, f"{metric} by epoch")
     words = f"{title}, {amount(len(seeds), 'seed')}: {_ends(lines, metric)}{_best_words(seeds)}."
     return filled(spec, {"rows": rows, "best": _best(seeds, metric)}, file_stem("curves", of, metric), title, words)
 
@@ -191,7 +192,7 @@ def range_test(
         note = alt.Chart(alt.InlineData(values=[{"text": text}])).mark_text(align="left", color=AMBER)
         layers.append(note.encode(x=alt.value(8), y=alt.value(alt.ExprRef("height - 10")), text="text:N"))
     layers += _marked(marks, rates, x)
-    title = f"{of}: loss by learning rate"
+    title = titled(of, "loss by learning rate")
     named = [f"{mark.label} {mark.lr:.2g}" for mark in marks]
     words = (
         f"{title} in a range test from {rates[0]:.1g} to {rates[-1]:.1g}; the smoothed loss is lowest, "

@@ -11,6 +11,8 @@ import torch
 from rich.text import Text
 
 from harness.cell.saved import build_classifier
+from harness.charts.training import Mark
+from harness.charts.training import range_test as range_chart
 from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import LrFind
 from harness.contracts import Placed
@@ -18,7 +20,6 @@ from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest
 from harness.execute.plan import choose_device
 from harness.matrix import Study, load_study
-from harness.measure.lr_picture import Mark, draw_range_test
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
 from harness.train.lr_range import RangeTest, Suggestion, Sweep, range_test
@@ -49,8 +50,9 @@ def perform(asked: LrFind) -> int:
     current = float(placed.cell.recipe.optimizer.options["lr"]) if placed.cell.recipe else 0.0
     suggestions = [each for each in (found.steepest(), found.tenth_of_minimum()) if each is not None]
     marks = [Mark(each.lr, each.rule) for each in suggestions] + [Mark(current, "the recipe now")]
-    title = f"{placed.name}: loss by learning rate"
-    draw_range_test(found.rates, found.losses, found.smoothed, path, marks=marks, title=title)
+    chart = range_chart(placed.name, found.rates, found.losses, found.smoothed, marks)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(chart.png())
     if asked.json:
         print_json(_as_json(placed, found, suggestions, current, path))
         return 0
@@ -115,11 +117,12 @@ def sparkline(values: NDArray[np.float64], columns: int = COLUMNS) -> str:
 def _scale(found: RangeTest) -> str:
     """Return the powers of ten below the bars."""
     width, (low, high) = min(COLUMNS, len(found.rates)), np.log10(found.rates[[0, -1]])
-    line = [" "] * (width + 6)
+    line = ""
     for power in range(int(np.ceil(low)), int(np.floor(high)) + 1):
         at = round((power - low) / max(high - low, 1e-12) * (width - 1))
-        line[at : at + 5] = f"1e{power:+}".ljust(5)
-    return "".join(line).rstrip()
+        if not line or at > len(line):  # where there is no room for all, some
+            line = line.ljust(at) + f"1e{power:+}"
+    return line
 
 
 def _advice(suggestion: Suggestion, current: float) -> str:

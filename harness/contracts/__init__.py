@@ -22,12 +22,13 @@ from harness.contracts.components import (
     ClassicalModel,
     Classifier,
     Component,
+    Illustrated,
     NetworkModel,
     Optimizer,
     Schedule,
     Source,
 )
-from harness.contracts.data import LabeledImages, Layout, Splits, Task
+from harness.contracts.data import Answers, Examples, LabeledImages, Layout, Splits, Task
 from harness.contracts.running import (
     CellState,
     FitReport,
@@ -55,6 +56,7 @@ from harness.contracts.tuning import Choices, Confirm, FinalFit, Goal, Objective
 
 __all__ = [
     "Ablation",
+    "Answers",
     "Augmentation",
     "Batch",
     "Budget",
@@ -73,10 +75,12 @@ __all__ = [
     "EarlyStopping",
     "Ema",
     "Freeze",
+    "Examples",
     "FinalFit",
     "FitReport",
     "Frozen",
     "Goal",
+    "Illustrated",
     "Importances",
     "LabeledImages",
     "Layer",

@@ -7,13 +7,13 @@ kind of component a file holds. Nothing here imports torch: declaring options mu
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.contracts.data import LabeledImages, Layout, Task
+from harness.contracts.data import Answers, LabeledImages, Layout, Task
 from harness.contracts.running import FitReport, Listener
 from harness.errors import DataError
 
@@ -52,6 +52,19 @@ class Classifier(Protocol):
 
     def parameter_count(self) -> int:
         """Return the number of fitted numbers (trainable parameters of a network)."""
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A fitted classifier that draws what it looks at by itself: what could not be asked of just any classifier."""
+
+    def pictures(self, answers: Answers, classes: Sequence[str]) -> Mapping[str, bytes]:
+        """Return PNG files by the name of their artifact, such as `hog.png`.
+
+        Args:
+            answers: Images that it was right and wrong about; either may be empty.
+            classes: The K class names.
+        """
 
 
 class ClassicalModel(Component):

@@ -59,3 +59,23 @@ class Splits:
     """Digest of the whole training split as decoded: images, labels, class names."""
     split_digest: str
     """Digest of which images were carved for validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Images uint8 [M, H, W, C] with their true and predicted classes [M]; rows of one kind are neighbors."""
+
+    images: NDArray[np.uint8]
+    true: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.true)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Some images whose class a classifier found, and some that it took for another."""
+
+    right: Examples
+    wrong: Examples

@@ -147,7 +147,7 @@ def short_titles(paths: Iterable[str]) -> dict[str, str]:
 def setting_text(value: JsonValue) -> str:
     """Return a setting that a sampler drew, its numbers with four figures.
 
-    >>> [setting_text(value) for value in (0.000316227, 64, True, None, ["flip", {"crop": {"pad": 4}}])]
+    >>> [setting_text(value) for value in (0.000316227, 64.0, True, None, ["flip", {"crop": {"pad": 4}}])]
     ['0.0003162', '64', 'true', 'none', 'flip+crop(pad=4)']
     """
     return value_text(_plain(value), full=True)
@@ -187,10 +187,10 @@ def _thinned(trials: Sequence[TrialFound], most: int) -> list[TrialFound]:
 
 
 def _plain(value: JsonValue) -> JsonValue:
-    """Return a setting with rounded numbers, components as `{name: crop, pad: 4}` where it says `{crop: {pad: 4}}`."""
+    """Return a setting, numbers as text, components as `{name: crop, pad: 4}` where it says `{crop: {pad: 4}}`."""
     match value:
         case float():
-            return float(f"{value:.4g}")
+            return f"{value:.4g}"
         case list():
             return [_plain(each) for each in value]
         case dict():

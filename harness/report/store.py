@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from harness.charts.searches import PICTURES
 from harness.contracts import Opening, PlannedCell, State, StudyPlan, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.errors import InputError
-from harness.measure.tuning_pictures import PICTURES
 from harness.track.runs import standing
 
 if TYPE_CHECKING:

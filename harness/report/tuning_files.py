@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 
+from harness.charts.searches import PICTURES, tuning_pictures
 from harness.contracts import Tuning
-from harness.measure.tuning_axes import value_text
-from harness.measure.tuning_pictures import PICTURES, draw_tuning
+from harness.measure.trials import setting_text
 from harness.report.sections.tuning import TuningSection, file_stems
 from harness.report.sections.tuning_story import confirmation_of
 
@@ -44,10 +44,8 @@ def write_pictures(section: TuningSection | None, folder: Path) -> tuple[tuple[s
     for study in studies:
         below = f"figures/tuning-{stems[study.experiment]}"
         (folder / below).mkdir(parents=True, exist_ok=True)
-        for name, picture in study.pictures.items():
+        for name, picture in (study.pictures or tuning_pictures(study.tuning)).items():
             (folder / below / name).write_bytes(picture)
-        if not study.pictures:
-            draw_tuning(study.tuning, folder / below)
         written.append(tuple(f"{below}/{name}" for name in PICTURES if (folder / below / name).exists()))
     return tuple(written)
 
@@ -68,4 +66,4 @@ def _rows(tuning: Tuning) -> Iterable[Mapping[str, Scalar]]:
 
 
 def _plain(value: JsonValue) -> Scalar:
-    return value if value is None or isinstance(value, str | int | float) else value_text(value)
+    return value if value is None or isinstance(value, str | int | float) else setting_text(value)

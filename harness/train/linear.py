@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -31,7 +30,8 @@ class LinearProblem:
     """What a linear classifier is fitted to do.
 
     `name` is the model's, for messages; `dimensions` is D, the number of features of an image;
-    `probabilistic` says whether softmax of the scores is a probability.
+    `probabilistic` says whether softmax of the scores is a probability; `on_pixels` whether each
+    feature is one pixel's channel, in the order of an image [H, W, C].
     """
 
     name: str
@@ -39,6 +39,7 @@ class LinearProblem:
     dimensions: int
     features: Features
     probabilistic: bool
+    on_pixels: bool = False
 
 
 class LinearClassifier:
@@ -104,10 +105,10 @@ class LinearClassifier:
             return np.empty((0, self._problem.dimensions))
         return self._problem.features(images) * self._coef[classes]
 
-    def feature_options(self) -> Mapping[str, object]:
-        """Return the options that the features were bound to by `functools.partial`; none otherwise."""
-        features = self._problem.features
-        return features.keywords if isinstance(features, partial) else {}
+    @property
+    def sees_pixels(self) -> bool:
+        """Whether each feature is one pixel's channel, in the order of an image [H, W, C]."""
+        return self._problem.on_pixels
 
     def _in_chunks(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         features = np.empty((len(images), self._problem.dimensions), np.float32)

@@ -13,11 +13,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from ruamel.yaml import YAML
 
+from harness.charts.searches import tuning_pictures
 from harness.contracts import Choices, Importances, PlannedCell, Range, TrialFound, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.execute.locks import is_alive
 from harness.matrix.document import LONGEST_NAME
-from harness.measure.tuning_pictures import draw_tuning
 from harness.track import Record
 from harness.tune.context import TuneContext
 from harness.words import metric_text
@@ -101,7 +101,8 @@ def log_tuning(context: TuneContext, run_id: str, tuning: Tuning) -> None:
     store = context.store
     store.log_text(run_id, tuning.model_dump_json(indent=1), TUNING_FILE)
     with tempfile.TemporaryDirectory() as folder:
-        draw_tuning(tuning, Path(folder))
+        for name, picture in tuning_pictures(tuning).items():
+            (Path(folder) / name).write_bytes(picture)
         store.log_folder(run_id, Path(folder))
     if tuning.final is not None:
         store.log_text(run_id, _best_yaml(context.title, context.study, tuning.final), BEST_FILE)

@@ -10,7 +10,7 @@ import pytest
 from harness.cell.run import run_cell
 from harness.contracts import Cell, Choice, Validation
 from harness.contracts.running import Job
-from harness.measure.thumbnails import read_thumbnails
+from harness.pictures.thumbnails import read_thumbnails
 from tests.data.conftest import dataset
 from tests.data.test_image_folder import make_tree
 

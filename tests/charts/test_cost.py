@@ -1,5 +1,7 @@
 """Accuracy against what it costs."""
 
+import numpy as np
+
 from harness.charts.cost import Offer, Timed, accuracy_by_seconds, pareto_front, price_scatter
 from tests.charts.checks import rows, sound, texts
 
@@ -34,12 +36,26 @@ def test_where_points_coincide_only_names_with_room_of_their_own_stand() -> None
     assert "a rather long name 19" in texts(chart)
 
 
-def test_equal_offers_are_on_the_front_together() -> None:
-    assert pareto_front([1.0, 1.0, 2.0], [0.5, 0.5, 0.4]) == (0, 1)
+def test_the_front_holds_what_nothing_beats_the_cheapest_first() -> None:
+    assert pareto_front([5, 1, 3, 3, 4], [0.9, 0.2, 0.8, 0.7, 0.8]) == (1, 2, 0)
 
 
-def test_a_dominated_offer_is_not_on_the_front() -> None:
-    assert pareto_front([3.0, 1.0, 2.0], [0.9, 0.5, 0.4]) == (1, 0)
+def test_equal_offers_are_on_the_front_together_and_dearer_equals_are_not() -> None:
+    assert pareto_front([1, 1, 2], [0.5, 0.5, 0.5]) == (0, 1)
+
+
+def test_the_front_is_that_of_the_definition() -> None:
+    random = np.random.default_rng(1)
+    costs, values = random.integers(0, 20, 60).tolist(), random.integers(0, 20, 60).tolist()
+    free = [
+        i
+        for i in range(60)
+        if not any(
+            costs[j] <= costs[i] and values[j] >= values[i] and (costs[j], values[j]) != (costs[i], values[i])
+            for j in range(60)
+        )
+    ]
+    assert sorted(pareto_front(costs, values)) == free
 
 
 def test_curves_by_seconds_hold_seeds_means_and_ends() -> None:

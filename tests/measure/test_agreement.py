@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from harness.measure.pareto import pareto_front
 from harness.measure.predictions import agreement, mean_agreement
 
 
@@ -43,25 +42,3 @@ def test_groups_are_compared_pair_by_pair_and_a_group_with_itself_without_twins(
     assert within is not None
     assert within.equal == pytest.approx((0.75 + 0 + 0.25) / 3)
     assert mean_agreement([a], None, 2) is None
-
-
-def test_the_front_holds_what_nothing_beats_the_cheapest_first() -> None:
-    assert pareto_front([5, 1, 3, 3, 4], [0.9, 0.2, 0.8, 0.7, 0.8]) == (1, 2, 0)
-
-
-def test_equal_offers_are_on_the_front_together_and_dearer_equals_are_not() -> None:
-    assert pareto_front([1, 1, 2], [0.5, 0.5, 0.5]) == (0, 1)
-
-
-def test_the_front_is_that_of_the_definition() -> None:
-    random = np.random.default_rng(1)
-    costs, values = random.integers(0, 20, 60).tolist(), random.integers(0, 20, 60).tolist()
-    free = [
-        i
-        for i in range(60)
-        if not any(
-            costs[j] <= costs[i] and values[j] >= values[i] and (costs[j], values[j]) != (costs[i], values[i])
-            for j in range(60)
-        )
-    ]
-    assert sorted(pareto_front(costs, values)) == free

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harness.contracts import LabeledImages, PlannedCell
-from harness.measure.thumbnails import write_thumbnails
+from harness.pictures.thumbnails import write_thumbnails
 from tests.report.studies import CLASSES, KeptStore, Run
 
 

@@ -221,7 +221,8 @@ def test_scripts_run_by_their_hashes_and_no_other_does(small: KeptStore, tmp_pat
     page.write_text(
         page_text(report_of(small)).replace("</body>", "<script>document.title = 'stranger'</script></body>")
     )
-    text = dumped_dom(f"file://{page}", seconds=5)
+    dumps = (dumped_dom(f"file://{page}", seconds=seconds) for seconds in (5, 20, 60, 60))  # its time is not ours
+    text = next((text for text in dumps if 'class="chart drawn"' in text), "")
     assert "unsafe" not in text[: text.index("<style>")].replace("style-src 'unsafe-inline'", "")
     assert "<title>stranger" not in text
     assert 'class="chart drawn"' in text and 'class="marks"' in text

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from harness.charts.style import file_stem
 from harness.measure.scores import confusion_matrix
-from harness.measure.thumbnails import Sheet, Tile, read_thumbnails
+from harness.pictures.thumbnails import Sheet, Tile, read_thumbnails
 from harness.report.blocks import Block, Fold, Group, Images, Picture, Section, Text
 from harness.report.context import Context
 from harness.report.predictions import Member, Panel, panels

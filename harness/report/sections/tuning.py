@@ -10,8 +10,7 @@ from statistics import fmean
 from typing import Final
 
 from harness.contracts import Tuning
-from harness.measure.trials import ranking, winner_of
-from harness.measure.tuning_axes import short_titles
+from harness.measure.trials import ranking, short_titles, winner_of
 from harness.report.blocks import Column, Fact, Table, Value, named
 from harness.report.sections.tuning_story import (
     SAMPLERS,

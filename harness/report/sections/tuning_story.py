@@ -12,8 +12,7 @@ from pydantic import JsonValue
 
 from harness.contracts import Confirmation, Goal, TrialFound, Tuning
 from harness.matrix import flatten
-from harness.measure.trials import front, goal_text, ranking, sign_of, winner_of
-from harness.measure.tuning_axes import short_titles, value_text
+from harness.measure.trials import front, goal_text, ranking, setting_text, short_titles, sign_of, winner_of
 from harness.report.blocks import Column, Fact, Run, Table, Value, named
 from harness.report.store import Entry
 from harness.report.variants import TEST
@@ -210,15 +209,15 @@ def gain(goal: Goal, ours: float, theirs: float) -> float:
 def settings_text(tuning: Tuning, params: Mapping[str, JsonValue]) -> str:
     """Return a trial's settings in one line, in the order of the space."""
     titles = short_titles(tuning.tune.space)
-    return ", ".join(f"{titles[path]}={value_text(params[path])}" for path in titles if path in params)
+    return ", ".join(f"{titles[path]}={setting_text(params[path])}" for path in titles if path in params)
 
 
 def own_settings(tuning: Tuning) -> Mapping[str, str]:
     """Return the experiment's own settings as text, of the dimensions that exist at that point."""
     if tuning.start is not None:
-        return {path: value_text(value) for path, value in tuning.start.params.items()}
+        return {path: setting_text(value) for path, value in tuning.start.params.items()}
     settings = flatten(tuning.tune.start)
-    return {path: value_text(settings[path]) for path in tuning.tune.space if path in settings}
+    return {path: setting_text(settings[path]) for path in tuning.tune.space if path in settings}
 
 
 def confirmation_of(tuning: Tuning, number: int | None) -> Confirmation | None:
@@ -276,7 +275,7 @@ def settings_table(tuning: Tuning) -> Table | None:
     columns = (Column("setting", numeric=False), Column("experiment", numeric=False), Column("winner", numeric=False))
     rows = []
     for path in tuning.tune.space:
-        ours = value_text(winner.params[path]) if path in winner.params else NOTHING
+        ours = setting_text(winner.params[path]) if path in winner.params else NOTHING
         theirs = own.get(path, NOTHING) + (" (outside of the space)" if path in outside else "")
         rows.append((named(path), named(theirs), named(ours, "" if ours == own.get(path, NOTHING) else "good")))
     return Table(f"Settings of {tuning.experiment} and of the winner, trial {winner.number}", columns, tuple(rows))
@@ -308,7 +307,7 @@ def _setting(trial: TrialFound, path: str) -> Value:
     if path not in trial.params:
         return Value(NOTHING)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Value(value_text(value), float(str(value)) if is_number else value_text(value))
+    return Value(setting_text(value), float(str(value)) if is_number else setting_text(value))
 
 
 def _setting_columns(tuning: Tuning) -> list[Column]:

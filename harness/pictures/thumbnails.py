@@ -1,4 +1,4 @@
-"""The misclassified images of a cell on one small sheet, so that a report shows them without the data set.
+"""Which images stand for a classifier, and a small sheet of its errors: a report shows them without the data set.
 
 `errors/thumbnails.png` holds the tiles row by row, pixels as they are up to 64 a side; `errors/thumbnails.json`
 says of each tile which image it is, what it shows and what it was taken for.
@@ -7,6 +7,7 @@ says of each tile which image it is, what it shows and what it was taken for.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from harness.measure.galleries import confident_errors
+from harness.contracts import Answers, Examples, LabeledImages
+from harness.measure.scores import log_softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from harness.contracts import LabeledImages
 
 MOST_TILES: Final = 200
 MOST_BYTES: Final = 620_000
@@ -29,6 +29,20 @@ LONGEST_SIDE: Final = 64
 """Larger images are scaled down to it."""
 COLUMNS: Final = 20
 VERSION: Final = 1
+SHOWN: Final = 6
+"""Examples of right answers, and of wrong ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Misclassified images, the most confident first; all arrays are [M]."""
+
+    place: NDArray[np.int64]
+    """Row of the image among those given."""
+    true: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    """Probability of the predicted class; for margins how far its score is above the true class's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,39 @@ class Sheet:
         height, width = self.side
         top, left = place // COLUMNS * height, place % COLUMNS * width
         return self.pixels[top : top + height, left : left + width]
+
+
+def confident_errors(labels: NDArray[np.int64], scores: NDArray[np.floating], probabilistic: bool = True) -> Errors:
+    """Find the misclassified of N images by labels [N] and scores [N, K], the most confident first."""
+    place = np.flatnonzero(scores.argmax(axis=1) != labels)
+    rows = scores[place]
+    true, predicted, each = labels[place], rows.argmax(axis=1), np.arange(len(place))
+    margin = rows[each, predicted].astype(np.float64) - rows[each, true]
+    confidence = np.exp(log_softmax(rows)[each, predicted]) if probabilistic and len(place) else margin
+    order = np.lexsort((place, -margin, -confidence))
+    return Errors(place[order], true[order], predicted[order], confidence[order])
+
+
+def answers_of(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], scores: NDArray[np.floating], probabilistic: bool = True
+) -> Answers:
+    """Return at most six right answers and six wrong ones, of as many true classes as there are.
+
+    The wrong ones are the most confident; the right ones are of middling confidence, since the surest look
+    all alike.
+
+    Args:
+        images: uint8 [N, H, W, C]; may be memory-mapped, only what is chosen is read.
+        labels: True classes [N].
+        scores: Logits where `probabilistic`, else margins, [N, K].
+        probabilistic: Whether softmax of the scores is a probability.
+    """
+    right = np.flatnonzero(scores.argmax(axis=1) == labels)
+    best = np.sort(scores[right], axis=1)[:, -2:]
+    middling = _from_middle(right[np.lexsort((right, best[:, -1] - best[:, 0]))])
+    wrong = confident_errors(labels, scores, probabilistic).place
+    shown = (_spread(place, labels) for place in (middling, wrong))
+    return Answers(*(_examples(images, labels, scores, place) for place in shown))
 
 
 def write_thumbnails(
@@ -187,3 +234,25 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as file:
         pixels = np.asarray(file)
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _from_middle(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the values from the middle outwards."""
+    return ordered[np.argsort(np.abs(np.arange(len(ordered)) - (len(ordered) - 1) / 2), kind="stable")]
+
+
+def _spread(place: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most six of the places, in their order: the first of each class before the second of any."""
+    seen: Counter[int] = Counter()
+    turn = np.empty(len(place), dtype=np.int64)
+    for row, label in enumerate(labels[place].tolist()):
+        turn[row] = seen[label]
+        seen[label] += 1
+    return place[np.sort(np.argsort(turn, kind="stable")[:SHOWN])]
+
+
+def _examples(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], scores: NDArray[np.floating], place: NDArray[np.int64]
+) -> Examples:
+    chosen = np.stack([images[int(each)] for each in place]) if len(place) else images[:0]
+    return Examples(np.asarray(chosen), labels[place], scores[place].argmax(axis=1))

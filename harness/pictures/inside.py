@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image
 
-from harness.measure.drawing import AMBER, BLUE, shortened
-from harness.measure.examples import Answers, Examples
-from harness.measure.mosaics import Row, Tile, as_rgb, draw_rows
+from harness.contracts import Answers, Examples
+from harness.pictures.gallery import AMBER, BLUE, INFERNO, Row, Tile, as_rgb, colored, compose
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-NAME_LENGTH: Final = 13
 STRENGTH: Final = 0.65
 """How much of the image the strongest evidence covers."""
 
@@ -38,46 +33,45 @@ class Seen:
     """For what the wrong ones are."""
 
 
-def draw_evidence(answers: Answers, seen: Seen, classes: Sequence[str], path: Path) -> None:
-    """Draw images and the evidence over them as PNG; `classes` are the K class names."""
+def evidence(answers: Answers, seen: Seen, classes: Sequence[str]) -> bytes:
+    """Return images and the evidence over them as PNG; `classes` are the K class names."""
     right, wrong = answers.right, answers.wrong
-    names = [shortened(classes[each], NAME_LENGTH) for each in wrong.true]
+    missed = [classes[each] for each in wrong.true]
     rows = [
-        *picture_rows(right, "right answers", classes, BLUE),
+        *example_rows(right, "right answers", classes, BLUE),
         *_overlays(right, seen.right, "the evidence for their class"),
-        *picture_rows(wrong, "wrong answers: what they were taken for", classes, AMBER),
+        *example_rows(wrong, "wrong answers: what they were taken for", classes, AMBER),
         *_overlays(wrong, seen.wrong, "the evidence for that"),
-        *_overlays(wrong, seen.missed, "the evidence for what they are", names),
+        *_overlays(wrong, seen.missed, "the evidence for what they are", missed),
     ]
-    draw_rows(f"{seen.source}; each map is scaled by itself", rows, path)
+    return compose(f"{seen.source}; each map is scaled by itself", rows)
 
 
-def overlay(image: NDArray[np.uint8], evidence: NDArray[np.floating]) -> NDArray[np.float64]:
+def overlay(image: NDArray[np.uint8], evidence_: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return an image [H, W, C] as RGB in [0, 1], colored where the evidence [h, w] is strong.
 
     Evidence is enlarged bilinearly and divided by its largest value; where there is none, the image is gray.
     """
     gray = as_rgb(image).mean(axis=2, keepdims=True)
     height, width = image.shape[:2]
-    enlarged = Image.fromarray(evidence.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
+    enlarged = Image.fromarray(evidence_.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     share = np.asarray(enlarged, dtype=np.float64)
     share = share / (share.max() or 1.0)
-    color = colormaps["inferno"](0.25 + 0.75 * share)[..., :3]
     cover = STRENGTH * share[..., None]
-    return np.asarray(gray * (1 - cover) + color * cover)
+    return np.asarray(gray * (1 - cover) + colored(0.25 + 0.75 * share, INFERNO) * cover)
 
 
-def picture_rows(examples: Examples, heading: str, classes: Sequence[str], color: str) -> list[Row]:
+def example_rows(examples: Examples, heading: str, classes: Sequence[str], color: str) -> list[Row]:
     """Return a row of images with the names of their predicted classes; none without images."""
-    names = [shortened(classes[each], NAME_LENGTH) for each in examples.predicted]
-    tiles = [Tile(as_rgb(image), name, color) for image, name in zip(examples.images, names, strict=True)]
+    names = [classes[each] for each in examples.predicted]
+    tiles = [Tile(as_rgb(image), ((name, color),)) for image, name in zip(examples.images, names, strict=True)]
     return [Row(tiles, heading)] if tiles else []
 
 
 def _overlays(
     examples: Examples, maps: NDArray[np.floating], heading: str, names: Sequence[str] | None = None
 ) -> list[Row]:
-    texts = names or [""] * len(examples)
-    shown = zip(examples.images, maps, texts, strict=True)
-    tiles = [Tile(overlay(image, each), text, BLUE) for image, each, text in shown]
+    lines = [((name, BLUE),) for name in names] if names else [()] * len(examples)
+    shown = zip(examples.images, maps, lines, strict=True)
+    tiles = [Tile(overlay(image, each), line) for image, each, line in shown]
     return [Row(tiles, heading)] if tiles else []

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.measure.class_evidence import picture_rows
-from harness.measure.drawing import AMBER, BLUE
-from harness.measure.examples import Answers, Examples
-from harness.measure.mosaics import Row, Strokes, Tile, as_rgb, draw_rows
+from harness.contracts import Answers, Examples
+from harness.pictures.gallery import AMBER, BLUE, Row, Strokes, Tile, as_rgb, compose
+from harness.pictures.inside import example_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 LUMINANCE: Final = (0.2125, 0.7154, 0.0721)
@@ -33,24 +30,25 @@ class HogShape:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class Contributions:
-    """What each feature adds to the predicted class's score: [M, D] for the right and the wrong answers."""
+def hog_picture(
+    answers: Answers, added: Mapping[str, NDArray[np.floating]], shape: HogShape, classes: Sequence[str]
+) -> bytes:
+    """Return images, their histograms and what speaks for the predicted class as PNG.
 
-    right: NDArray[np.floating]
-    wrong: NDArray[np.floating]
-
-
-def draw_hog(answers: Answers, added: Contributions, shape: HogShape, classes: Sequence[str], path: Path) -> None:
-    """Draw images, their histograms and what speaks for the predicted class as PNG; `classes` are the K names."""
+    Args:
+        answers: Some right answers and some wrong ones.
+        added: "right" and "wrong" -> what each feature adds to the predicted class's score, [M, D].
+        shape: Of the histograms.
+        classes: The K class names.
+    """
     rows = [
-        *picture_rows(answers.right, "right answers", classes, BLUE),
-        *_hog_rows(answers.right, added.right, shape),
-        *picture_rows(answers.wrong, "wrong answers: what they were taken for", classes, AMBER),
-        *_hog_rows(answers.wrong, added.wrong, shape),
+        *example_rows(answers.right, "right answers", classes, BLUE),
+        *_hog_rows(answers.right, added["right"], shape),
+        *example_rows(answers.wrong, "wrong answers: what they were taken for", classes, AMBER),
+        *_hog_rows(answers.wrong, added["wrong"], shape),
     ]
     title = f"{shape.orientations} directions of edges in cells of {shape.cell} x {shape.cell} pixels"
-    draw_rows(f"{title}; each picture is scaled by itself", rows, path)
+    return compose(f"{title}; each picture is scaled by itself", rows)
 
 
 def cell_histograms(image: NDArray[np.uint8], shape: HogShape) -> NDArray[np.float64]:

@@ -1,3 +1,5 @@
+"""Which images stand for a classifier, and the sheet of its errors."""
+
 from __future__ import annotations
 
 import json
@@ -9,9 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.contracts import LabeledImages
-from harness.measure.thumbnails import MOST_TILES, read_thumbnails, write_thumbnails
+from harness.pictures.thumbnails import (
+    MOST_TILES,
+    SHOWN,
+    answers_of,
+    confident_errors,
+    read_thumbnails,
+    write_thumbnails,
+)
 
 RANDOM = np.random.default_rng(0)
+SOME_LABELS = np.arange(60) % 3
+SOME_IMAGES = RANDOM.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
 
 
 def labeled(count: int, side: int = 8, channels: int = 3) -> LabeledImages:
@@ -76,3 +87,41 @@ def test_a_sheet_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thumbnails.json").write_text('{"version": 99}')
     with pytest.raises(ValueError, match="version 99"):
         read_thumbnails(tmp_path)
+
+
+def scores(wrong: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Return logits that are right but for the first `wrong` images."""
+    said = np.where(np.arange(60) < wrong, (SOME_LABELS + 1) % 3, SOME_LABELS)
+    return np.eye(3)[said] * (1 + np.arange(60))[:, None] / 30
+
+
+def test_errors_come_most_confident_first() -> None:
+    labels = np.array([0, 0, 1, 1])
+    scores = np.array([[0, 1], [0, 5], [0, 9], [2, 0]], dtype=np.float32)
+    errors = confident_errors(labels, scores)
+    np.testing.assert_array_equal(errors.place, [1, 3, 0])
+    np.testing.assert_allclose(errors.confidence, 1 / (1 + np.exp([-5.0, -2.0, -1.0])))
+    np.testing.assert_allclose(confident_errors(labels, scores, probabilistic=False).confidence, [5, 2, 1])
+
+
+@pytest.mark.parametrize(("wrong", "expected"), [(0, (6, 0)), (1, (6, 1)), (60, (0, 6)), (20, (6, 6))])
+def test_examples_are_as_many_as_there_are_up_to_six(wrong: int, expected: tuple[int, int]) -> None:
+    answers = answers_of(SOME_IMAGES, SOME_LABELS, scores(wrong))
+    assert (len(answers.right), len(answers.wrong)) == expected
+    assert (answers.right.predicted == answers.right.true).all()
+    assert (answers.wrong.predicted != answers.wrong.true).all()
+
+
+def test_examples_are_of_as_many_classes_as_there_are() -> None:
+    answers = answers_of(SOME_IMAGES, SOME_LABELS, scores(20))
+    for examples in (answers.right, answers.wrong):
+        assert np.bincount(examples.true, minlength=3).tolist() == [SHOWN // 3] * 3
+
+
+def test_wrong_examples_are_the_most_confident_and_right_ones_are_middling() -> None:
+    labels, said = np.zeros(40, dtype=np.int64), np.arange(40) < 10
+    sure = np.arange(1.0, 41.0)[:, None] * np.where(said[:, None], [0, 1], [1, 0])
+    images = np.arange(40, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), dtype=np.uint8)
+    answers = answers_of(images, labels, sure)
+    assert answers.wrong.images[:, 0, 0, 0].tolist() == [9, 8, 7, 6, 5, 4]
+    assert sorted(answers.right.images[:, 0, 0, 0].tolist()) == [22, 23, 24, 25, 26, 27]
