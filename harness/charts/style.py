@@ -243,7 +243,7 @@ def sheet(charts: Sequence[Chart], columns: int = 2) -> str:
     return f'{head}<rect width="100%" height="100%" fill="{LIGHT["--paper"]}"/>{"".join(parts)}</svg>'
 
 
-def sheet_png(charts: Sequence[Chart], columns: int = 2, scale: float = 2.0) -> bytes:
+def sheet_png(charts: Sequence[Chart], columns: int = 2, scale: float = 1.5) -> bytes:
     """Return several charts side by side as one PNG."""
     return bytes(vl_convert.svg_to_png(sheet(charts, columns), scale=scale))
 

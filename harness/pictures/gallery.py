@@ -96,7 +96,7 @@ def compose(title: str, rows: Sequence[Row]) -> bytes:
         over = Image.new("RGBA", size, (0, 0, 0, 0))
         over.paste(layer.convert("RGBA"), (0, 0))
     file = io.BytesIO()
-    Image.alpha_composite(canvas, over).save(file, "PNG", optimize=True)
+    Image.alpha_composite(canvas, over).save(file, "PNG")
     return file.getvalue()
 
 
