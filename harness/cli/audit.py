@@ -11,9 +11,10 @@ from rich.text import Text
 from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Audit
-from harness.cli.stores import report_folder, store_to_read
+from harness.cli.report import report_folder
 from harness.contracts import Opening
 from harness.matrix import study_name
+from harness.track import store_to_read
 from harness.words import amount, iso_moment
 
 MOST_SHOWN = 10

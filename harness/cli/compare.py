@@ -10,10 +10,9 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, table, tell
 from harness.cli.options import Compare
-from harness.cli.stores import store_to_read
 from harness.contracts.metrics import METRICS
 from harness.measure.predictions import Changes, Predictions, changes, read_predictions, unlike
-from harness.track import Record, Store
+from harness.track import Record, Store, store_to_read
 from harness.track.finding import find_run
 from harness.words import metric_change, metric_text
 

@@ -49,7 +49,7 @@ def perform(command: str, request: Request) -> NoReturn:
         code = error.exit_code
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the last words
-        print("interrupted", file=sys.stderr)  # noqa: T201
+        sys.stderr.write("interrupted\n")
         code = INTERRUPTED
     raise typer.Exit(code)
 
@@ -74,4 +74,4 @@ def _tell(error: HarnessError, verbose: bool) -> None:
     if verbose:
         traceback.print_exception(error)
         return
-    print(*map(printable, str(error).split("\n")), sep="\n", file=sys.stderr)  # noqa: T201
+    sys.stderr.writelines(f"{printable(line)}\n" for line in str(error).split("\n"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Export
-from harness.cli.stores import store_to_read
 from harness.errors import InputError
 from harness.export import Bundle, write_bundle
+from harness.track import store_to_read
 from harness.track.fitted import load_fitted
 from harness.words import size
 
@@ -40,5 +40,8 @@ def perform(asked: Export) -> int:
 
 
 def _as_json(written: Bundle) -> dict[str, object]:
-    files = [{"name": file.name, "what": file.what} for file in written.files]
+    files = [
+        {"name": file.name, "what": file.what, "bytes": (written.folder / file.name).stat().st_size}
+        for file in written.files
+    ]
     return {"folder": str(written.folder), "files": files, "remarks": list(written.remarks)}

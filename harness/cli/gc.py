@@ -8,10 +8,9 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Gc
-from harness.cli.stores import store_to_read
 from harness.execute.cleanup import Leftover, leftovers, remove
 from harness.plugins import Catalog
-from harness.track import Store, open_store
+from harness.track import Store, open_store, store_to_read
 from harness.words import amount, size
 
 

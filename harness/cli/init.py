@@ -91,7 +91,7 @@ def matrix_for(found: Survey, output: Path, about: str) -> str:
         study=_study(found),
         source=found.source,
         options=options,
-        resize=f"  resize: {resize}{' ' * 20}# they have {_sizes(found.sizes)}\n" if resize else "",
+        resize=f"{f'  resize: {resize}':34}# they have {_sizes(found.sizes)}\n" if resize else "",
         validation="".join(f"   # {each}" for each in found.remarks),
         seeds="[0, 1, 2]" if is_small else "[0]",
         epochs=30 if is_small else 15,

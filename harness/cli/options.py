@@ -11,6 +11,7 @@ import inspect
 import re
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
+from types import GenericAlias
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
@@ -63,7 +64,7 @@ def _parameters(asked: type[Any]) -> list[inspect.Parameter]:
 def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     kind, metadata = hint.__origin__, hint.__metadata__
     if get_origin(kind) is tuple:
-        kind = list[get_args(kind)[0]]  # type: ignore[misc]  # typer takes lists where an option may be given again
+        kind = GenericAlias(list, get_args(kind)[:1])  # typer takes lists where an option may be given again
     return inspect.Parameter(
         field.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Predict
-from harness.cli.stores import store_to_read
 from harness.data.decode import Picture, Unreadable, files_below, read_picture
 from harness.measure.scores import log_softmax
+from harness.track import store_to_read
 from harness.track.fitted import FittedRun, load_fitted
 
 if TYPE_CHECKING:

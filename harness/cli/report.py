@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
-from harness.cli.stores import report_folder
 from harness.errors import InputError
 from harness.matrix import study_name
 from harness.phases import phase
@@ -42,6 +42,11 @@ def perform(asked: Report) -> int:
     print_summary(found)
     say(f"report:  {shown_path(folder / 'index.html')}")
     return 0
+
+
+def report_folder(store: Store, study: str) -> Path:
+    """Return where a study's report is written."""
+    return store.home / "reports" / study
 
 
 def summary_written(store: Store, study: str, *, is_current: bool = False) -> Summary:

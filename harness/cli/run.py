@@ -12,9 +12,8 @@ from harness.cli.console import messages, print_json, say, shown_path
 from harness.cli.dispatch import INTERRUPTED, work_of
 from harness.cli.options import HOME, Run
 from harness.cli.progress import watching
-from harness.cli.report import print_summary, summary_written
+from harness.cli.report import print_summary, report_folder, summary_written
 from harness.cli.run_progress import RunProgress
-from harness.cli.stores import report_folder
 from harness.cli.tune import as_json as search_as_json
 from harness.cli.tune import estimates, run_searches, searches_of, settings_for, workers_of
 from harness.cli.tune import exit_code as searches_exit_code
@@ -187,7 +186,8 @@ def _report(
     found = summary_written(store, study, is_current=_is_up_to_date(folder / "index.html", store, study))
     if asked.json:
         cells, tune = [_as_json(each) for each in outcomes], [search_as_json(each) for each in tuned]
-        print_json({"study": study, "exit_code": code, "report": str(folder), "cells": cells, "tune": tune})
+        ending = {"headline": found.headline, "next_steps": found.next_steps, "warnings": found.warnings}
+        print_json({"study": study, "exit_code": code, "report": str(folder), **ending, "cells": cells, "tune": tune})
         return
     print_summary(found)
     if asked.verbosity >= 0:

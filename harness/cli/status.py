@@ -12,11 +12,11 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
-from harness.cli.stores import study_names
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.matrix import study_name
 from harness.track import Record, Store, existing_store
+from harness.track.experiments import study_names
 from harness.track.runs import standing
 from harness.words import clock, metric_text
 
@@ -53,7 +53,7 @@ def perform(asked: Status) -> int:
         StoreError: the store cannot be reached or read.
     """
     store = existing_store(asked.home)
-    names = () if store is None else (study_name(asked.matrix),) if asked.matrix else study_names(store)
+    names = () if store is None else (study_name(asked.matrix),) if asked.matrix else study_names(store.client)
     found = [] if store is None else [status_of(store, name) for name in names]
     if asked.json:
         print_json([asdict(each) for each in found])

@@ -11,8 +11,7 @@ from harness.cli.console import messages, print_json, say, shown_path
 from harness.cli.dispatch import INTERRUPTED
 from harness.cli.options import Tune as Asked
 from harness.cli.options import Work
-from harness.cli.report import print_summary, summary_written
-from harness.cli.stores import report_folder
+from harness.cli.report import print_summary, report_folder, summary_written
 from harness.cli.tune_progress import most_fits, watching_study
 from harness.contracts import Tune
 from harness.data import fingerprint

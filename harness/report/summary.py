@@ -21,7 +21,7 @@ class Summary:
     headline: tuple[str, ...]
     """Who won and how sure that is, in sentences."""
     next_steps: str
-    """What to try next, empty where nothing is known."""
+    """What to try next, empty where nothing is known; a smoke run tells nothing of it."""
     warnings: tuple[str, ...]
     """Why the figures are not to be trusted: cut runs, what the audit would fail, cells that are lacking."""
 
@@ -32,7 +32,7 @@ def summary_of(context: Context) -> Summary:
     return Summary(
         rows=rows_of(context),
         headline=headline(context.variants, findings.plan.report.baseline, known),
-        next_steps=next_steps(context.variants, context.once(all_diagnosed), known),
+        next_steps="" if findings.is_smoke else next_steps(context.variants, context.once(all_diagnosed), known),
         warnings=tuple(filter(None, (warning(findings), *audit_faults(context), gaps(findings)))),
     )
 

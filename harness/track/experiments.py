@@ -135,3 +135,11 @@ def names_by_id(client: Any) -> Mapping[str, str]:
         token = page.token
         if not token:
             return found
+
+
+def study_names(client: Any) -> tuple[str, ...]:
+    """Return the names of all studies in a store, sorted."""
+    return tuple(sorted(set(names_by_id(client).values()) - _NO_STUDIES))
+
+
+_NO_STUDIES: Final = frozenset({LEDGER, "Default"})

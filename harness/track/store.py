@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from harness.contracts import Opening, StudyPlan
-from harness.errors import StoreError
+from harness.errors import InputError, StoreError
 from harness.track import embedded, experiments, ledger, pictures, runs
 from harness.track import experiments as views
 from harness.track.embedded import check_reachable
@@ -225,8 +225,7 @@ class Store:
 
     def study_links(self, base: str) -> Mapping[str, str]:
         """Return each study's address in MLflow's UI at `base`: all its cells, the best on validation first."""
-        names = sorted(set(experiments.names_by_id(self.client).values()) - {ledger.LEDGER, "Default"})
-        return {name: views.link(base, self._experiment(name)) for name in names}
+        return {name: views.link(base, self._experiment(name)) for name in experiments.study_names(self.client)}
 
     def _experiment(self, study: str) -> str:
         if study not in self._experiments:
@@ -243,6 +242,19 @@ def existing_store(home: Path) -> Store | None:
     if os.environ.get("MLFLOW_TRACKING_URI") or (home / embedded.DATABASE).exists():
         return open_store(home)
     return None
+
+
+def store_to_read(home: Path) -> Store:
+    """Return the store of a home.
+
+    Raises:
+        InputError: nothing was ever run there.
+        StoreError: the store is there and cannot be reached or read.
+    """
+    store = existing_store(home)
+    if store is None:
+        raise InputError(f"nothing was run in {home} yet")
+    return store
 
 
 def open_store(home: Path) -> Store:
