@@ -58,6 +58,7 @@ BUILT_IN: Final = (
     _HERE / "train" / "schedules",
     _HERE / "data" / "sources",
 )
+_SORTS: Final = frozenset(KINDS.values())
 _LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses", "enum", "math", "pathlib"}
 _LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
 _ROOTS: Final = {"baselines": shipped("baselines"), "harness": _HERE}
@@ -102,10 +103,11 @@ class Catalog:
             if not folder.is_dir():
                 raise InputError(f"--plugins {folder}: no such folder")
         self._found = {(each.kind, each.name): each for folder in (*BUILT_IN, *self.extra) for each in _scan(folder)}
+        self._names = {kind: tuple(sorted(name for each, name in self._found if each == kind)) for kind in _SORTS}
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of all components of a kind, sorted."""
-        return tuple(sorted(name for each, name in self._found if each == kind))
+        return self._names[kind]
 
     def find(self, kind: str, name: str) -> Found:
         """Return where a component lives.

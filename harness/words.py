@@ -427,11 +427,14 @@ def metric_change(metric: str, a: float | None, b: float | None) -> str:
 # Settings
 
 
-def label(paths: Sequence[str], values: Sequence[JsonValue], columns: Sequence[Sequence[JsonValue]]) -> str:
-    """Return `label_smoothing=0.1 lr=0.05`; `columns` holds all values that each path takes."""
+def labels(paths: Sequence[str], columns: Sequence[Sequence[JsonValue]]) -> list[list[str]]:
+    """Return how each value of each path is told from the others, the path by its shortest name.
+
+    >>> labels(["recipe.label_smoothing", "recipe.augment"], [[0.0, 0.1], [["flip"], [{"name": "flip", "p": 0.1}]]])
+    [['label_smoothing=0.0', 'label_smoothing=0.1'], ['augment=flip', 'augment=flip(p=0.1)']]
+    """
     names = short_names(paths)
-    texts = [value_text(value, _is_ambiguous(value, column)) for value, column in zip(values, columns, strict=True)]
-    return " ".join(f"{name}={text}" for name, text in zip(names, texts, strict=True))
+    return [[f"{name}={text}" for text in _told_apart(column)] for name, column in zip(names, columns, strict=True)]
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -475,9 +478,16 @@ def _bracketed(options: Mapping[Any, Any]) -> str:
     return f"({','.join(f'{name}={value_text(value, True)}' for name, value in options.items())})"
 
 
-def _is_ambiguous(value: JsonValue, column: Sequence[JsonValue]) -> bool:
-    text = value_text(value)
-    return any(other != value and value_text(other) == text for other in column)
+def _told_apart(column: Sequence[JsonValue]) -> list[str]:
+    """Return each value as text: short, or in full where another value has the same short text."""
+    texts = [value_text(value) for value in column]
+    alike: dict[str, list[JsonValue]] = {}
+    for value, text in zip(column, texts, strict=True):
+        others = alike.setdefault(text, [])
+        others += [] if value in others else [value]
+    return [
+        value_text(value, True) if len(alike[text]) > 1 else text for value, text in zip(column, texts, strict=True)
+    ]
 
 
 def _unit(number: float, units: Sequence[tuple[float, str]]) -> tuple[float, str]:

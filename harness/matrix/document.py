@@ -209,7 +209,7 @@ def read_seeds(node: Node, problems: Problems) -> tuple[int, ...]:
     if not isinstance(node, Items) or not node.items:
         problems.at(node, f"{shown(value) if value != [] else 'an empty list'} is not a list of seeds, nor how many")
         return ()
-    found: list[int] = []
+    found: dict[int, None] = {}
     for item in node.items:
         seed = plain(item)
         if not _is_whole(seed) or not isinstance(seed, int) or seed < 0:
@@ -217,7 +217,7 @@ def read_seeds(node: Node, problems: Problems) -> tuple[int, ...]:
         elif seed in found:
             problems.at(item, f"seed {seed} is there twice")
         else:
-            found.append(seed)
+            found[seed] = None
     return tuple(found)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from harness.contracts import Ablation, Budget, Cell, Claim, Place, Placed, ReportSettings, Tune
 from harness.errors import MatrixError
@@ -23,11 +26,14 @@ from harness.matrix.document import (
 )
 from harness.matrix.experiments import Experiment, read_experiments
 from harness.matrix.identity import canonical
-from harness.matrix.nodes import Mark, Problems
+from harness.matrix.nodes import Fields, Mark, Problems
 from harness.matrix.paths import PATH_OPTIONS
 from harness.matrix.tune import read_tune, tune_places, with_overrides
 from harness.matrix.variants import Variant, read_overrides, refuse_unused, variants
 from harness.plugins import Catalog
+
+_MOST_CELLS: Final = 100_000
+"""Of a study, all seeds counted; nobody waits for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,19 @@ class Study:
     """Whether `only` left cells or tuning studies of the file out."""
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage: all that loading makes is kept, and looking takes half of its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_no_collection()
 def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only: str | None = None) -> Study:
     """Read, check and expand a matrix file.
 
@@ -72,7 +91,9 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     tune = read_tune(root, experiments, catalog, problems)
     _refuse_empty(experiments, found, problems)
     refuse_unused(given, [each for those in found.values() for each in those], catalog, problems)
-    cells = _placed([*_of_variants(experiments, found), *_of_rows(rows)], catalog, problems)
+    candidates = [*_of_variants(experiments, found), *_of_rows(rows)]
+    _refuse_too_many(root, candidates, problems)
+    cells = _placed(candidates, catalog, problems)
     refuse_unmeasured(root, _as_written(experiments, found), problems)
     names = section(root, "experiments", problems)
     study = Study(
@@ -140,6 +161,14 @@ def _of_rows(rows: Iterable[Row]) -> Iterator[_Candidate]:
             values = tuple((each.path, each.written) for each in row.assignments)
             place = Place(experiment=row.ablation, variant=values, label=row.label)
             yield _Candidate(row.draft.cell, row.base.seeds, place, row.mark, row.where, True)
+
+
+def _refuse_too_many(root: Fields, candidates: Sequence[_Candidate], problems: Problems) -> None:
+    """Raise what is wrong so far where a study has more cells than anybody waits for."""
+    count = sum(len(each.seeds) for each in candidates)
+    if count > _MOST_CELLS:
+        problems.at_key(root, "experiments", f"make {count:,} cells, all seeds counted; at most {_MOST_CELLS:,}")
+        problems.raise_any()
 
 
 @dataclass(slots=True)

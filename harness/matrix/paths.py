@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -125,7 +126,12 @@ def _entries(level: Level, node: Node | None, catalog: Catalog) -> Mapping[str, 
     model = declared(level.kind, name_in(node), catalog)
     if model is None:
         return None
-    return {"name": Leaf(), **{name: Leaf() for name in model.model_fields}, **level.beside}
+    return {**_options(model), **level.beside} if level.beside else _options(model)
+
+
+@cache
+def _options(model: type[BaseModel]) -> Mapping[str, Level]:
+    return {"name": Leaf(), **{name: Leaf() for name in model.model_fields}}
 
 
 def _step(node: Node | None, part: str) -> Node | None:

@@ -18,7 +18,7 @@ from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, child, nam
 from harness.matrix.paths import wrong_path
 from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
-from harness.words import label, value_text
+from harness.words import labels, value_text
 
 _NOTHING = object()
 _LAST: Final = 1_000
@@ -98,7 +98,7 @@ def _rows(node: Fields, key: str, value: Node, problems: Problems) -> Iterator[_
         problems.at(value, "is not a list of values; an axis is a list")
         return
     paths, mark, where = _paths_in(key), node.key_mark(key), child(node.path, key)
-    seen: list[JsonValue] = []
+    seen: set[str] = set()
     for item in value.items:
         values: tuple[Node, ...] = (item,)
         if len(paths) > 1:
@@ -106,10 +106,11 @@ def _rows(node: Fields, key: str, value: Node, problems: Problems) -> Iterator[_
         if len(values) != len(paths):
             problems.at(item, f"is not a list of {len(paths)} values, one for each of {', '.join(paths)}")
             continue
-        if plain(item) in seen:
+        text = json.dumps(plain(item), sort_keys=True)
+        if text in seen:
             problems.at(item, f"{value_text(plain(item), True)} is there twice")
             continue
-        seen.append(plain(item))
+        seen.add(text)
         yield tuple(assignment(path, each, mark, where) for path, each in zip(paths, values, strict=True))
 
 
@@ -119,21 +120,21 @@ def _free(rows: tuple[_Row, ...], overrides: Sequence[Assignment]) -> tuple[_Row
     if not any(each.path in fixed for row in rows for each in row):
         return rows
     free = [tuple(each for each in row if each.path not in fixed) for row in rows]
-    texts = [_text(row) for row in free]
-    return tuple(row for place, row in enumerate(free) if texts.index(texts[place]) == place)
-
-
-def _text(row: _Row) -> str:
-    return json.dumps([each.written for each in row])
+    first: dict[str, _Row] = {}
+    for row in free:
+        first.setdefault(json.dumps([each.written for each in row]), row)
+    return tuple(first.values())
 
 
 def _combined(experiment: Experiment, axes: Sequence[_Axis], catalog: Catalog) -> list[Variant]:
     paths = [path for axis in axes for path in axis.paths]
     columns = [[row[place].written for row in axis.rows] for axis in axes for place in range(len(axis.paths))]
+    texts = iter(labels(paths, columns))
+    named = [list(zip(axis.rows, zip(*(next(texts) for _ in axis.paths), strict=True), strict=True)) for axis in axes]
     found = []
-    for rows in product(*(axis.rows for axis in axes)):
-        assigned = tuple(each for row in rows for each in row)
-        text = label(paths, [each.written for each in assigned], columns)
+    for chosen in product(*named):
+        assigned = tuple(each for row, _ in chosen for each in row)
+        text = " ".join(part for _, parts in chosen for part in parts)
         draft = experiment.draft(assigned, catalog)
         found.append(Variant(assigned, text, experiment.mark, experiment.path, draft))
     return found

@@ -34,8 +34,10 @@ _INT: Final = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but for tabs and ends of lines, and halves of characters; text has them by escapes alone."""
+_MOST_BYTES: Final = 5_000_000
 _MOST_NODES: Final = 500_000
 _MOST_DEPTH: Final = 60
+_MOST_WHOLE: Final = 2**63
 
 
 def read_file(path: Path, order: int, problems: Problems) -> Node:
@@ -45,6 +47,10 @@ def read_file(path: Path, order: int, problems: Problems) -> Node:
         MatrixError: the file cannot be read or is not well-formed YAML.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device may never end
+            raise MatrixError([f"{path}: cannot be read: it is no regular file"])
+        if path.stat().st_size > _MOST_BYTES:
+            raise MatrixError([f"{path}: is larger than {_MOST_BYTES // 1_000_000} MB"])
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise MatrixError([f"{path}: cannot be read: {error.strerror or error}"]) from error
@@ -201,7 +207,10 @@ class _Builder:
 
 
 def _value(event: Any) -> Atom:
-    """Return a scalar's value by YAML 1.2's core schema; what is not finite stays text."""
+    """Return a scalar's value by YAML 1.2's core schema; what is not finite stays text.
+
+    A whole number beyond 64 bits, which is none that anything could count to, becomes one that is not whole.
+    """
     text: str = event.value
     if event.style is not None or event.tag is not None:
         return text
@@ -214,7 +223,9 @@ def _value(event: Any) -> Atom:
 
 def _number(text: str) -> Atom:
     if _INT.fullmatch(text):
-        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+        whole = int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+        if -_MOST_WHOLE <= whole < _MOST_WHOLE:
+            return whole
     if _FLOAT.fullmatch(text):
         value = float(text)
         return value if abs(value) != float("inf") else text

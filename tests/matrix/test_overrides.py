@@ -25,6 +25,15 @@ def test_set_wins_over_an_axis_and_leaves_the_others(load: Load) -> None:
     assert names == ["f s0", "a s0", "b lr=0.1 s0", "b lr=0.2 s0"]
 
 
+def test_rows_that_set_makes_equal_keep_the_place_of_the_first(load: Load) -> None:
+    axis = '"model.width, recipe.epochs": [[1, 7], [2, 8], [1, 9]]'
+    names = [
+        each.name
+        for each in load(f"experiments: {{a: {{model: net_a, matrix: {{{axis}}}}}}}\n", ["recipe.epochs=5"]).cells
+    ]
+    assert names == ["a width=1 s0", "a width=2 s0"]
+
+
 def test_an_axis_that_is_set_whole_collapses_to_one_cell(load: Load) -> None:
     study = load("experiments: {a: {model: net_a, matrix: {model.width: [1, 2]}, exclude: []}}\n", ["model.width=3"])
     assert [each.name for each in study.cells] == ["a s0"]
