@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from harness.charts.style import file_stem
 from harness.measure.scores import confusion_matrix
-from harness.pictures.thumbnails import Sheet, Tile, read_thumbnails
+from harness.pictures.gallery import AMBER, BLUE, TEXT, Row, Tile, as_rgb, compose
+from harness.pictures.thumbnails import Sheet, read_thumbnails
+from harness.pictures.thumbnails import Tile as Listed
 from harness.report.blocks import Block, Fold, Group, Images, Picture, Section, Text
 from harness.report.context import Context
 from harness.report.predictions import Member, Panel, panels
@@ -33,11 +35,6 @@ CAPTIONS: Final = (
 EXACT_UP_TO: Final = 40
 """Pixels a side up to which a tile is embedded as it is; larger ones are photographs, for which JPEG is far smaller."""
 JPEG_QUALITY: Final = 82
-SHEET_COLUMNS: Final = 6
-CELL: Final = (128, 112)
-"""Width and height in pixels of an image with its caption on a sheet."""
-SIDE: Final = 64
-"""The longer side in pixels of an image on a sheet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +161,10 @@ def picture_of(error: Error, name: str) -> Picture:
 
 
 def sheet_of(errors: Sequence[Error], name: str, title: str) -> Picture:
-    """Return errors with their captions as one picture, six a row: for Markdown, on white."""
-    columns = min(SHEET_COLUMNS, len(errors))
-    width, height = CELL
-    page = Image.new("RGB", (columns * width, -(-len(errors) // columns) * height), "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(10)
-    for place, error in enumerate(errors):
-        left, top = place % columns * width + 4, place // columns * height + 4
-        flat = Image.fromarray(error.pixels[..., 0] if error.pixels.shape[2] == 1 else error.pixels)
-        scale = SIDE / max(flat.size)
-        way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-        page.paste(flat.resize((round(flat.width * scale), round(flat.height * scale)), way), (left, top))
-        for line, (text, color) in enumerate(zip(error.lines, ("#a2560b", "#2b6cb0", "#5d6975"), strict=True)):
-            draw.text((left, top + SIDE + 2 + 12 * line), _fitted(text, font, width - 6), color, font)
-    file = io.BytesIO()
-    page.save(file, "PNG", optimize=True)
-    return Picture(f"{name}.png", file.getvalue(), f"{title}: {'; '.join(each.words for each in errors[:SHOWN])}")
+    """Return errors with their captions as one picture, for Markdown."""
+    tiles = [Tile(as_rgb(each.pixels), tuple(zip(each.lines, (AMBER, BLUE, TEXT), strict=True))) for each in errors]
+    words = f"{title}: {'; '.join(each.words for each in errors[:SHOWN])}"
+    return Picture(f"{name}.png", compose(title, [Row(tiles)]), words)
 
 
 def _blocks(found: ErrorsOn, suffix: str) -> Iterator[Block]:
@@ -277,9 +262,9 @@ def _sheet(run_id: str, store: ReportStore) -> Sheet | None:
         return None
 
 
-def _by_index(sheets: Iterable[Sheet]) -> dict[int, tuple[Tile, NDArray[np.uint8]]]:
+def _by_index(sheets: Iterable[Sheet]) -> dict[int, tuple[Listed, NDArray[np.uint8]]]:
     """Return the tiles of all images on the sheets with their pixels, by their index in the split."""
-    found: dict[int, tuple[Tile, NDArray[np.uint8]]] = {}
+    found: dict[int, tuple[Listed, NDArray[np.uint8]]] = {}
     for sheet in sheets:
         for place, tile in enumerate(sheet.tiles):
             if tile.index not in found:
@@ -300,7 +285,7 @@ def _surest(sheets: Sequence[Sheet], most: int, pair: tuple[int, int] | None = N
     return tuple(chosen.values())
 
 
-def _error(tile: Tile, sheet: Sheet, place: int) -> Error:
+def _error(tile: Listed, sheet: Sheet, place: int) -> Error:
     sure = f"{_percent(tile.confidence)} %" if sheet.probabilistic else f"margin {tile.confidence:.2f}"
     true, said = sheet.classes[tile.label], sheet.classes[tile.predicted]
     return Error(sheet.picture(place), true, said, sure, _image(tile))
@@ -311,12 +296,5 @@ def _percent(share: float) -> str:
     return ">99" if share > 0.99 else f"{share * 100:.0f}"
 
 
-def _image(tile: Tile) -> str:
+def _image(tile: Listed) -> str:
     return tile.file or f"#{tile.index}"
-
-
-def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Return a text that is no wider than so many pixels, its end as an ellipsis where it was cut."""
-    if font.getlength(text) <= width:
-        return text
-    return next(cut for end in range(len(text), -1, -1) if font.getlength(cut := f"{text[:end]}...") <= width)
