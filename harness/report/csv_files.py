@@ -1,12 +1,15 @@
-"""The figures with all their digits: `results.csv` (a row a variant), `cells.csv` (a row a cell), `ablations.csv`."""
+"""The figures with all their digits: a row a variant, a cell, a pair, an ablation's comparison, a search's trial."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from pydantic import JsonValue
+
+from harness.contracts import Tuning
 from harness.contracts.metrics import (
     METRICS,
     TEST_ACCURACY,
@@ -15,7 +18,10 @@ from harness.contracts.metrics import (
     VAL_MACRO_F1,
 )
 from harness.matrix import flatten
-from harness.report.sections.ablations import Effects
+from harness.measure.trials import setting_text
+from harness.report.context import Context
+from harness.report.sections.ablations import Effects, all_effects
+from harness.report.sections.tuning_story import confirmation_of
 from harness.report.significance import NOTHING_KNOWN, Pair, Significance, Verdicts
 from harness.report.store import Entry, Findings
 from harness.report.variants import Variant, ablation_variants, depends_on_device, device_of, experiment_variants
@@ -23,6 +29,18 @@ from harness.report.variants import Variant, ablation_variants, depends_on_devic
 Scalar: TypeAlias = str | int | float | bool | None
 FIRST: Final = (TEST_ACCURACY, TEST_MACRO_F1, VAL_ACCURACY, VAL_MACRO_F1)
 INTERVALS: Final = tuple(name for name, row in METRICS.items() if row.is_per_image)
+
+
+def csv_texts(context: Context) -> Mapping[str, str]:
+    """Return the text of each file by its name; empty where there is nothing to be in it."""
+    findings, known = context.findings, context.verdicts
+    return {
+        "results.csv": results_csv(findings, known),
+        "cells.csv": cells_csv(findings),
+        "pairs.csv": pairs_csv(known.sets),
+        "ablations.csv": ablations_csv(context.once(all_effects)),
+        "trials.csv": trials_csv(each.tuning for each in findings.tuned),
+    }
 
 
 def results_csv(findings: Findings, known: Verdicts = NOTHING_KNOWN) -> str:
@@ -58,6 +76,11 @@ def ablations_csv(effects: Sequence[Effects]) -> str:
 def pairs_csv(sets: Sequence[Significance]) -> str:
     """Return all pairs of variants that have intervals; shares, not points."""
     return _text([_pair(each, pair) for each in sets for pair in each.pairs])
+
+
+def trials_csv(tunings: Iterable[Tuning]) -> str:
+    """Return one row for each trial of all searches: settings, scores, costs, confirmation, runs."""
+    return _text([row for tuning in tunings for row in _trials(tuning)])
 
 
 def varying_settings(findings: Findings) -> tuple[str, ...]:
@@ -130,9 +153,32 @@ def _metrics(findings: Findings) -> tuple[str, ...]:
     return (*(name for name in FIRST if name in final), *sorted(final - set(FIRST)))
 
 
+def _trials(tuning: Tuning) -> Iterator[Mapping[str, Scalar]]:
+    goals = [goal.metric for goal in tuning.tune.objective.goals]
+    for trial in tuning.trials:
+        again = confirmation_of(tuning, trial.number)
+        row: dict[str, Scalar] = {"experiment": tuning.experiment, "trial": trial.number, "state": trial.state}
+        row |= {path: _plain(trial.params.get(path)) for path in tuning.tune.space}
+        row |= dict(zip(goals, trial.values or [None] * len(goals), strict=True))
+        row |= {name: value for name, value in trial.costs.items() if name not in goals}
+        row |= {"is_feasible": trial.is_feasible, "duplicate_of": trial.duplicate_of, "epochs_seen": len(trial.epochs)}
+        row |= {"seconds": trial.seconds, "start": trial.start, "winner": trial.number == tuning.winner}
+        row |= {"confirmed mean": again.mean if again else None, "confirmed n": len(again.values) if again else 0}
+        row |= {"confirmed standard error": again.standard_error if again else None}
+        yield row | {"note": trial.note, "run_ids": " ".join(trial.run_ids)}
+
+
+def _plain(value: JsonValue) -> Scalar:
+    return value if value is None or isinstance(value, str | int | float) else setting_text(value)
+
+
 def _text(rows: Sequence[Mapping[str, Scalar]]) -> str:
+    """Return rows as CSV, with the columns that any of them has; empty of no rows."""
+    if not rows:
+        return ""
     file = io.StringIO()
-    table = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    table = csv.DictWriter(file, list(columns), lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     return file.getvalue()

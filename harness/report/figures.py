@@ -1,49 +1,91 @@
-"""Pictures for papers and for Markdown: files beside the report, charts as SVG."""
+"""Charts, pictures and other files of a report's blocks, written beside it: for Markdown and for papers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from harness.report.blocks import Block, Charts, Fold, Group, Images
-from harness.report.compose import Report
-from harness.report.tuning_files import write_pictures
+from harness.charts.style import Chart
+from harness.report.blocks import Block, Charts, Code, Fold, Group, Images, Picture, Section
 
-OURS: Final = (
-    *("results.*", "curves-*", "confusion-*", "class-f1*", "inside-*", "ablation-*"),
-    *("errors-*", "agreement*", "reliability*", "cost-*"),
-)
-"""Names of all that is drawn, by this version and by earlier ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Paths relative to the report's folder; confusions and tuning studies in the order of the report's."""
-
-    tuning: tuple[tuple[str, ...], ...] = ()
+REFERRED: Final = re.compile(r"\]\(<?([^)<>]+?)>?\)")
+STEMS: Final = (
+    "results.", "curves-", "confusion-", "inside-", "ablation-", "errors-", "agreement", "reliability", "cost-",
+)  # fmt: skip
+"""How names in figures/ begin of what earlier versions drew."""
+Named = TypeVar("Named", Chart, Picture)
 
 
-def draw_figures(report: Report, folder: Path) -> Figures:
-    """Draw all pictures into `folder`/figures, in place of those of an earlier report."""
-    figures = folder / "figures"
-    for path in [path for pattern in OURS for path in figures.glob(pattern)]:
-        path.unlink()
-    tuning = write_pictures(report.tuning, folder)
-    return Figures(tuning)
+def distinct(sections: Iterable[Section]) -> tuple[Section, ...]:
+    """Return the same sections with the names of charts and pictures numbered where two would be one file."""
+    taken: Counter[str] = Counter()
+    return tuple(replace(each, blocks=_distinct(each.blocks, taken)) for each in sections)
 
 
-def write_pictures_of(blocks: Sequence[Block], folder: Path) -> None:
-    """Write the pictures and charts of blocks into `folder`/figures, as Markdown refers to them."""
+def remove_earlier(folder: Path) -> None:
+    """Remove the files that an earlier report had beside its tables: those that its results.md refers to."""
+    report = folder / "results.md"
+    text = report.read_text(encoding="utf-8") if report.is_file() else ""
+    named = {folder / name for name in REFERRED.findall(text) if not Path(name).is_absolute() and ".." not in name}
+    drawn = {path for path in (folder / "figures").glob("*") if path.name.startswith(STEMS)}
+    for path in named | drawn:
+        if path.is_file():
+            path.unlink()
+    for below in {path.parent for path in named}:
+        if below.is_dir() and not any(below.iterdir()):
+            below.rmdir()
+
+
+def write_files(blocks: Iterable[Block], folder: Path) -> None:
+    """Write what is a file among blocks: charts as SVG and pictures into `folder`/figures, texts into `folder`."""
+    for name, content in _files(blocks):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def _files(blocks: Iterable[Block]) -> Iterator[tuple[str, bytes]]:
     for block in blocks:
-        if isinstance(block, Charts):
-            for chart in block.charts:
-                (folder / "figures").mkdir(parents=True, exist_ok=True)
-                (folder / "figures" / f"{chart.name}.svg").write_text(chart.svg(), encoding="utf-8", newline="\n")
-        elif isinstance(block, Images):
-            for each in (block.sheet,) if block.sheet is not None else block.pictures:
-                (folder / "figures").mkdir(parents=True, exist_ok=True)
-                (folder / "figures" / each.name).write_bytes(each.file)
-        elif isinstance(block, Group | Fold):
-            write_pictures_of(block.blocks, folder)
+        match block:
+            case Charts():
+                yield from ((f"figures/{chart.name}.svg", chart.svg().encode()) for chart in block.charts)
+            case Images():
+                pictures = (block.sheet,) if block.sheet is not None else block.pictures
+                yield from ((f"figures/{each.name}", each.file) for each in pictures)
+            case Code():
+                yield block.file, block.text.encode()
+            case Group() | Fold():
+                yield from _files(block.blocks)
+            case _:
+                pass
+
+
+def _distinct(blocks: Iterable[Block], taken: Counter[str]) -> tuple[Block, ...]:
+    found: list[Block] = []
+    for block in blocks:
+        match block:
+            case Charts():
+                found.append(Charts(tuple(_numbered(chart, taken) for chart in block.charts)))
+            case Images(pictures, _, None):
+                found.append(replace(block, pictures=tuple(_numbered(each, taken) for each in pictures)))
+            case Images(sheet=Picture() as sheet):
+                found.append(replace(block, sheet=_numbered(sheet, taken)))
+            case Group() | Fold():
+                found.append(replace(block, blocks=_distinct(block.blocks, taken)))
+            case _:
+                found.append(block)
+    return tuple(found)
+
+
+def _numbered(each: Named, taken: Counter[str]) -> Named:
+    """Return a chart or picture by its own name, by that and a number where the name is taken."""
+    taken[each.name] += 1
+    if taken[each.name] == 1:
+        return each
+    name = Path(each.name) if isinstance(each, Picture) else Path(f"{each.name}.svg")
+    stem = f"{name.stem}-{taken[each.name]}"
+    return replace(each, name=stem + name.suffix if isinstance(each, Picture) else stem)

@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from harness.charts.style import page_markup
-from harness.report.blocks import Block, Charts, Fold, Group, Picture
+from harness.charts.style import page_loader, page_markup, page_script, page_style
+from harness.report.blocks import Block, Charts, Document, Fold, Group, Picture
 from harness.report.variants import Links
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 KINDS: Final = {".png": "png", ".webp": "webp", ".jpg": "jpeg"}
 
 
-def pages(links: Links) -> Environment:
-    """Return the templates: all text is escaped, all that they know of blocks is in `blocks.html.jinja`."""
-    found = Environment(
+def page_text(document: Document, links: Links) -> str:
+    """Return the report as one HTML page without a single reference to the outside; all text is escaped.
+
+    Its content policy names its scripts by their hashes: these, letter by letter, and no other, and none that evaluates
+    text.
+    """
+    templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.globals |= {"links": links, "kind": _kind, "address": _address, "chart_figure": page_markup}
-    return found
+    templates.filters["tight"] = _tight
+    templates.globals |= {"links": links, "kind": _kind, "address": _address, "chart_figure": page_markup}
+    script = _included("tables.js")
+    chart_scripts = (
+        (page_loader(), page_script()) if any(_has_charts(each.blocks) for each in document.sections) else ()
+    )
+    page = templates.get_template("page.html.jinja").render(
+        document=document,
+        style=_included("page.css") + Markup(page_style()),
+        script=script,
+        chart_script=Markup(chart_scripts[0]) if chart_scripts else "",
+        script_hashes=Markup(script_hashes(script, *chart_scripts)),
+    )
+    return page.rstrip() + "\n"
 
 
 def _kind(block: Block) -> str:
     return type(block).__name__
+
+
+def _tight(text: str) -> str:
+    """Return a text in which a number is not parted from its percent sign."""
+    return re.sub(r"(?<=\d) %", "\u00a0%", text)
 
 
 def _address(picture: Picture) -> str:
@@ -42,13 +65,16 @@ def _address(picture: Picture) -> str:
 
 
 def script_hashes(*scripts: str) -> str:
-    """Return what a content policy says of a page's own scripts: these, letter by letter, and no other."""
-    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts if script)
+    """Return what a content policy says of scripts within a page: these, letter by letter."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
-def has_charts(blocks: Iterable[Block]) -> bool:
-    """Whether a chart is among blocks, or within one of them."""
+def _has_charts(blocks: Iterable[Block]) -> bool:
     return any(
-        isinstance(block, Charts) or (isinstance(block, Group | Fold) and has_charts(block.blocks)) for block in blocks
+        isinstance(block, Charts) or (isinstance(block, Group | Fold) and _has_charts(block.blocks)) for block in blocks
     )
+
+
+def _included(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))

@@ -6,13 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from harness.report.blocks import Block, Column, Fold, Group, Table, Value
+from harness.report.blocks import Block, Column, Document, Fold, Group, Table, Value
 from harness.words import NOTHING
-
-if TYPE_CHECKING:
-    from harness.report.compose import Report
 
 MOST_COLUMNS: Final = 10
 HEAD: Final = r"""% Written by `harness report`. Needs booktabs, graphicx and textcomp.
@@ -57,12 +54,12 @@ SPECIAL: Final = {
 """A bracket at the start of a cell would be an argument of the line break before it."""
 
 
-def latex_text(report: Report) -> str:
-    """Return a document with the headline table, the ablations and the claims: the figures of the CSV, rounded."""
-    labeled = [table for section in report.sections for table in _labeled(section.blocks)]
+def latex_text(document: Document) -> str:
+    """Return a document with the tables that have a label: the figures of the CSV, rounded."""
+    labeled = [table for section in document.sections for table in _labeled(section.blocks)]
     tables = [(part, table.label) for table in labeled for part in _parts(table)]
     body = "\n".join(latex_table(table, f"tab:{kind}-{number}") for number, (table, kind) in enumerate(tables, 1))
-    warning = f"\\noindent\\textbf{{{safe(report.warning)}}}\n\n" if report.warning else ""
+    warning = f"\\noindent\\textbf{{{safe(document.banner)}}}\n\n" if document.banner else ""
     return f"{HEAD}{warning}{body}\\end{{document}}\n"
 
 

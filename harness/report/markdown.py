@@ -1,16 +1,15 @@
-"""`results.md`: the report for GitHub and for whoever reads plain text."""
+"""`results.md`: the report for GitHub and for whoever reads plain text. Knows blocks, and no section."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from harness.report.blocks import (
     Block,
     Charts,
     Code,
-    Fact,
+    Document,
     Facts,
     Fold,
     Group,
@@ -21,94 +20,25 @@ from harness.report.blocks import (
     Text,
     Value,
 )
-from harness.report.compose import Report
-from harness.report.figures import Figures
 
 
-def markdown_text(report: Report, figures: Figures) -> str:
-    """Return the report as GitHub Markdown; pictures are referred to by their relative paths."""
-    parts = [
-        *_top(report),
-        *_new(report, "results"),
-        *_new(report, "comparisons"),
-        *_new(report, "compared"),
-        *_new(report, "by-setting"),
-        *_new(report, "openings"),
-        *_new(report, "claims"),
-        *_new(report, "ablations"),
-        *_tuning(report, figures),
-        *_new(report, "diagnosis"),
-        *_new(report, "curves"),
-        *_new(report, "confusions"),
-        *_new(report, "errors"),
-        *_new(report, "agreement"),
-        *_new(report, "calibration"),
-        *_new(report, "inside"),
-        *_new(report, "cost"),
-        *_new(report, "honesty"),
-    ]
-    return "\n\n".join(parts) + "\n"
+def markdown_text(document: Document) -> str:
+    """Return the report as GitHub Markdown; pictures and charts are files in `figures/`."""
+    banner = [f"> **{_safe(document.banner)}**"] if document.banner else []
+    body = (part for section in document.sections for part in _section(section))
+    return "\n\n".join([*banner, f"# {_safe(document.title)}", *body]) + "\n"
 
 
 def markdown_table(table: Table) -> str:
     """Return a table in GitHub Markdown with its notes below; its caption is not part of it."""
     head = "| " + " | ".join(_safe(column.title) for column in table.columns) + " |"
     rule = "|" + "|".join("---:" if column.numeric else "---" for column in table.columns) + "|"
-    rows = ("| " + " | ".join(map(_text, row)) + " |" for row in table.rows)
+    rows = ("| " + " | ".join(map(_cell, row)) + " |" for row in table.rows)
     notes = "".join(f"\n- {_safe(note)}" for note in table.notes)
     return "\n".join([head, rule, *rows]) + (f"\n{notes}" if notes else "")
 
 
-def _top(report: Report) -> Iterator[str]:
-    if report.warning:
-        yield f"> **{_safe(report.warning)}**"
-    yield f"# {_safe(report.study)}"
-    yield from _new(report, "top")
-
-
-def _tuning(report: Report, figures: Figures) -> Iterator[str]:
-    if report.tuning is None:
-        return
-    yield "## Tuning"
-    yield from map(_safe, report.tuning.remarks)
-    for table in report.tuning.comparisons:
-        yield f"{_safe(table.caption)}:"
-        yield markdown_table(table)
-    for study, paths in zip(report.tuning.studies, figures.tuning, strict=True):
-        yield f"### {_safe(study.experiment)}"
-        yield _facts(study.facts)
-        if study.best_file:
-            yield f"The winner as a matrix file: [{_safe(study.best_file)}](<{study.best_file}>), for `harness run`."
-        yield f"MLflow run: `{study.run_id}`"
-        for table in study.tables:
-            yield f"{_safe(table.caption)}:"
-            yield markdown_table(table)
-        for path in paths:
-            yield f"![{_safe(study.experiment)}, tuning: {Path(path).stem}](<{path}>)"
-        yield _safe(study.importance)
-
-
-def _folded(table: Table) -> str:
-    return f"<details><summary>{_safe(table.caption)}</summary>\n\n{markdown_table(table)}\n\n</details>"
-
-
-def _facts(facts: Sequence[Fact]) -> str:
-    return "\n".join(f"- {_safe(fact.name)}: {_safe(fact.text)}" for fact in facts)
-
-
-def _text(value: Value) -> str:
-    text = f"`{value.text}`" if value.code and value.text else _safe(value.text)
-    return f"{text} {_safe(value.detail)}" if value.detail else text
-
-
-def _new(report: Report, anchor: str) -> Iterator[str]:
-    for section in report.sections:
-        if section.anchor == anchor:
-            yield from markdown_section(section)
-
-
-def markdown_section(section: Section) -> Iterator[str]:
-    """Return a section's paragraphs; its pictures are files in `figures/`."""
+def _section(section: Section) -> Iterator[str]:
     if section.title:
         yield f"## {_safe(section.title)}"
     yield from _blocks(section.blocks, 3)
@@ -130,9 +60,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
                 yield f"{mark}{_safe(block.lead)}{mark}"
             yield "\n".join(f"- {mark}{_safe(item)}{mark}" for item in block.items)
         case Facts():
-            yield "\n".join(
-                f"- {f'`{each.name}`' if each.code else _safe(each.name)}: {_safe(each.text)}" for each in block.facts
-            )
+            names = (f"`{each.name}`" if each.code else _safe(each.name) for each in block.facts)
+            yield "\n".join(f"- {name}: {_safe(each.text)}" for name, each in zip(names, block.facts, strict=True))
         case Code():
             yield f"[{_safe(block.file)}](<{block.file}>)"
         case Table():
@@ -149,6 +78,11 @@ def _block(block: Block, level: int) -> Iterator[str]:
         case Fold():
             inner = "\n\n".join(_blocks(block.blocks, level))
             yield f"<details><summary>{_safe(block.title)}</summary>\n\n{inner}\n\n</details>"
+
+
+def _cell(value: Value) -> str:
+    text = f"`{value.text}`" if value.code and value.text else _safe(value.text)
+    return f"{text} {_safe(value.detail)}" if value.detail else text
 
 
 def _safe(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from harness.charts.searches import PICTURES
 from harness.contracts import Opening, PlannedCell, State, StudyPlan, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.errors import InputError
@@ -114,8 +113,6 @@ class Tuned:
     tuning: Tuning
     run_id: str
     best: str
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
-    """The PNG files that were logged with it, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +193,4 @@ def _tuned(record: RunRecord, store: ReportStore) -> Tuned | None:
         return None
     tuning = Tuning.model_validate_json(path.read_text(encoding="utf-8"))
     text = best.read_text(encoding="utf-8") if best is not None else ""
-    return Tuned(tuning, record.run_id, text, dict(_pictures(record, store)))
-
-
-def _pictures(record: RunRecord, store: ReportStore) -> Iterator[tuple[str, bytes]]:
-    for name in PICTURES:
-        path = store.artifact(record.run_id, name)
-        if path is not None:
-            yield name, path.read_bytes()
+    return Tuned(tuning, record.run_id, text)

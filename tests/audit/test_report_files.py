@@ -13,7 +13,7 @@ def report(store: Store) -> Path:
 
 
 def test_one_altered_byte_in_any_file_of_the_report_fails(store: Store) -> None:
-    names = ["cells.csv", "figures/results.png", "index.html", "results.csv", "results.md"]
+    names = ["cells.csv", "figures/results.svg", "index.html", "results.csv", "results.md"]
     for name in names:
         flip_byte(report(store) / name)
     findings = check_report(evidence_of(store))

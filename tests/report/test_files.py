@@ -44,7 +44,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._open and not self._skipped:
-            self.cells[-1] += data
+            self.cells[-1] += data.replace("\u00a0", " ")
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
@@ -110,6 +110,22 @@ def test_pictures_of_experiments_that_are_gone_are_taken_away(study: KeptStore, 
         path.touch()
     write_report(study, STUDY, tmp_path)
     assert (stale.exists(), own.exists()) == (False, True)
+    study.cells["hog_s0"] = []
+    assert (tmp_path / "figures" / "confusion-hog.svg").exists()
+    write_report(study, STUDY, tmp_path)
+    assert not (tmp_path / "figures" / "confusion-hog.svg").exists()
+    assert own.exists()
+
+
+def test_charts_whose_names_would_be_one_file_are_numbered(store: KeptStore, tmp_path: Path) -> None:
+    cells = [cell_of("mlp", label=label) for label in ("a b", "a-b")]
+    store.keep(plan_of(*cells))
+    for planned in cells:
+        store.finish(planned, 0.5)
+    text = write_report(store, STUDY, tmp_path / "report").markdown.read_text()
+    names = {path.name for path in (tmp_path / "report" / "figures").iterdir()}
+    assert names >= {"confusion-mlp-a-b.svg", "confusion-mlp-a-b-2.svg"}
+    assert "(<figures/confusion-mlp-a-b-2.svg>)" in text
 
 
 def test_every_picture_that_markdown_refers_to_exists(study: KeptStore, tmp_path: Path) -> None:

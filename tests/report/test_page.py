@@ -14,11 +14,10 @@ import pytest
 from PIL import Image
 
 from harness.report import write_report
-from harness.report.blocks import Fold, Table
-from harness.report.compose import Report, compose
+from harness.report.blocks import Document, Fold, Table
 from harness.report.context import context_of
-from harness.report.html import script_hashes
-from harness.report.page import page_text
+from harness.report.html import page_text, script_hashes
+from harness.report.sections import sections_of
 from harness.report.sections.confusions import all_confusions
 from harness.report.sections.honesty import answers
 from harness.report.sections.inside import SHOWN, WIDEST
@@ -32,8 +31,12 @@ from tests.report.test_files import Page
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "ping", "manifest", "xlink:href"}
 
 
-def report_of(store: KeptStore) -> Report:
-    return compose(context_of(store, STUDY))
+def document_of(store: KeptStore) -> Document:
+    return Document(STUDY, "", sections_of(context_of(store, STUDY)))
+
+
+def page_of(store: KeptStore) -> str:
+    return page_text(document_of(store), links_of(store))
 
 
 def answers_of(findings: Findings, store: KeptStore) -> Table:
@@ -61,7 +64,7 @@ def small(store: KeptStore) -> KeptStore:
 
 
 def test_nothing_is_loaded_from_outside(small: KeptStore) -> None:
-    text = page_text(report_of(small))
+    text = page_of(small)
     page = Page(text)
     for name, attributes in page.tags:
         loaded = {key: value or "" for key, value in attributes.items() if key in LOADING}
@@ -76,7 +79,7 @@ def test_nothing_is_loaded_from_outside(small: KeptStore) -> None:
 
 
 def test_links_lead_to_sections_or_to_runs_alone(small: KeptStore) -> None:
-    page = Page(page_text(report_of(small)))
+    page = Page(page_of(small))
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     for link in (attributes["href"] or "" for attributes in page.named("a")):
         known = link.removeprefix("#") in anchors if link.startswith("#") else link.startswith(f"{LOCAL}/#/runs/")
@@ -88,17 +91,17 @@ def test_links_lead_to_sections_or_to_runs_alone(small: KeptStore) -> None:
 def test_a_servers_address_is_linked_to_without_its_password(small: KeptStore) -> None:
     small.uri = "https://user:secret@tracking.example/mlflow/"
     assert links_of(small).address("abc") == "https://tracking.example/mlflow/#/runs/abc"
-    assert "secret" not in page_text(report_of(small))
+    assert "secret" not in page_of(small)
 
 
 def test_headings_go_down_by_one_and_sections_are_in_the_table_of_contents(small: KeptStore) -> None:
-    page = Page(page_text(report_of(small)))
+    page = Page(page_of(small))
     levels = [int(name[1]) for name, _ in page.tags if re.fullmatch(r"h\d", name)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     sections = [attributes["id"] for attributes in page.named("section")]
     listed = [(attributes["href"] or "").removeprefix("#") for attributes in page.named("a")]
-    assert listed[: len(sections)] == sections
+    assert listed[: len(sections) + 1] == ["main", *sections]
 
 
 def test_the_doubters_questions_are_answered(small: KeptStore) -> None:
@@ -167,10 +170,9 @@ def test_twenty_cells_with_all_their_pictures_stay_below_five_megabytes(store: K
     for planned in cells:
         run = store.finish(planned, 0.5, 0.5)
         with_pictures(store, run.run_id, "evidence", "filters", "feature_maps")
-    report = report_of(store)
-    (inside,) = (each for each in report.sections if each.anchor == "inside")
+    (inside,) = (each for each in document_of(store).sections if each.anchor == "inside")
     assert sum(isinstance(block, Fold) for block in inside.blocks) == SHOWN
-    assert len(page_text(report).encode()) < 5_000_000
+    assert len(page_of(store).encode()) < 5_000_000
 
 
 def test_a_large_study_keeps_all_rows_and_few_pictures(store: KeptStore) -> None:
@@ -179,12 +181,11 @@ def test_a_large_study_keeps_all_rows_and_few_pictures(store: KeptStore) -> None
     for place, planned in enumerate(cells):
         store.finish(planned, 0.5 + place / 1000, 0.5, epochs=place < 100)
     context = context_of(store, STUDY)
-    report = compose(context)
-    (results,) = (each for each in report.sections if each.anchor == "results")
+    (results,) = (each for each in document_of(store).sections if each.anchor == "results")
     (table,) = (block for block in results.blocks if isinstance(block, Table))
     assert len(table.rows) == 100
     assert len(context.once(all_confusions)) == 24
-    assert len(page_text(report).encode()) < 1_500_000
+    assert len(page_of(store).encode()) < 1_500_000
 
 
 SORT = """
@@ -204,7 +205,7 @@ def test_tables_are_sorted_by_their_headings_buttons(
     for planned in cells:
         store.finish(planned, np.random.default_rng(cells.index(planned)).random(), epochs=False)
     page = tmp_path / "page.html"
-    text = page_text(report_of(store)).replace("</body>", f"<script>{SORT}</script></body>")
+    text = page_of(store).replace("</body>", f"<script>{SORT}</script></body>")
     page.write_text(text.replace("script-src ", f"script-src {script_hashes(SORT)} "))
     text = dumped_dom(f"file://{page}{hash_}", seconds=2)
     results = text[text.index('<section id="results"') :]
@@ -218,9 +219,7 @@ def test_tables_are_sorted_by_their_headings_buttons(
 
 def test_scripts_run_by_their_hashes_and_no_other_does(small: KeptStore, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text(
-        page_text(report_of(small)).replace("</body>", "<script>document.title = 'stranger'</script></body>")
-    )
+    page.write_text(page_of(small).replace("</body>", "<script>document.title = 'stranger'</script></body>"))
     dumps = (dumped_dom(f"file://{page}", seconds=seconds) for seconds in (5, 20, 60, 60))  # its time is not ours
     text = next((text for text in dumps if 'class="chart drawn"' in text), "")
     assert "unsafe" not in text[: text.index("<style>")].replace("style-src 'unsafe-inline'", "")

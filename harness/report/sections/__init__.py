@@ -29,6 +29,7 @@ from harness.report.sections import (
     inside,
     openings,
     results,
+    tuning,
 )
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
@@ -40,6 +41,7 @@ SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     openings.section,
     claims.section,
     ablations.section,
+    tuning.section,
     diagnosis.section,
     curves.section,
     confusions.section,

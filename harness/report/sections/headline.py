@@ -123,8 +123,11 @@ def _certainty(found: Significance, is_one_of_several: bool) -> str:
 def _power(found: Significance) -> str:
     """Say what it would take to tell the best from those like it."""
     pairs = [pair for pair in found.pairs if pair.first == 0 and not pair.differs]
-    told = [f"{needs(pair)} for {found.variants[pair.second].name}" for pair in pairs[:MOST_NAMED]]
-    return f"To tell them apart, if these differences are the true ones, takes {'; '.join(told)}." if told else ""
+    if not pairs:
+        return ""
+    first, *rest = [f"from {found.variants[pair.second].name} takes {needs(pair)}" for pair in pairs[:MOST_NAMED]]
+    others = "".join(f", {each.replace(' takes ', ' ', 1)}" for each in rest)
+    return f"If the differences seen are the true ones, telling it {first}{others}."
 
 
 def _the_others(count: int) -> str:

@@ -9,9 +9,27 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
+from harness.charts.dimensions import parallel_coordinates, slices
+from harness.charts.searches import importance, search_fronts, search_history
 from harness.contracts import Tuning
 from harness.measure.trials import ranking, short_titles, winner_of
-from harness.report.blocks import Column, Fact, Table, Value, named
+from harness.report.blocks import (
+    Block,
+    Charts,
+    Code,
+    Column,
+    Fact,
+    Facts,
+    Fold,
+    Group,
+    Run,
+    Section,
+    Table,
+    Text,
+    Value,
+    named,
+)
+from harness.report.context import Context
 from harness.report.sections.tuning_story import (
     SAMPLERS,
     confirmation_of,
@@ -34,6 +52,8 @@ MEANINGS: Final = {
     "fANOVA": "fANOVA says how much of the score's variance over the space a dimension explains by itself, "
     "according to a random forest fitted to the trials",
 }
+OPEN_UP_TO: Final = 3
+"""Searches that are shown at once; more are folded."""
 LEVEL: Final = 1.1
 """Budgets count as equal up to this ratio of the largest to the smallest."""
 BUDGETS: Final = (
@@ -71,7 +91,6 @@ class TunedStudy:
     importance: str
     best: str
     best_file: str
-    pictures: Mapping[str, bytes]
 
     @property
     def experiment(self) -> str:
@@ -86,6 +105,20 @@ class TuningSection:
     studies: tuple[TunedStudy, ...]
     comparisons: tuple[Table, ...]
     remarks: tuple[str, ...]
+
+
+def section(context: Context) -> Section | None:
+    """Return the searches, what they brought and what they cost; None where nothing was or is to be tuned."""
+    found = tuning_section(context.findings)
+    if found is None:
+        return None
+    groups: list[Block] = [
+        Group(study.experiment, _blocks(study, is_first=place == 0))
+        if len(found.studies) <= OPEN_UP_TO
+        else Fold(study.experiment, _blocks(study, is_first=place == 0), is_open=place == 0)
+        for place, study in enumerate(found.studies)
+    ]
+    return Section("tuning", "Tuning", (*map(Text, found.remarks), *found.comparisons, *groups))
 
 
 def tuning_section(findings: Findings) -> TuningSection | None:
@@ -159,8 +192,27 @@ def _study(found: Tuned, stem: str, entries: dict[str, Entry]) -> TunedStudy:
         importance=importance_text(tuning),
         best=found.best,
         best_file=f"best-{stem}.yaml" if found.best else "",
-        pictures=found.pictures,
     )
+
+
+def _blocks(study: TunedStudy, *, is_first: bool) -> tuple[Block, ...]:
+    run = Fact("MLflow run", "", runs=(Run(study.experiment, study.run_id),))
+    blocks: list[Block] = [Facts((*study.facts, run))]
+    if study.best_file:
+        told = f"harness run {study.best_file} makes the winner's cell again; with the same store it is done already."
+        blocks.append(Fold("The winner as a matrix file", (Text(told), Code(study.best_file, study.best))))
+    blocks += study.tables
+    charts = (search_history(study.tuning), *search_fronts(study.tuning))
+    blocks += [Charts((chart,)) for chart in charts if chart is not None]
+    if study.importance:
+        shares = tuple(importance(study.tuning, each) for each in study.tuning.importances if each.shares)
+        blocks += [Text(study.importance, "muted"), Charts(shares)]
+    parallel, each = parallel_coordinates(study.tuning), slices(study.tuning)
+    inner: list[Block] = [Charts((parallel,))] if parallel is not None else []
+    inner += [Charts(tuple(each))] if each else []
+    if inner:
+        blocks.append(Fold(f"Settings and scores of {study.experiment}", tuple(inner), is_open=is_first))
+    return tuple(blocks)
 
 
 def budgets_table(tunings: Sequence[Tuning]) -> Table | None:
