@@ -15,6 +15,7 @@ from harness.errors import InputError
 from harness.matrix import study_name
 from harness.phases import phase
 from harness.report import Summary, SummaryRow, summarize, write_report
+from harness.report.sections import SECTIONS
 from harness.track import Store, existing_store
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
 
@@ -57,8 +58,11 @@ def summary_written(store: Store, study: str, *, is_current: bool = False) -> Su
         StoreError: the store cannot be read.
     """
     folder = report_folder(store, study)
-    with phase(f"{'reading' if is_current else 'writing'} the report of {study}"):
-        return summarize(store, study) if is_current else write_report(store, study, folder).summary
+    if is_current:
+        with phase(f"reading the results of {study}"):
+            return summarize(store, study)
+    with phase(f"writing the report of {study}", len(SECTIONS) + 1):  # the files are the last step
+        return write_report(store, study, folder).summary
 
 
 def print_summary(found: Summary) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from harness.phases import advance
 from harness.report.blocks import Section
 from harness.report.context import Context
 from harness.report.sections import (
@@ -56,5 +57,9 @@ SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
 
 
 def sections_of(context: Context) -> tuple[Section, ...]:
-    """Return the sections that have something to say."""
-    return tuple(found for section in SECTIONS if (found := section(context)) is not None)
+    """Return the sections that have something to say; each is a step of the phase that goes on."""
+    found = []
+    for section in SECTIONS:
+        found.append(section(context))
+        advance()
+    return tuple(section for section in found if section is not None)
