@@ -237,7 +237,20 @@ def read_claims(root: Fields, experiments: Collection[str], problems: Problems) 
     for item in node.items:
         refuse_no_such(item, "experiment", "experiment", experiments, problems)
         refuse_no_such(item, "metric", "metric", CLAIMABLE, problems)
+    for item, claim in zip(node.items, found, strict=True):
+        if claim is not None and isinstance(item, Fields):
+            _refuse_value(claim, item.fields["value"], problems)
     return tuple(claim for claim in found if claim is not None)
+
+
+def _refuse_value(claim: Claim, node: Node, problems: Problems) -> None:
+    """Note a claimed value that the metric cannot have."""
+    is_share = metric_of(claim.metric).kind == "share"
+    if is_share and not 0 <= claim.value <= 1:
+        hint = f"; write {claim.value / 100:g} for {claim.value:g} %" if 1 < claim.value <= 100 else ""
+        problems.at(node, f"{claim.value:g} is not a share from 0 to 1{hint}")
+    elif claim.value < 0:
+        problems.at(node, f"{claim.value:g} is not a number of at least 0")
 
 
 def refuse_unmeasured(root: Fields, cells: Mapping[str, Sequence[Cell]], problems: Problems) -> None:

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from harness.errors import MatrixError
 from harness.matrix.nodes import Atom, Fields, Items, Mark, Node, Problems, Scalar, child
@@ -34,6 +35,11 @@ _INT: Final = re.compile(r"[-+]?[0-9]{1,400}|0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but for tabs and ends of lines, and halves of characters; text has them by escapes alone."""
+_HINTS: Final = {
+    "escape": "; in single quotes a backslash stands for itself",
+    "'\\t'": "; YAML is indented by spaces",
+}
+"""Part of what the parser says -> what to do."""
 _MOST_BYTES: Final = 5_000_000
 _MOST_NODES: Final = 500_000
 _MOST_DEPTH: Final = 60
@@ -69,6 +75,11 @@ def parse(text: str, start: Mark, problems: Problems, root: str = "") -> Node:
         return _Builder(text, start, problems).document(root)
     except MarkedYAMLError as error:
         raise MatrixError([f"{_located(error, start)}: {_said(error)}"]) from error
+    except ReaderError as error:
+        before, character = text[: error.position], chr(error.character)
+        at = Mark(start.order, before.count("\n") + 1, len(before) - before.rfind("\n"), start.file)
+        place = at if start.line else start
+        raise MatrixError([f"{place}: has {character!a}, which is no printable character"]) from error
     except YAMLError as error:
         raise MatrixError([f"{start}: {' '.join(str(error).split())}"]) from error
 
@@ -79,7 +90,9 @@ def _located(error: MarkedYAMLError, start: Mark) -> Mark:
 
 
 def _said(error: MarkedYAMLError) -> str:
-    return " ".join(f"is not YAML: {error.context or ''} {error.problem or ''}".split())
+    problem = error.problem or ""
+    hint = next((text for part, text in _HINTS.items() if part in problem), "")
+    return " ".join(f"is not YAML: {error.context or ''} {problem}{hint}".split())
 
 
 def _mark(start: Mark, found: Any) -> Mark:

@@ -57,6 +57,24 @@ def test_a_claim_that_some_cell_can_measure_stands(load: Load, experiment: str, 
     assert (found.experiment, found.metric) == (experiment, metric)
 
 
+@pytest.mark.parametrize(
+    ("metric", "value", "problem"),
+    [
+        ("val/accuracy", "91.5", "91.5 is not a share from 0 to 1; write 0.915 for 91.5 %"),
+        ("val/macro_f1", "-0.1", "-0.1 is not a share from 0 to 1"),
+        ("val/accuracy", "101", "101 is not a share from 0 to 1"),
+        ("model/parameters", "-1", "-1 is not a number of at least 0"),
+        ("time/train_seconds", "-2.5", "-2.5 is not a number of at least 0"),
+    ],
+)
+def test_a_claim_has_a_value_that_the_metric_can_have(
+    complain: Complain, metric: str, value: str, problem: str
+) -> None:
+    (found,) = complain(TEXT + f"  - {{experiment: flipped, metric: {metric}, value: {value}}}\n")
+    assert found.startswith("matrix.yaml:13:")
+    assert found.endswith(f": claims[0].value: {problem}")
+
+
 def test_a_seal_that_set_gives_does_not_make_claims_wrong(load: Load) -> None:
     assert load(claim("classical", "test/accuracy"), ["test=never"]).claims
 

@@ -124,3 +124,31 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "bom.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert plain(read_file(path, 0, Problems())) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nbc: x\x00y\n", r"m.yaml:2:6: has '\x00', which is no printable character"),
+        ("a: x\x1b[31m\n", r"m.yaml:1:5: has '\x1b', which is no printable character"),
+        ("\ufffea: 1\n", r"m.yaml:1:1: has '\ufffe', which is no printable character"),
+    ],
+)
+def test_a_character_that_yaml_does_not_allow_is_told_where_it_stands(text: str, problem: str) -> None:
+    with pytest.raises(MatrixError) as error:
+        parse(text, START, Problems())
+    assert error.value.problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('a: "C:\\Users"\n', "; in single quotes a backslash stands for itself"),
+        ('a: "\\d+"\n', "; in single quotes a backslash stands for itself"),
+        ("a:\n\tb: 1\n", "; YAML is indented by spaces"),
+    ],
+)
+def test_slips_that_yaml_does_not_explain_are_explained(text: str, hint: str) -> None:
+    with pytest.raises(MatrixError) as error:
+        parse(text, START, Problems())
+    assert str(error.value).endswith(hint)
