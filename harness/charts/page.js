@@ -47,5 +47,11 @@ const seen = new IntersectionObserver(
   { rootMargin: "300px" },
 );
 waiting.forEach((figure) => seen.observe(figure));
+if (waiting.size) {
+  const hint = document.createElement("p");
+  hint.className = "reading";
+  hint.textContent = __READING__;
+  [...waiting][0].append(hint);
+}
 window.addEventListener("beforeprint", () => waiting.forEach(draw));
 drawTheRest();

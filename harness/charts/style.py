@@ -68,9 +68,10 @@ LABEL_LIMIT: Final = 260
 CROWDED: Final = 3
 """Times the room of the others from which on the lowest are left out of an axis."""
 READING: Final = (
-    "Charts answer: point at a mark for its figures; click names in a legend to see only these; hold Ctrl and turn the "
-    "wheel to zoom, drag to move, double-click for all."
+    "In all charts: point at a mark for its figures; click names in a legend to see these alone; with Ctrl held the "
+    "wheel zooms, dragging moves, a double click shows everything again."
 )
+"""Stands below a page's first chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ def page_script() -> str:
 
     It takes nothing from the network and evaluates no text, so that a content policy may name its hash alone.
     """
-    own = (HERE / "page.js").read_text(encoding="utf-8").replace("__THEME__", json.dumps(theme(PAGE_FONT)))
+    own = (HERE / "page.js").read_text(encoding="utf-8")
+    own = own.replace("__THEME__", json.dumps(theme(PAGE_FONT))).replace("__READING__", json.dumps(READING))
     return f"{vega_script()}\n{{\n{own}\n}}".replace("</script", r"<\/script")
 
 
