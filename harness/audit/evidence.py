@@ -100,12 +100,13 @@ class Evidence:
 
 
 def gather_evidence(store: Store, study: str, report_folder: Path) -> Evidence:
-    """Read a study.
+    """Read a study, with nothing taken for granted that was fetched from a server before.
 
     Raises:
         InputError: the study was never run in this store.
         StoreError: the store cannot be read.
     """
+    store = store.anew()
     try:
         if store.plan(study) is None:
             raise InputError(f'study "{study}" was never run in this store: there is nothing to audit')

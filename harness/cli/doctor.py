@@ -21,7 +21,7 @@ from harness.cli.console import print_json, results, table
 from harness.cli.options import Doctor
 from harness.errors import StoreError
 from harness.track import open_store
-from harness.track.embedded import check_reachable
+from harness.track.client import check_reachable
 from harness.track.environment import processor_name, usable_cores
 from harness.words import size
 

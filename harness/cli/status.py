@@ -16,7 +16,6 @@ from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.matrix import study_name
 from harness.track import Record, Store, existing_store
-from harness.track.experiments import study_names
 from harness.track.runs import standing
 from harness.words import clock, metric_text
 
@@ -53,7 +52,7 @@ def perform(asked: Status) -> int:
         StoreError: the store cannot be reached or read.
     """
     store = existing_store(asked.home)
-    names = () if store is None else (study_name(asked.matrix),) if asked.matrix else study_names(store.client)
+    names = () if store is None else (study_name(asked.matrix),) if asked.matrix else sorted(store.studies().values())
     found = [] if store is None else [status_of(store, name) for name in names]
     if asked.json:
         print_json([asdict(each) for each in found])

@@ -17,8 +17,7 @@ from harness.data.cache import decoded_folders, origin_of
 from harness.errors import HarnessError
 from harness.execute.locks import folder_of, is_held
 from harness.plugins import Catalog
-from harness.track import LEDGER, Record, Store
-from harness.track.experiments import names_by_id
+from harness.track import Record, Store
 
 Kind = Literal["checkpoint", "decoded images", "broken decoding", "download", "artifact copy"]
 
@@ -145,7 +144,7 @@ def _needs_of(store: Store) -> _Needs:
     A cell is settled when its newest run is finished and nobody runs it. A tuning study needs its data
     set until its run is finished.
     """
-    studies = [name for name in names_by_id(store.client).values() if name != LEDGER]
+    studies = list(store.studies().values())
     records = [record for name in studies for record in store.records(name)]
     newest = {record.key: record for record in records if record.kind in {"cell", "trial"}}
     settled = {key for key, record in newest.items() if record.status == "FINISHED" and not is_held(store.home, key)}

@@ -7,13 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from harness.errors import InputError, nearest
-from harness.track.experiments import names_by_id
-from harness.track.ledger import LEDGER
-from harness.track.runs import Record, search, standing
+from harness.track.runs import FITTED, Record, search, standing
 from harness.track.store import Store
 
-FITTED: Final = frozenset({"cell", "trial"})
-"""The kinds of runs that fit a model."""
 FEWEST_DIGITS: Final = 6
 CANDIDATES_SHOWN: Final = 10
 _HEXADECIMAL: Final = re.compile(rf"[0-9a-f]{{{FEWEST_DIGITS},32}}")
@@ -30,7 +26,7 @@ def find_run(store: Store, asked: str) -> Record:
     Raises:
         InputError: there is no such run (names the nearest ones), or several cells could be meant (lists them).
     """
-    studies = {key: name for key, name in names_by_id(store.client).items() if name != LEDGER}
+    studies = store.studies()
     found = _named(store, studies, asked) or _numbered(store, studies, asked.lower())
     if not found:
         raise InputError(_no_such(asked, _fitted(search(store.client, studies))))

@@ -20,9 +20,9 @@ from harness.contracts import Opening
 from harness.contracts.tuned import TUNING_FILE
 from harness.errors import InputError, SealError
 from harness.track import embedded, ledger
-from harness.track.experiments import find_or_create, names_by_id
-from harness.track.runs import PARAMS_A_BATCH, Record, search
-from harness.track.store import Client, Store, existing_store, open_store
+from harness.track.experiments import find_or_create
+from harness.track.runs import PARAMS_A_BATCH, Record, search, stored_tags
+from harness.track.store import Store, existing_store, open_store, store_at
 
 ORIGIN: Final = "harness.origin"
 PARENT: Final = "mlflow.parentRunId"
@@ -36,8 +36,9 @@ def begin_copy(target: Store, record: Record) -> str:
     experiment = find_or_create(target.client, record.study, target.artifacts)
     tags = {ORIGIN: record.tags.get(ORIGIN, record.run_id)}
     start = round(record.start * 1000)
-    run_id: str = target.client.create_run(experiment, start_time=start, tags=tags, run_name=record.name).info.run_id
-    return run_id
+    info = target.client.create_run(experiment, start_time=start, tags=stored_tags(tags), run_name=record.name).info
+    target.files.begin(info.run_id, info.artifact_uri)
+    return str(info.run_id)
 
 
 def complete_copy(source: Store, target: Store, record: Record, ids: Mapping[str, str]) -> None:
@@ -61,7 +62,10 @@ def complete_copy(source: Store, target: Store, record: Record, ids: Mapping[str
     if run.outputs is not None and run.outputs.model_outputs:
         _copy_model(source, target, run, run_id)
     client.log_batch(run_id, tags=_tags(record, ids))
-    client.set_terminated(run_id, record.status, None if record.end is None else round(record.end * 1000))
+    ended = round(record.end * 1000) if record.end is not None else None
+    client.set_terminated(run_id, record.status, ended)
+    if ended is not None:
+        target.files.end(run_id, ended)
 
 
 def _copy_metrics(source: Store, target: Store, record: Record, run_id: str) -> None:
@@ -79,11 +83,11 @@ def _copy_artifacts(source: Store, target: Store, record: Record, ids: Mapping[s
     folder = source.artifact(record.run_id, "")
     if folder is None:
         return
-    target.client.log_artifacts(ids[record.run_id], str(folder))
+    target.log_folder(ids[record.run_id], folder)
     tuning = folder / TUNING_FILE
     if tuning.is_file():
         text = _RUN_ID.sub(lambda found: ids.get(found[0], found[0]), tuning.read_text())
-        target.client.log_text(ids[record.run_id], text, TUNING_FILE)
+        target.log_text(ids[record.run_id], text, TUNING_FILE)
 
 
 def _copy_model(source: Store, target: Store, run: Any, run_id: str) -> None:
@@ -104,10 +108,10 @@ def _plugins(model: Path) -> tuple[Path, ...]:
 
 
 def _tags(record: Record, ids: Mapping[str, str]) -> list[RunTag]:
-    tags = dict(record.tags)
+    tags = {name: value for name, value in record.tags.items() if name != ORIGIN}
     if PARENT in tags:
         tags[PARENT] = ids.get(tags[PARENT], tags[PARENT])
-    return [RunTag(name, value) for name, value in tags.items() if name != ORIGIN]
+    return [RunTag(name, value) for name, value in stored_tags(tags).items()]
 
 
 RUNNING: Final = "RUNNING"
@@ -156,7 +160,7 @@ def open_home(home: Path, target: Store | None) -> Store:
     if target is not None and place == target.home and target.artifacts is not None:
         raise InputError(f"{home}: that is the store itself; choose where the runs are to go with --home")
     uri, artifacts = embedded.prepare(place)
-    return Store(place, uri, artifacts, Client(uri))
+    return store_at(place, uri, artifacts)
 
 
 def refuse_other_openings(stores: Iterable[Store]) -> None:
@@ -217,8 +221,7 @@ def _known_ids(target: Store) -> dict[str, str]:
 
 def _all_records(store: Store, with_broken: bool = False) -> tuple[Record, ...]:
     """Return the runs of all studies, without the ledger's; those of no kind are none of ours."""
-    studies = {key: name for key, name in names_by_id(store.client).items() if name != ledger.LEDGER}
-    return tuple(record for record in search(store.client, studies) if record.kind or with_broken)
+    return tuple(record for record in search(store.client, store.studies()) if record.kind or with_broken)
 
 
 def _merge_ledger(target: Store, source: Store, mapped: dict[str, str]) -> int:

@@ -1,4 +1,8 @@
-"""Runs: how one is written, what is read of it as a value, and which of a cell's runs stands for the cell."""
+"""Runs: one as a value, which of a cell's runs stands for the cell, and how a run is written.
+
+MLflow's pages show every tag of a run above its note, but for those whose names begin with `mlflow.`. So what programs
+alone ask for, digests and process ids, is stored under such names; in a `Record` all tags have their plain ones.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,20 @@ from harness.contracts.metrics import EPOCH_METRICS, METRICS
 from harness.matrix import is_same_source
 from harness.words import metric_heading, metric_text
 
-PARAMS_A_BATCH: Final = 100
-LONGEST_PARAM: Final = 6000
-LONGEST_TAG: Final = 8000
-LONGEST_DIGEST: Final = 36
 PAGE: Final = 1000
+FITTED: Final = frozenset({"cell", "trial"})
+"""The kinds of runs that fit a model."""
 STALE: Final = "the source of one of its components has changed since, its revision has not"
-
-Scalar = str | int | float | bool | None
+HIDDEN: Final = "mlflow."
+FOR_PROGRAMS: Final = frozenset(
+    f"harness.{name}"
+    for name in (
+        *("pid", "host", "attempt", "smoke", "matrix", "partial", "origin", "optuna_study", "estimated_seconds"),
+        *("source_digest", "split_digest", "model_digest", "artifacts_digest", "fit_ended"),
+        *("winner_key", "winner_time"),
+    )
+)
+"""Tags that are stored as `mlflow.harness.NAME`; an earlier version stored them as they are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +56,58 @@ class Record:
     metrics: Mapping[str, float]
     artifacts: str = ""
     """Where its artifacts are: a folder, or an address that the server knows."""
+    experiment_id: str = ""
+    """MLflow's id of the study."""
 
     @property
     def parent(self) -> str | None:
         """Run id of the matrix run or tuning study that this run belongs to."""
         return self.tags.get("mlflow.parentRunId")
+
+
+def record_of(run: Any, study: str) -> Record:
+    """Return MLflow's run as a record."""
+    tags = _plain_tags(run.data.tags)
+    return Record(
+        run_id=run.info.run_id,
+        study=study,
+        kind=tags.get("harness.kind", ""),
+        key=tags.get("harness.key", ""),
+        name=run.info.run_name or "",
+        status=run.info.status,
+        start=run.info.start_time / 1000,
+        end=run.info.end_time / 1000 if run.info.end_time else None,
+        params=dict(run.data.params),
+        tags=tags,
+        metrics=dict(run.data.metrics),
+        artifacts=run.info.artifact_uri or "",
+        experiment_id=str(run.info.experiment_id),
+    )
+
+
+def _plain_tags(stored: Mapping[str, str]) -> dict[str, str]:
+    """Return tags by their plain names; where a run has one under both, it was written again, hidden, later."""
+    hidden = f"{HIDDEN}harness."
+    plain = {name: value for name, value in stored.items() if not name.startswith(hidden)}
+    return plain | {name.removeprefix(HIDDEN): value for name, value in stored.items() if name.startswith(hidden)}
+
+
+def search(client: Any, experiments: Mapping[str, str], condition: str = "") -> tuple[Record, ...]:
+    """Return the runs of some experiments (id -> name) that meet an MLflow filter, oldest first."""
+    if not experiments:
+        return ()
+    runs = sorted(_pages(client, list(experiments), condition), key=lambda run: run.info.start_time)
+    return tuple(record_of(run, experiments[run.info.experiment_id]) for run in runs)
+
+
+def _pages(client: Any, experiment_ids: list[str], condition: str) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_runs(experiment_ids, condition, max_results=PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 class RunLike(Protocol):
@@ -108,11 +165,12 @@ def standing(runs: Sequence[_Run], source_digest: str | None = None) -> Standing
     return Standing("missing", last, "it was interrupted")
 
 
-def text_of(value: Scalar) -> str:
-    """Return a setting as it is written in YAML, so that `null` and `true` read as in a matrix file."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+PARAMS_A_BATCH: Final = 100
+LONGEST_PARAM: Final = 6000
+LONGEST_TAG: Final = 8000
+LONGEST_DIGEST: Final = 36
+
+Scalar = str | int | float | bool | None
 
 
 def log_params(client: Any, run_id: str, params: Mapping[str, Scalar]) -> None:
@@ -122,13 +180,11 @@ def log_params(client: Any, run_id: str, params: Mapping[str, Scalar]) -> None:
         client.log_batch(run_id, params=entries[start : start + PARAMS_A_BATCH])
 
 
-def origin(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags by which MLflow's own columns say who made a run, with what, from which commit."""
-    commit = tags.get("harness.git", "none").removesuffix("+dirty")
-    known = {"mlflow.source.git.commit": commit} if commit != "none" else {}
-    with suppress(OSError, KeyError):  # a container may know no name for its user
-        known["mlflow.user"] = getpass.getuser()
-    return {"mlflow.source.name": "harness", "mlflow.source.type": "LOCAL", **known}
+def text_of(value: Scalar) -> str:
+    """Return a setting as it is written in YAML, so that `null` and `true` read as in a matrix file."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def log_dataset(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
@@ -140,33 +196,55 @@ def log_dataset(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
     client.log_inputs(run_id, datasets=[DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
-def log_metrics(client: Any, run_id: str, metrics: Mapping[str, float], step: int, tags: Mapping[str, str]) -> None:
-    """Log metrics of one step, and tags, in one call."""
-    now = int(time.time() * 1000)
-    client.log_batch(
-        run_id,
-        metrics=[Metric(name, float(value), now, step) for name, value in metrics.items()],
-        tags=[RunTag(name, cut(value, LONGEST_TAG)) for name, value in tags.items()],
-    )
+def log_epoch(client: Any, run_id: str, metrics: Mapping[str, float], epoch: int) -> None:
+    """Log the metrics of an epoch in one call."""
+    _log(client, run_id, metrics, dict.fromkeys(metrics, epoch), {})
 
 
-def log_final(client: Any, run_id: str, metrics: Mapping[str, float], step: int, tags: Mapping[str, str]) -> None:
-    """Log final metrics and tags: those that epochs have too at step `step`, so that they count; the others at 0.
+def log_final(client: Any, run_id: str, metrics: Mapping[str, float], epoch: int, tags: Mapping[str, str]) -> None:
+    """Log final metrics and tags: those that epochs have too at the last epoch, so that they count; the others at 0.
 
     MLflow's charts draw a metric as bars, not as a line of one point, where no run has it at a later step.
     """
+    steps = {name: epoch if name in EPOCH_METRICS else 0 for name in metrics}
+    _log(client, run_id, metrics, steps, {**tags, "mlflow.note.content": note(metrics)})
+
+
+def log_tags(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags in one call."""
+    _log(client, run_id, {}, {}, tags)
+
+
+def _log(
+    client: Any, run_id: str, metrics: Mapping[str, float], steps: Mapping[str, int], tags: Mapping[str, str]
+) -> None:
     now = int(time.time() * 1000)
-    steps = {name: step if name in EPOCH_METRICS else 0 for name in metrics}
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), now, steps[name]) for name, value in metrics.items()],
-        tags=[RunTag(name, cut(value, LONGEST_TAG)) for name, value in tags.items()],
+        tags=[RunTag(name, value) for name, value in stored_tags(tags).items()],
     )
+
+
+def stored_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags as the store has them: those for programs out of sight, none longer than MLflow allows."""
+    return {
+        f"{HIDDEN}{name}" if name in FOR_PROGRAMS else name: cut(value, LONGEST_TAG) for name, value in tags.items()
+    }
 
 
 def cut(text: str, longest: int) -> str:
     """Return the text, its tail replaced by an ellipsis where it is too long."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def origin(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags by which MLflow's own columns say who made a run, with what, from which commit."""
+    commit = tags.get("harness.git", "none").removesuffix("+dirty")
+    known = {"mlflow.source.git.commit": commit} if commit != "none" else {}
+    with suppress(OSError, KeyError):  # a container may know no name for its user
+        known["mlflow.user"] = getpass.getuser()
+    return {"mlflow.source.name": "harness", "mlflow.source.type": "LOCAL", **known}
 
 
 def note(metrics: Mapping[str, float]) -> str:
@@ -187,55 +265,13 @@ def note(metrics: Mapping[str, float]) -> str:
     return "\n".join([titles, f"|{'---:|' * len(shown)}", texts])
 
 
-def search(client: Any, experiments: Mapping[str, str], condition: str = "") -> tuple[Record, ...]:
-    """Return the runs of some experiments (id -> name) that meet an MLflow filter, oldest first."""
-    if not experiments:
-        return ()
-    runs = sorted(_pages(client, list(experiments), condition), key=lambda run: run.info.start_time)
-    return tuple(record_of(run, experiments[run.info.experiment_id]) for run in runs)
-
-
-def record_of(run: Any, study: str) -> Record:
-    """Return MLflow's run as a record."""
-    tags = run.data.tags
-    return Record(
-        run_id=run.info.run_id,
-        study=study,
-        kind=tags.get("harness.kind", ""),
-        key=tags.get("harness.key", ""),
-        name=run.info.run_name or "",
-        status=run.info.status,
-        start=run.info.start_time / 1000,
-        end=run.info.end_time / 1000 if run.info.end_time else None,
-        params=dict(run.data.params),
-        tags=dict(tags),
-        metrics=dict(run.data.metrics),
-        artifacts=run.info.artifact_uri or "",
-    )
-
-
-def history_of(client: Any, run_id: str, metrics: Iterable[str]) -> dict[str, tuple[tuple[int, float], ...]]:
-    """Return (step, value) of each metric in step order.
+def history_of(points: Iterable[Any]) -> tuple[tuple[int, float], ...]:
+    """Return (step, value) of a metric's points in step order.
 
     A final metric that shares its name with an epoch metric was logged last, at the last epoch;
     the first value of a step is the epoch's own.
     """
-    return {name: _first_of_steps(client.get_metric_history(run_id, name)) for name in metrics}
-
-
-def _first_of_steps(points: Sequence[Any]) -> tuple[tuple[int, float], ...]:
-    ordered = sorted(points, key=lambda point: (point.step, point.timestamp))
     first: dict[int, float] = {}
-    for point in ordered:
+    for point in sorted(points, key=lambda point: (point.step, point.timestamp)):
         first.setdefault(point.step, point.value)
     return tuple(first.items())
-
-
-def _pages(client: Any, experiment_ids: list[str], condition: str) -> Iterator[Any]:
-    token = None
-    while True:
-        page = client.search_runs(experiment_ids, condition, max_results=PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return

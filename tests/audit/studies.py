@@ -32,6 +32,7 @@ from harness.contracts.tuned import TUNING_FILE
 from harness.matrix import flatten
 from harness.track import LEDGER, Record, Store
 from harness.track.ledger import append
+from harness.track.runs import stored_tags
 
 STUDY = "digits"
 MATRIX = """
@@ -98,7 +99,14 @@ def forge(store: Store, statement: str, *values: object) -> None:
 
 
 def set_tag(store: Store, run_id: str, name: str, value: str) -> None:
-    forge(store, "UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?", value, run_id, name)
+    """Change a tag; most have a hidden name in the database, those of the ledger have not."""
+    names = (name, *stored_tags({name: ""}))
+    forge(store, "UPDATE tags SET value = ? WHERE run_uuid = ? AND key IN (?, ?)", value, run_id, names[0], names[1])
+
+
+def drop_tag(store: Store, name: str) -> None:
+    """Take a tag from all runs."""
+    forge(store, "DELETE FROM tags WHERE key IN (?, ?)", name, *stored_tags({name: ""}))
 
 
 def ledger_run(store: Store, key: str) -> str:

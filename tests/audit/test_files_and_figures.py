@@ -8,7 +8,7 @@ import pytest
 from harness.audit.figures import check_artifacts, check_figures, check_fits
 from harness.audit.openings import check_labels, check_splits
 from harness.track import Store
-from tests.audit.studies import artifact, evidence_of, faults, flip_byte, forge, remarks, run_of, set_tag
+from tests.audit.studies import artifact, drop_tag, evidence_of, faults, flip_byte, forge, remarks, run_of, set_tag
 
 
 def figures(store: Store) -> list[str]:
@@ -47,7 +47,7 @@ def test_a_lost_file_fails(store: Store) -> None:
 
 
 def test_other_weights_than_the_ledgers_fail_even_where_no_digests_were_logged(store: Store) -> None:
-    forge(store, "DELETE FROM tags WHERE key = 'harness.artifacts_digest'")
+    drop_tag(store, "harness.artifacts_digest")
     flip_byte(artifact(store, "deep", "model/model.safetensors"))
     (what,) = files(store)
     model = run_of(store, "deep").tags["harness.model_digest"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from harness.track import LEDGER, Store, open_store
-from harness.track.experiments import CELLS, EXPERIMENTS, PREFIX, link
+from harness.track.experiments import CELLS, PREFIX, TRIALS, VARIANTS, run_link, study_link
 from harness.track.runs import note
 
 TAGS = {"harness.dataset": "digits", "harness.data_fingerprint": "0123456789abcdef", "harness.git": f"{'c' * 40}+dirty"}
@@ -23,14 +24,20 @@ def pictures(folder: Path, *names: str) -> Path:
     return folder
 
 
+def state_of(view: str) -> dict[str, Any]:
+    """What a saved view shows."""
+    state: dict[str, Any] = json.loads(json.loads(view)["state"])
+    return state
+
+
 def test_a_study_has_views_and_the_ledger_has_none(store: Store) -> None:
     store.start_run("a study", "cell", "mlp s0", tags={})
     store.open_test("key", "digest", "run", "a study")
     tags = store.client.get_experiment_by_name("a study").tags
-    names = {key: json.loads(tags[f"{PREFIX}{key}"])["name"] for key in (CELLS, EXPERIMENTS)}
-    assert names == {CELLS: "Cells, the best on validation first", EXPERIMENTS: "Means by experiment"}
-    state = json.loads(json.loads(tags[f"{PREFIX}{CELLS}"])["state"])
-    assert state["searchFilter"] == "tags.`harness.kind` = 'cell'"
+    names = {key: json.loads(tags[f"{PREFIX}{key}"])["name"] for key in (CELLS, VARIANTS)}
+    assert names == {CELLS: "Cells, the best on validation first", VARIANTS: "Means over seeds, by variant"}
+    assert state_of(tags[f"{PREFIX}{CELLS}"])["searchFilter"] == "tags.`harness.kind` = 'cell'"
+    assert f"{PREFIX}{TRIALS}" not in tags
     assert max(map(len, tags.values())) < 5000
     ledger = store.client.get_experiment_by_name(LEDGER).tags
     assert not any(key.startswith(PREFIX) for key in ledger)
@@ -38,11 +45,68 @@ def test_a_study_has_views_and_the_ledger_has_none(store: Store) -> None:
 
 
 def test_a_study_of_an_earlier_version_gets_its_views_and_keeps_a_changed_note(store: Store) -> None:
-    experiment = store.client.create_experiment("old", None, tags={"mlflow.note.content": "my own words"})
-    assert store.study_links("http://here")["old"] == link("http://here", experiment)
+    former = {"mlflow.note.content": "my own words", f"{PREFIX}{CELLS}": "old", f"{PREFIX}experiments": "old"}
+    experiment = store.client.create_experiment("old", None, tags=former)
+    assert store.study_links("http://here")["old"] == study_link("http://here", experiment)
     tags = store.client.get_experiment(experiment).tags
-    assert f"{PREFIX}{CELLS}" in tags
+    assert state_of(tags[f"{PREFIX}{CELLS}"])["orderByKey"] == "metrics.`val/accuracy`"
     assert tags["mlflow.note.content"] == "my own words"
+    assert f"{PREFIX}experiments" not in tags
+
+
+def test_means_are_taken_over_the_seeds_of_a_variant(store: Store) -> None:
+    names = ("cnn lr=0.1 s0", "cnn lr=0.1 s1", "cnn lr=0.2 s0")
+    for name in names:
+        store.start_run("a study", "cell", name, tags={"harness.experiment": "cnn", "harness.seed": name[-1]})
+    view = state_of(store.client.get_experiment_by_name("a study").tags[f"{PREFIX}{VARIANTS}"])
+    (key,) = view["groupBy"]["groupByKeys"]
+    assert (key["mode"], view["groupBy"]["aggregateFunction"]) == ("tag", "average")
+    groups = [record.tags[key["groupByData"]] for record in store.records("a study")]
+    assert sorted(groups) == ["cnn lr=0.1", "cnn lr=0.1", "cnn lr=0.2"]
+
+
+def test_a_study_with_searches_has_a_view_of_their_trials_with_all_that_they_vary(store: Store) -> None:
+    spaces = [
+        {"tune.space.recipe.optimizer.lr": "0.1 to 1, log"},
+        {f"tune.space.model.option{i}": "" for i in range(30)},
+    ]
+    for number, space in enumerate(spaces):
+        params = {"tune.objective": "minimize val/loss", **space}
+        store.start_run("a study", "study", f"search {number}", tags={}, params=params)
+    view = store.client.get_experiment_by_name("a study").tags[f"{PREFIX}{TRIALS}"]
+    state = state_of(view)
+    assert (state["searchFilter"], state["orderByKey"], state["orderByAsc"]) == (
+        "tags.`harness.kind` = 'trial'",
+        "metrics.`val/loss`",
+        True,
+    )
+    varied = state["compareRunCharts"][0]["selectedParams"]
+    assert varied[:2] == ["recipe.optimizer.lr", "model.option0"]
+    assert {"params.`recipe.optimizer.lr`", "tags.`harness.trial`"} < set(state["selectedColumns"])
+    assert len(view) < 5000
+
+
+def test_links_open_the_menu_for_training(store: Store) -> None:
+    assert run_link("http://here", "7", "abc") == "http://here/#/experiments/7/runs/abc?workflowType=machine_learning"
+    assert "workflowType=machine_learning" in study_link("http://here", "7")
+
+
+def test_a_runs_page_shows_tags_for_people_and_a_record_has_them_all(store: Store) -> None:
+    tags = {"harness.key": "k1", "harness.model": "mlp", "harness.source_digest": "0123"}
+    run_id = store.start_run("a study", "cell", "mlp s0", tags=tags)
+    store.tag(run_id, {"harness.model_digest": "4567", "harness.test": "opened"})
+    shown = {name for name in store.client.get_run(run_id).data.tags if not name.startswith("mlflow.")}
+    assert shown == {"harness.kind", "harness.key", "harness.model", "harness.test"}
+    found = store.record(run_id).tags
+    assert {"harness.pid", "harness.host", *tags, "harness.model_digest"} <= found.keys()
+    assert found["harness.model_digest"] == "4567"
+
+
+def test_a_run_of_an_earlier_version_has_its_tags_where_they_were(store: Store) -> None:
+    experiment = store.client.create_experiment("old")
+    run_id = store.client.create_run(experiment, tags={"harness.pid": "1", "harness.attempt": "1"}).info.run_id
+    store.tag(run_id, {"harness.pid": "2"})
+    assert store.record(run_id).tags == {**store.record(run_id).tags, "harness.pid": "2", "harness.attempt": "1"}
 
 
 def test_a_run_says_who_made_it_from_what_and_on_which_data(store: Store) -> None:

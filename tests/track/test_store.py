@@ -51,7 +51,7 @@ def test_a_run_keeps_what_was_logged(store: Store) -> None:
     assert record.params == {"recipe.optimizer.lr": "0.1"}
     assert record.metrics == {"train/loss": 1.5, "val/accuracy": 0.35, "test/accuracy": 0.34}
     assert record.tags["harness.test"] == "opened"
-    assert "| 34.00 % |" in record.tags["mlflow.note.content"]
+    assert "| 34.00 |" in record.tags["mlflow.note.content"]
     assert record.end is not None and record.end >= record.start
 
 
