@@ -115,7 +115,7 @@ def test_the_report_is_written_with_nothing_run_again(finished_home: Path, merge
     (there, here) = (
         json.loads(harness("report", matrix, "--home", home, "--json").stdout) for home in (finished_home, merged)
     )
-    assert here["rows"] == there["rows"]
+    assert here["results"] == there["results"]
     (there_csv, here_csv) = ((home / "reports/tiny/results.csv").read_text() for home in (finished_home, merged))
     assert without_ids(here_csv, merged) == without_ids(there_csv, finished_home)
 
