@@ -12,11 +12,13 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.charts.style import page_loader, page_markup, page_script, page_style
+from harness.charts.style import Chart, page_loader, page_markup, page_script, page_style
 from harness.report.blocks import Block, Charts, Document, Fold, Group, Picture
 from harness.report.variants import Links
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+SMALL: Final = 320
+"""Pixels."""
 KINDS: Final = {".png": "png", ".webp": "webp", ".jpg": "jpeg"}
 
 
@@ -34,7 +36,13 @@ def page_text(document: Document, links: Links) -> str:
         lstrip_blocks=True,
     )
     templates.filters["tight"] = _tight
-    templates.globals |= {"links": links, "kind": _kind, "address": _address, "chart_figure": page_markup}
+    templates.globals |= {
+        "links": links,
+        "kind": _kind,
+        "address": _address,
+        "chart_figure": page_markup,
+        "are_small": _are_small,
+    }
     script = _included("tables.js")
     chart_scripts = (
         (page_loader(), page_script()) if any(_has_charts(each.blocks) for each in document.sections) else ()
@@ -56,6 +64,11 @@ def _kind(block: Block) -> str:
 def _tight(text: str) -> str:
     """Return a text in which a number is not parted from its percent sign."""
     return re.sub(r"(?<=\d) %", "\u00a0%", text)
+
+
+def _are_small(charts: Iterable[Chart]) -> bool:
+    """Whether charts are so narrow that three or more stand side by side."""
+    return all(chart.spec.get("usermeta", {}).get("widest", SMALL + 1) <= SMALL for chart in charts)
 
 
 def _address(picture: Picture) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Final
@@ -23,7 +23,7 @@ from harness.contracts.metrics import (
     VAL_ACCURACY,
     metric_of,
 )
-from harness.report.blocks import Run, Value, named
+from harness.report.blocks import Run, Value
 from harness.report.store import Entry, Findings, ReportStore
 from harness.words import (
     NOTHING,
@@ -161,11 +161,6 @@ def every_variant(findings: Findings) -> tuple[Variant, ...]:
     """Return the variants of experiments, ranked, and after them the ablations' rows that are none of these."""
     variants = experiment_variants(findings)
     return (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
-
-
-def linked_name(variant: Variant) -> Value:
-    """Return a variant's name with its runs."""
-    return replace(named(variant.name), runs=runs_of(variant))
 
 
 def notes_of(variant: Variant) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from harness.report.variants import Variant, dataset_name
 from harness.words import NOTHING, scaled, value_text, whole
 
 Settings = Mapping[str, JsonValue]
+LONGEST_NUMBER: Final = 7
 LAYER_COLUMNS: Final = (
     Column("layer", numeric=False),
     Column("kind", numeric=False),
@@ -25,7 +26,7 @@ LAYER_COLUMNS: Final = (
     Column("FLOPs", hint="of a forward pass over one image"),
 )
 UNIMPORTANT: Final = ("recipe.checkpoint", "recipe.channels_last", "recipe.precision")
-"""Settings that say how a fit runs rather than what is fitted: never in the table, always among all settings."""
+"""Settings that say how a fit runs rather than what is fitted: never in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def section(context: Context) -> Section | None:
         blocks.append(settings_table(variants))
     title = "Settings that all of them share" if len(variants) > 1 else f"Settings of {variants[0].name}"
     if shared:
-        facts = tuple(Fact(path, value_text(value, full=True)) for path, value in shared.items())
+        facts = tuple(Fact(path, _plain(value)) for path, value in shared.items())
         blocks.append(Fold(f"{title} ({len(facts)})", (Facts(facts),), is_open=len(variants) == 1))
     return Section("compared", "What was compared", (*blocks, *_layers(context)))
 
@@ -71,7 +72,8 @@ def settings_table(variants: Sequence[Variant]) -> Table:
     """Return one row a variant; of its settings those that not all variants share, by what they belong to."""
     settings = [_settings(variant.cell) for variant in variants]
     shared = _shared(settings)
-    differing = [{path: value for path, value in each.items() if path not in shared} for each in settings]
+    hidden = {*shared, *(path for each in settings for path in each if path.startswith(UNIMPORTANT))}
+    differing = [{path: value for path, value in each.items() if path not in hidden} for each in settings]
     parts = [part for part in PARTS if any(_of(part, each) for each in differing)]
     columns = [Column("experiment", numeric=False), *(Column(part.title, numeric=False) for part in parts)]
     rows = [
@@ -99,7 +101,7 @@ def _shared(settings: Sequence[Settings]) -> dict[str, JsonValue]:
     for path in dict.fromkeys(path for each in settings for path in each):
         of = trained if path.startswith("recipe.") else settings
         values = [each.get(path) for each in of]
-        if all(value == values[0] for value in values) or path.startswith(UNIMPORTANT):
+        if all(value == values[0] for value in values):
             found[path] = values[0]
     return found
 
@@ -123,12 +125,16 @@ def _text(part: _Part, settings: Settings) -> str:
     own = _of(part, settings)
     name = own.pop(f"{part.start}.name", None)
     options = [
-        value_text(value, full=True)
-        if path == part.start
-        else f"{path[len(part.start) + 1 :]} {value_text(value, True)}"
+        _plain(value) if path == part.start else f"{path[len(part.start) + 1 :]} {_plain(value)}"
         for path, value in own.items()
     ]
     return ", ".join([*([str(name)] if name is not None else []), *options]) or NOTHING
+
+
+def _plain(value: JsonValue) -> str:
+    """Return a setting's value, a long number with four figures."""
+    text = value_text(value, full=True) or "none"
+    return f"{value:.4g}" if isinstance(value, float) and len(text) > LONGEST_NUMBER else text
 
 
 def _layers(context: Context) -> Iterator[Block]:

@@ -33,7 +33,7 @@ from harness.report.blocks import (
 from harness.report.context import Context
 from harness.report.predictions import Predicted, PredictionFiles
 from harness.report.store import Entry, ReportStore
-from harness.report.variants import Variant, dataset_name, linked_name, share_value
+from harness.report.variants import Variant, dataset_name, share_value
 from harness.words import amount, percent, spread_of
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def top_tables(variants: Sequence[Variant], files: PredictionFiles) -> Iterator[
             said = [each for entry in entries if (each := files.of(entry, split)) is not None]
             if said and len(said[0].classes) >= FEWEST_CLASSES:
                 tops = (share_value(spread_of([_within(each, most) for each in said])) for most in (1, GUESSES))
-                rows.append((linked_name(variant), *tops))
+                rows.append((named(variant.name), *tops))
         if rows:
             columns = (Column("experiment", numeric=False), Column("top-1 %"), Column(f"top-{GUESSES} %"))
             yield Table(f"True class among the {GUESSES} with the highest scores, {words} images", columns, tuple(rows))

@@ -38,7 +38,6 @@ from harness.report.variants import (
     Variant,
     dataset_name,
     device_of,
-    linked_name,
     parameters_value,
     share_value,
     train_time,
@@ -304,7 +303,7 @@ def _row(
 ) -> tuple[Value, ...]:
     fronts = [each.price for each in priced if variant.name in {offer.name for offer in each.front}]
     values = [
-        linked_name(variant),
+        named(variant.name),
         share_value(variant.spread(metric)),
         train_time(variant),
         parameters_value(variant),

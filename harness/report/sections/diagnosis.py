@@ -34,7 +34,7 @@ from harness.report.predictions import PredictionFiles
 from harness.report.sections.curves import Curves, all_curves
 from harness.report.sections.remedies import Around, remedies
 from harness.report.store import Entry
-from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, linked_name, mean_or_least
+from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, mean_or_least
 from harness.words import NOTHING, amount, duration, percent, points
 
 COLUMNS: Final = (
@@ -239,7 +239,7 @@ def _shortfall_note(group: Sequence[Diagnosed]) -> str:
 def _row(each: Diagnosed) -> tuple[Value, ...]:
     verdict, seen = each.diagnosis.verdict, each.diagnosis.evidence
     return (
-        linked_name(each.variant),
+        named(each.variant.name),
         named(verdict, TONES.get(verdict, "")),
         Value("; ".join(_evidence(each))),
         Value(_gap(seen), seen.gap),
@@ -300,7 +300,7 @@ def _reach_table(group: Sequence[Curves], is_only: bool) -> Table:
         columns.append(Column(f"epochs to {text}", hint="mean over the seeds that reached it"))
         columns.append(Column(f"time to {text}", hint="seconds of the epochs up to then, validation included"))
     on = "" if is_only else f" on {dataset_name(group[0].variant.cell.dataset)}"
-    rows = tuple((linked_name(each.variant), *_reach_cells(each, wanted)) for each in group)
+    rows = tuple((named(each.variant.name), *_reach_cells(each, wanted)) for each in group)
     return Table(f"How soon a validation accuracy was reached{on}", tuple(columns), rows, _reach_notes(group))
 
 

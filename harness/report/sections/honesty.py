@@ -49,7 +49,7 @@ def section(context: Context) -> Section:
         blocks.append(Group("Failed cells", (Facts(failed),)))
     tables = (table for table in (cells_table(findings), ledger.openings) if table.rows)
     blocks += [Fold(f"{table.caption} ({len(table.rows):,})", (table,)) for table in tables]
-    return Section("honesty", "Validity and provenance", tuple(blocks))
+    return Section("honesty", "Provenance", tuple(blocks))
 
 
 def answers(findings: Findings, variants: Sequence[Variant], ledger: Ledger, duplicates: Sequence[Duplicates]) -> Table:

@@ -64,7 +64,7 @@ def section(context: Context) -> Section:
     for each in context.once(duplicates_in):
         blocks.append(Text(each.text, "bad" if each.is_fault else "", lead=f"{each.dataset}:"))
         blocks += [Items(each.examples)] if each.examples else []
-    return Section("openings", "Test openings and duplicates", tuple(blocks))
+    return Section("openings", "Test set", tuple(blocks))
 
 
 def ledger_in(context: Context) -> Ledger:
