@@ -3,17 +3,16 @@ from __future__ import annotations
 import pytest
 
 from harness.contracts import Confirmation, Goal, Opening, Place, Range, Tuning
-from harness.report.blocks import Table
+from harness.report.blocks import Block, Fact, Facts, Group, Run, Table, Text
 from harness.report.context import context_of
 from harness.report.sections.confusions import all_confusions
 from harness.report.sections.curves import all_curves
 from harness.report.sections.openings import ledger_of
 from harness.report.sections.tuning import (
-    TunedStudy,
     budgets_table,
     importance_text,
     sampler_notes,
-    tuning_section,
+    section,
     untuned_text,
     verdict,
 )
@@ -48,14 +47,24 @@ def column(table: Table | None, title: str) -> list[str]:
 
 def told(store: KeptStore) -> dict[str, str]:
     """Return the facts of the one study in the report."""
-    return {fact.name: fact.text for fact in studied(store).facts}
+    return {fact.name: fact.text for fact in facts_of(store)}
 
 
-def studied(store: KeptStore) -> TunedStudy:
-    section = tuning_section(gather(store, STUDY))
-    assert section is not None
-    (study,) = section.studies
-    return study
+def facts_of(store: KeptStore) -> tuple[Fact, ...]:
+    (facts,) = (block for block in studied(store) if isinstance(block, Facts))
+    return facts.facts
+
+
+def blocks_of(store: KeptStore) -> tuple[Block, ...]:
+    found = section(context_of(store, STUDY))
+    assert found is not None
+    return found.blocks
+
+
+def studied(store: KeptStore) -> tuple[Block, ...]:
+    """Return the blocks of the one search in the report."""
+    (group,) = (block for block in blocks_of(store) if isinstance(block, Group))
+    return group.blocks
 
 
 @pytest.fixture
@@ -67,20 +76,18 @@ def planned(store: KeptStore) -> KeptStore:
 
 def test_a_study_without_tuning_has_no_such_section(store: KeptStore) -> None:
     store.keep(plan_of(cell_of("mlp")))
-    assert tuning_section(gather(store, STUDY)) is None
+    assert section(context_of(store, STUDY)) is None
 
 
 def test_what_is_to_be_tuned_and_has_not_begun_is_named(planned: KeptStore) -> None:
-    section = tuning_section(gather(planned, STUDY))
-    assert section is not None
-    assert section.remarks == ("mlp: to be tuned, but its search has not begun.",)
+    assert blocks_of(planned) == (Text("mlp: to be tuned, but its search has not begun."),)
 
 
 def test_the_newest_study_of_an_experiment_counts(planned: KeptStore) -> None:
     keep_tuning(planned, tuning_of(trial_of(0, 0.5)))
     newest = keep_tuning(planned, tuning_of(trial_of(0, 0.5), trial_of(1, 0.7)))
-    assert studied(planned).run_id == newest
-    assert len(studied(planned).tuning.trials) == 2
+    assert facts_of(planned)[-1].runs == (Run("mlp", newest),)
+    assert "2 trials (2 complete)" in told(planned)["search"]
 
 
 def test_the_winner_is_an_experiment_of_its_own_in_the_results_and_in_the_ledger(planned: KeptStore) -> None:
@@ -133,6 +140,7 @@ def test_the_story_tells_budget_winner_optimism_and_what_the_search_alone_would_
     assert facts["search"] == (
         "mlp was tuned for validation accuracy by TPE with the Hyperband pruner: 5 trials (4 complete, 1 failed; of "
         "them 1 beyond a constraint (parameters at most 5,000), 1 trial tried again after a worker died) in 6 min 40 s."
+        " Their 5 fits took 50 s in all."
     )
     assert facts["winner"] == "Trial 2 (lr=0.02) won with a search score of 69.00 %."
     assert facts["on fresh seeds"] == (
@@ -173,16 +181,16 @@ def test_a_loss_flatters_where_the_search_saw_less_of_it(planned: KeptStore, sco
 
 def test_a_study_that_is_not_over_says_so_first(planned: KeptStore) -> None:
     keep_tuning(planned, tuning_of(trial_of(0, 0.5), trial_of(1, state="running")))
-    first, *_ = studied(planned).facts
+    first, *_ = facts_of(planned)
     assert first.text == "The search is not over: 1 of 40 trials have come to an end."
     keep_tuning(planned, tuning_of(trial_of(0, 0.5), stage="confirm"))
-    assert "no winner yet" in studied(planned).facts[0].text
+    assert "no winner yet" in facts_of(planned)[0].text
 
 
 def test_a_search_without_any_complete_trial_has_nothing_to_choose_from(planned: KeptStore) -> None:
     keep_tuning(planned, tuning_of(trial_of(0), trial_of(1, state="pruned", epochs={1: 0.2})))
     assert "nothing to choose from" in told(planned)["winner"]
-    assert studied(planned).tables == ()
+    assert not any(isinstance(block, Table) for block in studied(planned))
 
 
 def test_a_final_fit_that_failed_says_why(planned: KeptStore) -> None:
@@ -281,9 +289,7 @@ def test_what_tuning_brought_stands_side_by_side_with_the_test_set_of_both(plann
     keep_tuning(planned, first)
     keep_tuning(planned, tuning_of(trial_of(0, 0.5), stage="done", winner=0).model_copy(update={"experiment": "vgg"}))
     planned.finish(final, 0.65, 0.66)
-    section = tuning_section(gather(planned, STUDY))
-    assert section is not None
-    gains, budgets = section.comparisons
+    gains, budgets = (block for block in blocks_of(planned) if isinstance(block, Table))
     assert budgets.caption == "What each experiment's tuning cost"
     assert column(gains, "own settings, test %") == ["60.00", "-"]
     assert column(gains, "tuned, test %") == ["65.00", "-"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Final
 
@@ -65,7 +64,7 @@ BUDGETS: Final = (
     Column("pruned"),
     Column("failed"),
     Column("fits", hint="runs of search and confirmation; a duplicate takes none"),
-    Column("time of fitting", hint="all trials and seeds together"),
+    Column("time of fitting", hint="all trials and seeds of the search together; confirmation not counted"),
     Column("time passed", hint="wall clock of search and confirmation"),
 )
 GAINS: Final = (
@@ -80,49 +79,9 @@ GAINS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TunedStudy:
-    """One experiment's study; `best_file` is the winner's matrix file beside the report, empty while there is none."""
-
-    tuning: Tuning
-    run_id: str
-    facts: tuple[Fact, ...]
-    tables: tuple[Table, ...]
-    importance: str
-    best: str
-    best_file: str
-
-    @property
-    def experiment(self) -> str:
-        """The experiment that was tuned."""
-        return self.tuning.experiment
-
-
-@dataclass(frozen=True, slots=True)
-class TuningSection:
-    """All studies in the order in which they began, held side by side, and what else a reader must know."""
-
-    studies: tuple[TunedStudy, ...]
-    comparisons: tuple[Table, ...]
-    remarks: tuple[str, ...]
-
-
 def section(context: Context) -> Section | None:
-    """Return the searches, what they brought and what they cost; None where nothing was or is to be tuned."""
-    found = tuning_section(context.findings)
-    if found is None:
-        return None
-    groups: list[Block] = [
-        Group(study.experiment, _blocks(study, is_first=place == 0))
-        if len(found.studies) <= OPEN_UP_TO
-        else Fold(study.experiment, _blocks(study, is_first=place == 0), is_open=place == 0)
-        for place, study in enumerate(found.studies)
-    ]
-    return Section("tuning", "Tuning", (*map(Text, found.remarks), *found.comparisons, *groups))
-
-
-def tuning_section(findings: Findings) -> TuningSection | None:
-    """Return the section, None where nothing was or is to be tuned."""
+    """Return all searches in the order in which they began, held side by side; None where nothing is tuned."""
+    findings = context.findings
     tunings = [each.tuning for each in findings.tuned]
     begun = {tuning.experiment for tuning in tunings}
     waiting = [
@@ -130,15 +89,36 @@ def tuning_section(findings: Findings) -> TuningSection | None:
     ]
     if not tunings and not waiting:
         return None
-    names = file_stems(tuning.experiment for tuning in tunings)
-    finals = {entry.planned.key: entry for entry in findings.entries}
     ablations = {ablation.name for ablation in findings.plan.ablations}
     planned = [place.experiment for cell in findings.plan.cells for place in cell.places]
     untuned = untuned_text(tunings, [name for name in planned if name not in ablations])
-    return TuningSection(
-        studies=tuple(_study(each, names[each.tuning.experiment], finals) for each in findings.tuned),
-        comparisons=tuple(filter(None, (gains_table(tunings, findings.entries), budgets_table(tunings)))),
-        remarks=tuple(filter(None, (*waiting, untuned))),
+    remarks = (Text(remark) for remark in (*waiting, untuned) if remark)
+    comparisons = filter(None, (gains_table(tunings, findings.entries), budgets_table(tunings)))
+    return Section("tuning", "Tuning", (*remarks, *comparisons, *_studies(findings)))
+
+
+def study_blocks(found: Tuned, stem: str, entries: Mapping[str, Entry], *, is_first: bool = True) -> tuple[Block, ...]:
+    """Return a search: its story, the winner's matrix file, tables, and charts.
+
+    Args:
+        found: The search.
+        stem: What it is called in file names.
+        entries: The study's cells by their keys; the winner's final fit may be among them.
+        is_first: Whether its settings and scores are shown at once.
+    """
+    tuning = found.tuning
+    final = entries.get(tuning.final.key) if tuning.final is not None else None
+    runs = Fact("MLflow run", found.run_id, runs=(Run(tuning.experiment, found.run_id),))
+    tables = filter(None, (trials_table(tuning), confirmation_table(tuning), settings_table(tuning)))
+    history, fronts = search_history(tuning), tuple(search_fronts(tuning))
+    return (
+        Facts((*story(tuning, final), runs)),
+        *_winners_file(found.best, f"best-{stem}.yaml"),
+        *tables,
+        *((Charts((history,)),) if history is not None else ()),
+        *((Charts(fronts),) if fronts else ()),
+        *_importances(tuning),
+        *_settings_and_scores(tuning, is_open=is_first),
     )
 
 
@@ -180,39 +160,32 @@ def _left_out(tuning: Tuning) -> str:
     return "".join(f" {name} says nothing of {', '.join(paths)}." for name, paths in lacking.items() if paths)
 
 
-def _study(found: Tuned, stem: str, entries: dict[str, Entry]) -> TunedStudy:
-    tuning = found.tuning
-    final = entries.get(tuning.final.key) if tuning.final is not None else None
-    tables = (trials_table(tuning), confirmation_table(tuning), settings_table(tuning))
-    return TunedStudy(
-        tuning=tuning,
-        run_id=found.run_id,
-        facts=story(tuning, final),
-        tables=tuple(table for table in tables if table is not None),
-        importance=importance_text(tuning),
-        best=found.best,
-        best_file=f"best-{stem}.yaml" if found.best else "",
-    )
+def _studies(findings: Findings) -> Iterator[Block]:
+    """Yield each search below its name; many are folded, all but the first."""
+    stems = file_stems(each.tuning.experiment for each in findings.tuned)
+    entries = {entry.planned.key: entry for entry in findings.entries}
+    for place, each in enumerate(findings.tuned):
+        name = each.tuning.experiment
+        blocks = study_blocks(each, stems[name], entries, is_first=place == 0)
+        yield Group(name, blocks) if len(stems) <= OPEN_UP_TO else Fold(name, blocks, is_open=place == 0)
 
 
-def _blocks(study: TunedStudy, *, is_first: bool) -> tuple[Block, ...]:
-    run = Fact("MLflow run", "", runs=(Run(study.experiment, study.run_id),))
-    blocks: list[Block] = [Facts((*study.facts, run))]
-    if study.best_file:
-        told = f"harness run {study.best_file} makes the winner's cell again; with the same store it is done already."
-        blocks.append(Fold("The winner as a matrix file", (Text(told), Code(study.best_file, study.best))))
-    blocks += study.tables
-    charts = (search_history(study.tuning), *search_fronts(study.tuning))
-    blocks += [Charts((chart,)) for chart in charts if chart is not None]
-    if study.importance:
-        shares = tuple(importance(study.tuning, each) for each in study.tuning.importances if each.shares)
-        blocks += [Text(study.importance, "muted"), Charts(shares)]
-    parallel, each = parallel_coordinates(study.tuning), slices(study.tuning)
-    inner: list[Block] = [Charts((parallel,))] if parallel is not None else []
-    inner += [Charts(tuple(each))] if each else []
-    if inner:
-        blocks.append(Fold(f"Settings and scores of {study.experiment}", tuple(inner), is_open=is_first))
-    return tuple(blocks)
+def _winners_file(best: str, file: str) -> tuple[Block, ...]:
+    if not best:
+        return ()
+    how = f"harness run {file} makes the winner's cell again; with the same store it is done already."
+    return (Fold("The winner as a matrix file", (Text(how), Code(file, best))),)
+
+
+def _importances(tuning: Tuning) -> tuple[Block, ...]:
+    charts = tuple(importance(tuning, found) for found in tuning.importances if found.shares)
+    return (Group("Importance of each dimension", (Text(importance_text(tuning)), Charts(charts))),) if charts else ()
+
+
+def _settings_and_scores(tuning: Tuning, *, is_open: bool) -> tuple[Block, ...]:
+    lines, each = parallel_coordinates(tuning), slices(tuning)
+    charts = (*((Charts((lines,)),) if lines is not None else ()), *((Charts(tuple(each)),) if each else ()))
+    return (Fold(f"Settings and scores of {tuning.experiment}", charts, is_open),) if charts else ()
 
 
 def budgets_table(tunings: Sequence[Tuning]) -> Table | None:

@@ -84,9 +84,11 @@ def _budget(tuning: Tuning) -> str:
     also += [f"{counts['infeasible']} beyond a constraint ({_constraints(tuning)})" if counts.get("infeasible") else ""]
     also += [f"{amount(tuning.retried, 'trial')} tried again after a worker died" if tuning.retried else ""]
     noted = f"; of them {', '.join(filter(None, also))}" if any(also) else ""
+    fits, seconds = distinct_runs(tuning.trials), sum(trial.seconds for trial in tuning.trials)
     return (
         f"{tuning.experiment} was tuned for {_aims(tuning)} by {SAMPLERS[tune.sampler]} with {PRUNERS[tune.pruner]}: "
-        f"{amount(len(tuning.trials), 'trial')} ({', '.join(parts)}{noted}) in {duration(tuning.seconds)}."
+        f"{amount(len(tuning.trials), 'trial')} ({', '.join(parts)}{noted}) in {duration(tuning.seconds)}. "
+        f"Their {amount(fits, 'fit')} took {duration(seconds)} in all."
     )
 
 
