@@ -60,4 +60,6 @@ def context_of(store: ReportStore, study: str) -> Context:
     findings, files = gather(store, study), PredictionFiles(store)
     variants, every = ranked(experiment_variants(findings)), every_variant(findings)
     tested = image_sets(every, files, "test")
-    return Context(findings, store, links_of(store), files, variants, every, tested, verdicts(variants, tested))
+    return Context(
+        findings, store, links_of(store, findings), files, variants, every, tested, verdicts(variants, tested)
+    )

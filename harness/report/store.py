@@ -23,6 +23,10 @@ class RunRecord(Protocol):
         """The run's id in MLflow."""
 
     @property
+    def experiment_id(self) -> str:
+        """MLflow's id of the study that the run is in."""
+
+    @property
     def kind(self) -> str:
         """matrix, cell, study or trial."""
 

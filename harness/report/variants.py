@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
@@ -25,6 +25,7 @@ from harness.contracts.metrics import (
 )
 from harness.report.blocks import Run, Value
 from harness.report.store import Entry, Findings, ReportStore
+from harness.track.experiments import run_link
 from harness.words import (
     NOTHING,
     Spread,
@@ -317,10 +318,14 @@ class Links:
     """Where MLflow's UI shows the runs of a store: at `base`, once it is served there."""
 
     base: str
+    study: str
+    """MLflow's id of the study."""
+    elsewhere: Mapping[str, str]
+    """MLflow's ids of the studies that runs are in which were made for another, by run id."""
 
     def address(self, run_id: str) -> str:
         """Return the address of a run's page."""
-        return f"{self.base}/#/runs/{quote(run_id, safe='')}"
+        return run_link(self.base, self.elsewhere.get(run_id, self.study), run_id)
 
     @property
     def explained(self) -> str:
@@ -333,13 +338,16 @@ class Links:
         return f"Links to runs open in MLflow's UI at {self.base}."
 
 
-def links_of(store: ReportStore) -> Links:
-    """Return the links of a store: a server's own address, without a user's name or password in it, else `LOCAL`."""
+def links_of(store: ReportStore, findings: Findings) -> Links:
+    """Return the links to a study's runs: at a server's own address, without a name or password in it, else `LOCAL`."""
+    own = next((run.experiment_id for run in findings.matrices), "0")
+    runs = [entry.run for entry in findings.entries if entry.run is not None]
+    elsewhere = {run.run_id: run.experiment_id for run in runs if run.experiment_id != own}
     parts = urlsplit(store.uri)
     if parts.scheme not in {"http", "https"}:
-        return Links(LOCAL)
+        return Links(LOCAL, own, elsewhere)
     host = parts.netloc.rpartition("@")[2]
-    return Links(f"{parts.scheme}://{host}{parts.path}".rstrip("/"))
+    return Links(f"{parts.scheme}://{host}{parts.path}".rstrip("/"), own, elsewhere)
 
 
 def runs_of(variant: Variant) -> tuple[Run, ...]:

@@ -34,6 +34,7 @@ class Run:
     metrics: Mapping[str, float]
     start: float = 1_760_000_000.0
     end: float | None = 1_760_000_600.0
+    experiment_id: str = "7"
 
 
 @dataclass

@@ -36,7 +36,7 @@ def document_of(store: KeptStore) -> Document:
 
 
 def page_of(store: KeptStore) -> str:
-    return page_text(document_of(store), links_of(store))
+    return page_text(document_of(store), links_of(store, gather(store, STUDY)))
 
 
 def answers_of(findings: Findings, store: KeptStore) -> Table:
@@ -82,15 +82,22 @@ def test_links_lead_to_sections_or_to_runs_alone(small: KeptStore) -> None:
     page = Page(page_of(small))
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     for link in (attributes["href"] or "" for attributes in page.named("a")):
-        known = link.removeprefix("#") in anchors if link.startswith("#") else link.startswith(f"{LOCAL}/#/runs/")
+        pages = f"{LOCAL}/#/experiments/7/runs/"
+        known = link.removeprefix("#") in anchors if link.startswith("#") else link.startswith(pages)
         assert known, link
-    runs = {link.rpartition("/")[2] for each in page.named("a") if (link := each["href"] or "").startswith(LOCAL)}
+    runs = {
+        link.rpartition("/")[2].partition("?")[0]
+        for each in page.named("a")
+        if (link := each["href"] or "").startswith(LOCAL)
+    }
     assert runs == {"run-cnn_s0", "run-cnn_s1", "run-mlp_s0", "run-mlp_s1"}
 
 
 def test_a_servers_address_is_linked_to_without_its_password(small: KeptStore) -> None:
     small.uri = "https://user:secret@tracking.example/mlflow/"
-    assert links_of(small).address("abc") == "https://tracking.example/mlflow/#/runs/abc"
+    links = links_of(small, gather(small, STUDY))
+    page = "https://tracking.example/mlflow/#/experiments/7/runs/abc?workflowType=machine_learning"
+    assert links.address("abc") == page
     assert "secret" not in page_of(small)
 
 
