@@ -25,7 +25,7 @@ function draw(figure) {
   seen.unobserve(figure);
   const options = {
     mode: "vega-lite", renderer: "svg", ast: true, actions: false, defaultStyle: false, config: theme,
-    tooltip: { disableDefaultStyle: true },
+    tooltip: { disableDefaultStyle: true }, logLevel: 1, // errors alone: a layer may well be empty
   };
   const spec = live(JSON.parse(figure.querySelector("script").textContent), place);
   vegaEmbed(place, spec, options).then(
