@@ -44,7 +44,7 @@ WALKS: Final = {
 }
 BORDERS: Final = {"load_study", "write_report", "run_cell"}
 ARRAYS: Final = re.compile(r"\b(NDArray|Tensor|ndarray|Array)\b")
-SHAPE: Final = re.compile(r"\[[A-Z0-9][\w ,.*+/-]*\]|\bscalars?\b|\b0-d\b|any shape|same shape")
+SHAPE: Final = re.compile(r"\[(<= )?[a-zA-Z0-9][\w ,.*+/<=-]*\]|\bscalars?\b|\b0-d\b|any shape|same shape")
 SUPPRESSION: Final = re.compile(r"#\s*(ruff:\s*)?(noqa\b|type:\s*ignore)")
 
 

@@ -26,5 +26,5 @@ class AlternatingFlip(Augmentation):
         return (batch.lots < 0.5) ^ (batch.epoch % 2 == 1)
 
     def apply(self, images: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-        """Return the images, those mirrored that `mirrored` says."""
+        """Return the images [N, C, H, W], those mirrored that `mirrored` [N] says."""
         return torch.where(mirrored[:, None, None, None], images.flip(-1), images)

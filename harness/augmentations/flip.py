@@ -28,5 +28,5 @@ class Flip(Augmentation):
         return torch.rand(count, generator=random, device=random.device) < self.p
 
     def apply(self, images: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-        """Return the images, those mirrored that `mirrored` says."""
+        """Return the images [N, C, H, W], those mirrored that `mirrored` [N] says."""
         return torch.where(mirrored[:, None, None, None], images.flip(-1), images)

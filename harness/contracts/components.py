@@ -93,7 +93,7 @@ class NetworkModel(Component):
         """
 
     def prepare(self, network: torch.nn.Module, images: Iterator[torch.Tensor]) -> None:
-        """Set weights that depend on the data, before the first step of a fit; by default there are none.
+        """Set weights that depend on the images, float32 [n, C, H, W], before a fit's first step; by default none.
 
         Args:
             network: The unfitted network, on its device.

@@ -52,7 +52,7 @@ def digest_of(images: LabeledImages, classes: tuple[str, ...] = ()) -> str:
 
 
 def digest_of_numbers(numbers: NDArray[np.int64]) -> str:
-    """Return 32 hex digits over int64 numbers in their order."""
+    """Return 32 hex digits over int64 numbers [N] in their order."""
     return sha256(numbers.astype("<i8").tobytes()).hexdigest()[:DIGITS]
 
 

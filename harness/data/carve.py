@@ -23,7 +23,7 @@ _TRIES: Final = 20
 def held_out(
     labels: NDArray[np.int64], classes: tuple[str, ...], validation: Validation, groups: NDArray[np.str_] | None
 ) -> NDArray[np.int64]:
-    """Return the positions of the validation images, ascending; the same for the same seed.
+    """Return the positions [M] of the validation images, ascending, by labels [N]; the same for the same seed.
 
     Without groups the split is stratified and of exactly the wanted size. With groups whole groups
     are held out, as near the wanted size as their sizes allow.
@@ -40,7 +40,7 @@ def held_out(
 
 
 def stratified(labels: NDArray[np.int64], classes: int, wanted: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return `wanted` positions in class order, each class in proportion (largest remainders).
+    """Return [wanted] positions of labels [N] in class order, each class in proportion (largest remainders).
 
     A class with two images or more gets at least one and keeps at least one, as far as `wanted` allows.
     """

@@ -121,14 +121,14 @@ def digests(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
 
 
 def exact_within(digest: NDArray[np.bytes_]) -> Pairs:
-    """Return each image that equals an earlier one (second) with the first of its kind (first)."""
+    """Return each image of digests [N] that equals an earlier one (second) with the first of its kind (first)."""
     _, first, kind = np.unique(digest, return_index=True, return_inverse=True)
     second = np.flatnonzero(first[kind] != np.arange(len(digest)))
     return _pairs(first[kind[second]], second)
 
 
 def exact_across(one: NDArray[np.bytes_], other: NDArray[np.bytes_]) -> Pairs:
-    """Return each image of `other` that is in `one` (second) with its first place there (first)."""
+    """Return each image of `other` [M] that is in `one` [N] (second) with its first place there (first)."""
     kinds, first = np.unique(one, return_index=True)
     place = np.minimum(np.searchsorted(kinds, other), len(kinds) - 1)
     second = np.flatnonzero(kinds[place] == other)

@@ -106,7 +106,7 @@ def concatenate(first: LabeledImages, second: LabeledImages) -> LabeledImages:
 def select(
     images: LabeledImages, positions: NDArray[np.int64], groups: NDArray[np.str_] | None = None
 ) -> LabeledImages:
-    """Return a copy of the images at these positions."""
+    """Return a copy of the images at these positions [M]; `groups` [N] are of all images."""
     return LabeledImages(
         np.asarray(images.images[positions]),
         np.asarray(images.labels[positions]),
@@ -118,7 +118,7 @@ def select(
 def limited(
     labels: NDArray[np.int64], positions: NDArray[np.int64], classes: int, limit: int | None
 ) -> NDArray[np.int64]:
-    """Return at most `limit` of the positions, ascending and stratified; always the same ones."""
+    """Return at most `limit` of the positions [M], ascending and stratified by labels [N]; always the same ones."""
     if limit is None or limit >= len(positions):
         return positions
     random = np.random.default_rng(seed_for(0, "limit"))

@@ -121,7 +121,7 @@ def write_onnx(network: nn.Module, classifier: Classifier, task: Task, path: Pat
 
 
 def tried_images(task: Task) -> NDArray[np.uint8]:
-    """Return the images that programs are compared on: noise, with one all black and one all white."""
+    """Return the images uint8 [N, H, W, C] that programs are compared on: noise, one all black, one all white."""
     images = np.random.default_rng(0).integers(0, 256, (_TRIED, *task.shape), dtype=np.uint8)
     images[0], images[1] = 0, 255
     return images

@@ -239,7 +239,7 @@ def values_of(history: History, name: str) -> NDArray[np.float64]:
 
 
 def mean_of(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the mean line as far as all lines go; seeds that stopped early would bend it."""
+    """Return the mean of lines [E], a value an epoch, as far as all go; seeds that stopped early would bend it."""
     shortest = min(len(line) for line in lines)
     return np.asarray(np.mean([line[:shortest] for line in lines], axis=0), dtype=np.float64)
 
@@ -251,7 +251,7 @@ def best_epoch(history: History) -> int | None:
 
 
 def slope_of(lines: Sequence[NDArray[np.float64]]) -> Slope | None:
-    """Fit parallel lines (one intercept a seed, one slope) to the last epochs of each seed by least squares.
+    """Fit parallel lines (one intercept a seed, one slope) to the last epochs of each seed [E] by least squares.
 
     The interval takes epochs as independent, Student's t with (points - seeds - 1) degrees of freedom. None where
     a line is too short or not finite.

@@ -42,7 +42,7 @@ def reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bin
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Return the mean gap between confidence and accuracy over bins, weighted by their images.
+    """Return the mean gap between confidence [N] and accuracy over bins, weighted by their images.
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. Arguments as in `reliability`.
     """

@@ -60,7 +60,7 @@ def make_pool(data: LabeledImages, classes: int, device: torch.device, seed: int
 
 
 def as_tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    """Return the array as a tensor of the same memory; it may be read-only (memory-mapped) and is never written to."""
+    """Return the array as a tensor of the same shape and memory; it may be read-only and is never written to."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(images)
@@ -105,7 +105,7 @@ def batch_sizes(count: int, batch_size: int, most: int | None = None) -> tuple[i
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return the tensor on the device; the host does not wait for the copy."""
+    """Return the tensor, of any shape, on the device; the host does not wait for the copy."""
     if tensor.device == device or device.type == "cpu":
         return tensor
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -149,7 +149,7 @@ class NetworkClassifier:
         return self._predict(images, VIEWS[self._recipe.tta])
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return parameters and buffers by their names in the network, as copies."""
+        """Return parameters and buffers, of any shape, by their names in the network, as copies."""
         return {name: np.array(value.cpu().numpy(), order="C") for name, value in self.network.state_dict().items()}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:

@@ -60,7 +60,7 @@ class Stepper:
             self._replay, self._warm = None, 0
 
     def take(self, rows: torch.Tensor, number: int, factor: float) -> Taken:
-        """Take a step on the images at `rows`; see `Step.take`."""
+        """Take a step on the images at `rows` [n]; see `Step.take`."""
         if len(rows) != self._batch_size or self._record is None:
             return self._one(rows, number, factor)
         if self._warm < WARM_UP:

@@ -18,17 +18,17 @@ Views = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 
 
 def plain(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return the images alone."""
+    """Return the images [N, C, H, W] alone."""
     return (images,)
 
 
 def flip(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return the images and their mirror images."""
+    """Return the images [N, C, H, W] and their mirror images."""
     return images, images.flip(-1)
 
 
 def ten_crop(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return four corners and the center of the padded images, each with its mirror image.
+    """Return four corners and the center of the padded images [N, C, H, W], each with its mirror image.
 
     Padding is an eighth of the smaller side (4 pixels at 32), by reflection, so that the crops have
     the images' size and every network takes them (Krizhevsky et al. 2012, section 4.1, for the idea).
@@ -42,7 +42,7 @@ def ten_crop(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 
 def flip_shift(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return the images, and the images moved by one pixel to the top left and to the bottom right, each mirrored too.
+    """Return the images [N, C, H, W], and them moved by a pixel to the top left and bottom right, each mirrored too.
 
     Padding is by reflection. These are the six views of airbench94 (Jordan 2024, section 3.5), there with half the
     weight for those that are moved, here all alike.

@@ -90,7 +90,7 @@ class LinearClassifier:
         return {"coef": self._coef, "intercept": self._intercept, "present": self._present}
 
     def load_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Take the arrays of `state`."""
+        """Take the arrays of `state`, coefficients [K, D] and what belongs to them."""
         self._coef = state["coef"].astype(np.float64)
         self._intercept = state["intercept"].astype(np.float64)
         self._present = state["present"].astype(np.bool_)

@@ -197,7 +197,7 @@ _LABELS: Final = _Role("label_column", ("label", "labels", "fine_label", "class"
 
 
 def class_names(values: NDArray[np.generic]) -> tuple[str, ...]:
-    """Return the distinct label values, sorted as numbers or as text, as class names."""
+    """Return the distinct label values [N], sorted as numbers or as text, as class names."""
     return tuple(str(value) for value in np.unique(values).tolist())
 
 

@@ -88,7 +88,7 @@ class ImageFolder(Source):
         return [f"{folder.removeprefix('./')}{path}" for path in tree.paths]
 
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
-        """Return the groups that the text file `name` gives (relative to the training folder or `path`)."""
+        """Return the groups [N] that the text file `name` gives (relative to the training folder or `path`)."""
         tree = self._tree("train")
         places = [folder / name for folder in (tree.folder, self.path) if folder is not None]
         file = next((place for place in places if place.is_file()), Path(name))

@@ -91,7 +91,7 @@ class Parquet(Source):
         return read_paths(files, self._columns(files))
 
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
-        """Return the column `name` of the training files as text."""
+        """Return the column `name` [N] of the training files as text."""
         return read_column(self._files("train"), name).astype(np.str_)
 
     def _labels(self, split: str, files: list[Path], columns: Columns, classes: tuple[str, ...]) -> NDArray[np.int64]:

@@ -30,14 +30,14 @@ class DecoupledSgd(torch.optim.Optimizer):
                 self.update(group, parameters)
 
     def update(self, group: dict[str, Any], parameters: list[torch.Tensor]) -> None:
-        """Decay the parameters and take a step along the momentum."""
+        """Decay the parameters, of any shape, and take a step along the momentum."""
         steps = self.momentum(group, parameters)
         decay(group, parameters)
         torch._foreach_mul_(steps, -group["lr"])
         torch._foreach_add_(parameters, steps)
 
     def momentum(self, group: dict[str, Any], parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Add the gradients to the running sums and return new tensors: the directions to go against."""
+        """Add the gradients to the running sums; return the directions to go against, any shape as the parameters'."""
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         sums = [self._sum(parameter) for parameter in parameters]
         torch._foreach_mul_(sums, group["momentum"])
@@ -55,6 +55,6 @@ class DecoupledSgd(torch.optim.Optimizer):
 
 
 def decay(group: dict[str, Any], parameters: Sequence[torch.Tensor]) -> None:
-    """Take off the share of each weight that the group's decay and schedule say."""
+    """Take off the share of each weight, of any shape, that the group's decay and schedule say."""
     if group["weight_decay"]:
         torch._foreach_mul_(list(parameters), 1 - group["lr"] / group["initial_lr"] * group["weight_decay"])
