@@ -28,7 +28,7 @@ from harness.matrix.experiments import Experiment, read_experiments
 from harness.matrix.identity import canonical
 from harness.matrix.nodes import Fields, Mark, Problems
 from harness.matrix.paths import PATH_OPTIONS
-from harness.matrix.tune import read_tune, tune_places, with_overrides
+from harness.matrix.tune import read_tune, tune_places
 from harness.matrix.variants import Variant, read_overrides, refuse_unused, variants
 from harness.plugins import Catalog
 
@@ -84,11 +84,10 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     problems = Problems()
     root = read_document(path, problems)
     given = read_overrides(overrides, problems)
-    root = with_overrides(root, given.tune, problems)
     experiments = read_experiments(root, given.assignments, given.seeds, catalog, problems)
     found = {name: variants(each, catalog, problems) for name, each in experiments.items()}
     ablations, rows = read_ablations(root, experiments, catalog, problems)
-    tune = read_tune(root, experiments, catalog, problems)
+    tune = read_tune(root, given.tune, experiments, catalog, problems)
     _refuse_empty(experiments, found, problems)
     refuse_unused(given, [each for those in found.values() for each in those], catalog, problems)
     candidates = [*_of_variants(experiments, found), *_of_rows(rows)]

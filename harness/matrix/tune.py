@@ -78,10 +78,15 @@ _SETTABLE: Final = tuple(name for name in WrittenTune.model_fields if name != "s
 
 
 def read_tune(
-    root: Fields, experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
+    root: Fields,
+    overrides: Sequence[Assignment],
+    experiments: Mapping[str, Experiment],
+    catalog: Catalog,
+    problems: Problems,
 ) -> dict[str, Tune]:
-    """Return the valid entries by experiment, in file order."""
+    """Return the valid entries by experiment, in file order, with what `--set tune.NAME.KEY=VALUE` changes of them."""
     found: dict[str, Tune] = {}
+    root = _with_overrides(root, overrides, problems)
     for name, node in section(root, "tune", problems).items():
         experiment = experiments.get(name)
         if experiment is not None:
@@ -370,7 +375,7 @@ def _below(node: Node, *names: str) -> Node:
     return node
 
 
-def with_overrides(root: Fields, overrides: Sequence[Assignment], problems: Problems) -> Fields:
+def _with_overrides(root: Fields, overrides: Sequence[Assignment], problems: Problems) -> Fields:
     """Return the document with `--set tune.NAME.KEY=VALUE` in it; one that reaches nothing is noted."""
     entries = dict(section(root, "tune", Problems()))
     for each in overrides:
