@@ -20,6 +20,8 @@ from harness.words import amount
 QUICKSTART: Final = shipped("experiments") / "quickstart.yaml"
 LARGE: Final = 96
 """Images with a longer shorter side are made smaller: a CPU has all night for them, a beginner has not."""
+WORDS: Final = frozenset({"true", "false", "null"})
+"""Words that are no text in YAML."""
 SIDES: Final = (64, 32)
 """What large or unequal images are resized to: the first that most are at least."""
 FEW: Final = 5000
@@ -115,7 +117,7 @@ def _value(value: Path | float, output: Path) -> str:
         return str(value)
     near = os.path.relpath(value.resolve(), output.absolute().parent.resolve())
     text = str(value.resolve()) if near.startswith("../../..") else near
-    is_plain = re.fullmatch(r"[\w./][\w./-]*", text) and not text[0].isdigit()
+    is_plain = re.fullmatch(r"[\w./][\w./-]*", text) and not text[0].isdigit() and text.lower() not in WORDS
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
@@ -128,7 +130,9 @@ def _study(found: Survey) -> str:
     name = path.stem if path.suffix in {".npz", ".parquet"} else path.name
     if name.lower() in {"train", "training", "data"}:
         name = path.parent.name
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "pictures"
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:80].strip("-")
+    is_text = re.search(r"[a-z]{2}", plain) and plain not in WORDS  # else YAML may see a number
+    return plain if is_text else f"pictures-{plain}".strip("-")
 
 
 def _about(folder: Path, found: Survey) -> str:

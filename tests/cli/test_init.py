@@ -132,6 +132,14 @@ def test_a_folders_name_stays_in_its_comment() -> None:
     assert Path(str(dataset_of()["path"])).name == Path(name).name
 
 
+@pytest.mark.parametrize("name", ["2024", "1e5", "true", "0x1f", "...", "_", "x" * 200, "日本"])
+def test_a_folder_of_any_name_gives_a_study_with_a_name(name: str) -> None:
+    write_images(Path(name, "train"), 12, [(9, 9)])
+    write_images(Path(name, "test"), 2, [(9, 9)])
+    assert harness("init", name).exit_code == 0
+    dataset_of()
+
+
 def test_the_file_runs() -> None:
     write_images(Path("pictures"), 20, [(40, 30), (24, 24)])
     assert harness("init", "pictures").exit_code == 0
