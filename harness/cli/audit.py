@@ -14,6 +14,7 @@ from harness.cli.options import Audit
 from harness.cli.report import report_folder
 from harness.contracts import Opening
 from harness.matrix import study_name
+from harness.phases import phase
 from harness.track import store_to_read
 from harness.words import amount, iso_moment
 
@@ -30,7 +31,8 @@ def perform(asked: Audit) -> int:
     """
     study = study_name(asked.matrix)
     store = store_to_read(asked.home)
-    evidence = gather_evidence(store, study, asked.report or report_folder(store, study))
+    with phase(f"reading the runs of {study}"):
+        evidence = gather_evidence(store, study, asked.report or report_folder(store, study))
     if asked.json:
         found = tuple(verdicts(evidence, asked.tolerance))
         print_json(_as_json(evidence, found))

@@ -6,6 +6,7 @@ from harness.cli.console import print_json, results, say, shown_path, table
 from harness.cli.options import Export
 from harness.errors import InputError
 from harness.export import Bundle, write_bundle
+from harness.phases import phase
 from harness.track import store_to_read
 from harness.track.fitted import load_fitted
 from harness.words import size
@@ -25,7 +26,8 @@ def perform(asked: Export) -> int:
     store = store_to_read(asked.home)
     fitted = load_fitted(store, asked.run, asked.plugins)
     folder.mkdir(parents=True, exist_ok=True)
-    written = write_bundle(fitted, store, folder)
+    with phase(f"exporting {fitted.record.name}"):
+        written = write_bundle(fitted, store, folder)
     if asked.json:
         print_json(_as_json(written))
         return 0

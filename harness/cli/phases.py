@@ -34,7 +34,13 @@ def live(picture: Callable[[], RenderableType], console: Console) -> Live:
             last[0] = picture()
         return last[0]
 
-    return Live(get_renderable=guarded, console=console, refresh_per_second=4, transient=True)
+    return Live(
+        get_renderable=guarded,
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+        redirect_stdout=False,  # what is asked for goes where it is wanted, be it a file
+    )
 
 
 def phases_on(console: Console) -> PhaseDisplay:

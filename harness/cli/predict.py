@@ -14,6 +14,7 @@ from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Predict
 from harness.data.decode import Picture, Unreadable, files_below, read_picture
 from harness.measure.scores import log_softmax
+from harness.phases import phase
 from harness.track import store_to_read
 from harness.track.fitted import FittedRun, load_fitted
 
@@ -53,8 +54,9 @@ def perform(asked: Predict) -> int:
     fitted = load_fitted(store_to_read(asked.home), asked.run, asked.plugins)
     answers: list[Answer] = []
     faults: list[Unreadable] = []
-    for pictures in _chunks(_pictures(fitted, asked, faults)):
-        answers += _answers(fitted, pictures, asked.top)
+    with phase("classifying"):
+        for pictures in _chunks(_pictures(fitted, asked, faults)):
+            answers += _answers(fitted, pictures, asked.top)
     if asked.json:
         print_json(_as_json(fitted, answers, faults))
     else:

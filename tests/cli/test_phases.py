@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from io import StringIO
 from threading import Thread
 
+import pytest
 from rich.console import Console
 
 from harness.cli.phases import LivePhases, PlainPhases, phases_on
@@ -74,3 +76,12 @@ def test_phases_are_shown_by_the_innermost_display_and_by_none_afterwards() -> N
     with phase("three"):
         pass
     assert (text_of(inner), text_of(outer)) == ("one\n", "two\n")
+
+
+def test_results_go_to_stdout_while_a_phase_moves(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else `harness ... > file` would lose what is printed meanwhile to the terminal."""
+    console = Console(file=StringIO(), width=80, force_terminal=True)
+    with shown_by(phases_on(console)), phase("working"):
+        sys.stdout.write("a result\n")
+    assert capsys.readouterr().out == "a result\n"
+    assert "a result" not in text_of(console)
