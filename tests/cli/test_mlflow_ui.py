@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness.track import open_store
+from harness.words import metric_heading
 from tests.cli.browser import NAMES, dumped_dom
 
 pytestmark = [
@@ -76,7 +77,7 @@ def test_the_address_told_shows_every_cell_with_its_figures(told: list[str], hom
 def test_a_runs_page_shows_its_note_parent_and_data(told: list[str], home: Path) -> None:
     base = next(line for line in told if re.fullmatch(r"http://[\d.:]+", line))
     run = next(record for record in open_store(home).records("tiny") if record.name == "cnn s0")
-    accuracy = f"{run.metrics['test/accuracy'] * 100:.2f} %"
+    accuracy = f"{run.metrics['test/accuracy'] * 100:.2f}"
     page = page_with(f"{base}/#/runs/{run.run_id}", accuracy)
-    for shown in (accuracy, "test macro F1", "matrix tiny", "digits", "recipe.optimizer.lr"):
+    for shown in (accuracy, metric_heading("test/macro_f1"), "matrix tiny", "digits", "recipe.optimizer.lr"):
         assert shown in page, shown
