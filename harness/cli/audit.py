@@ -8,10 +8,10 @@ from dataclasses import asdict
 from rich.padding import Padding
 from rich.text import Text
 
+from harness.api.read import report_folder
 from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Audit
-from harness.cli.report import report_folder
 from harness.contracts import Opening
 from harness.matrix import study_name
 from harness.phases import phase

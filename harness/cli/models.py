@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 
 from harness.cli.console import print_json, results, table
-from harness.cli.dispatch import work_of
 from harness.cli.options import Models
 from harness.plugins import Catalog
 from harness.words import whole
@@ -29,7 +29,11 @@ def perform(asked: Models) -> int:
     """List the models."""
     catalog = Catalog(asked.plugins)
     lines = tuple(_line(catalog, name) for name in catalog.names("model"))
-    counted = work_of("sizes").parameters_of(catalog, asked.image_shape, asked.classes) if asked.parameters else None
+    counted = (
+        import_module("harness.cell.sizes").parameters_of(catalog, asked.image_shape, asked.classes)
+        if asked.parameters
+        else None
+    )
     _show(lines, asked.json, counted)
     return 0
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table, tell
-from harness.cli.dispatch import work_of
 from harness.cli.options import Plan
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
@@ -24,7 +24,7 @@ from harness.track import Store, existing_store
 from harness.words import amount, duration, rough, scaled, size, whole
 
 if TYPE_CHECKING:
-    from harness.cli.tune import SearchEstimate
+    from harness.tune.searches import SearchEstimate
 
 _STYLES: Final = {"done": "green", "missing": "", "failed": "red", "running": "cyan", "stale": "yellow"}
 _UNFINISHED: Final = frozenset({".part", ".partial", ".lock"})
@@ -123,7 +123,7 @@ class _Sizes:
         """Build the networks of some cells; without any, torch is not imported."""
         if not cells:
             return cls({}, {}, {})
-        sizes = work_of("sizes").sizes_of(cells, catalog, cache)
+        sizes = import_module("harness.cell.sizes").sizes_of(cells, catalog, cache)
         faults = {key: each for key, each in sizes.items() if isinstance(each, InputError)}
         built = {key: each for key, each in sizes.items() if each is not None and key not in faults}
         parameters = {key: each.parameters for key, each in built.items()}
@@ -151,7 +151,9 @@ def _searches(
     """Return what is left of the searches; without any, Optuna is not imported."""
     if not study.tune:
         return ()
-    left: tuple[SearchEstimate, ...] = work_of("tune").estimates(asked, study, catalog, store, found.rates)
+    left: tuple[SearchEstimate, ...] = import_module("harness.tune.searches").estimates(
+        study, catalog, store, asked.cache, rates=found.rates, smoke=asked.smoke
+    )
     return left
 
 

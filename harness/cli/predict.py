@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Predict
-from harness.data.decode import Picture, Unreadable, files_below, read_picture
-from harness.measure.scores import log_softmax
+from harness.data.decode import Picture, Unreadable
 from harness.phases import phase
 from harness.track import store_to_read
-from harness.track.fitted import FittedRun, load_fitted
+from harness.track.fitted import AT_ONCE, FittedRun, Predicted, chunks, load_fitted
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-AT_ONCE: Final = 256
-"""Images in memory at a time."""
 MUCH_LARGER: Final = 4
 
 
@@ -55,8 +48,9 @@ def perform(asked: Predict) -> int:
     answers: list[Answer] = []
     faults: list[Unreadable] = []
     with phase("classifying"):
-        for pictures in _chunks(_pictures(fitted, asked, faults)):
-            answers += _answers(fitted, pictures, asked.top)
+        for chunk in chunks(fitted.read(asked.images), AT_ONCE):
+            faults += [each for each in chunk if isinstance(each, Unreadable)]
+            answers += _answers(fitted, [each for each in chunk if isinstance(each, Picture)], asked.top)
     if asked.json:
         print_json(_as_json(fitted, answers, faults))
     else:
@@ -67,40 +61,20 @@ def perform(asked: Predict) -> int:
     return 2 if faults else 0
 
 
-def _pictures(fitted: FittedRun, asked: Predict, faults: list[Unreadable]) -> Iterator[Picture]:
-    """Yield the pictures one by one, and note the files that are none."""
-    for path in files_below(asked.images):
-        read = path if isinstance(path, Unreadable) else read_picture(path, fitted.task.shape)
-        if isinstance(read, Unreadable):
-            faults.append(read)
-        else:
-            yield read
-
-
-def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
-    rest = iter(pictures)
-    while chunk := list(islice(rest, AT_ONCE)):
-        yield chunk
-
-
 def _answers(fitted: FittedRun, pictures: Sequence[Picture], top: int) -> list[Answer]:
-    scores = fitted.classifier.predict(np.stack([picture.pixels for picture in pictures]))
-    shares = np.exp(log_softmax(scores)) if fitted.classifier.probabilistic else None
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    if not pictures:
+        return []
+    found = fitted.predict(np.stack([picture.pixels for picture in pictures]))
+    best = np.argsort(-found.scores, axis=1, kind="stable")[:, :top]
     return [
-        Answer(
-            str(picture.path),
-            picture.size,
-            tuple(
-                _guess(fitted.task.classes, scores[row], None if shares is None else shares[row], k) for k in best[row]
-            ),
-        )
+        Answer(str(picture.path), picture.size, tuple(_guess(found, row, k) for k in best[row]))
         for row, picture in enumerate(pictures)
     ]
 
 
-def _guess(classes: Sequence[str], scores: NDArray[np.float32], shares: NDArray[np.float64] | None, k: int) -> Guess:
-    return Guess(classes[k], None if shares is None else float(shares[k]), float(scores[k]))
+def _guess(found: Predicted, row: int, k: int) -> Guess:
+    probability = None if found.probabilities is None else float(found.probabilities[row, k])
+    return Guess(found.classes[k], probability, float(found.scores[row, k]))
 
 
 def _print(fitted: FittedRun, answers: Sequence[Answer]) -> None:

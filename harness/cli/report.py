@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final
 
 from rich.text import Text
 
+from harness.api.read import report_folder, store_to_report, summary_written
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
-from harness.errors import InputError
 from harness.matrix import study_name
-from harness.phases import phase
-from harness.report import Summary, SummaryRow, summarize, write_report
-from harness.report.sections import SECTIONS
-from harness.track import Store, existing_store
+from harness.report import Summary, SummaryRow
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
 
 _WIDE: Final = 110
@@ -30,10 +26,7 @@ def perform(asked: Report) -> int:
         InputError: the matrix file names no study, or nothing of it was run.
         StoreError: the store cannot be read.
     """
-    study = study_name(asked.matrix)
-    store = existing_store(asked.home)
-    if store is None:
-        raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to report")
+    study, store = study_name(asked.matrix), store_to_report(asked.home)
     found = summary_written(store, study)
     folder = report_folder(store, study)
     if asked.json:
@@ -43,26 +36,6 @@ def perform(asked: Report) -> int:
     print_summary(found)
     say(f"report:  {shown_path(folder / 'index.html')}")
     return 0
-
-
-def report_folder(store: Store, study: str) -> Path:
-    """Return where a study's report is written."""
-    return store.home / "reports" / study
-
-
-def summary_written(store: Store, study: str, *, is_current: bool = False) -> Summary:
-    """Write the report of a study, unless the one that is there is current, and return what it comes to.
-
-    Raises:
-        InputError: the store holds no plan of that name.
-        StoreError: the store cannot be read.
-    """
-    folder = report_folder(store, study)
-    if is_current:
-        with phase(f"reading the results of {study}"):
-            return summarize(store, study)
-    with phase(f"writing the report of {study}", len(SECTIONS) + 1):  # the files are the last step
-        return write_report(store, study, folder).summary
 
 
 def print_summary(found: Summary) -> None:

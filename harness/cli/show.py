@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
 from rich.text import Text
 
 from harness.cli.console import print_json, results, table
-from harness.cli.dispatch import work_of
 from harness.cli.options import Show
 from harness.errors import InputError, nearest
 from harness.matrix import meanings, summary, types
@@ -21,7 +21,7 @@ from harness.plugins import KINDS, Catalog
 from harness.words import scaled, whole
 
 if TYPE_CHECKING:
-    from harness.cli.sizes import Traced
+    from harness.cell.sizes import Traced
 
 EVERY: Final = tuple(dict.fromkeys(KINDS.values()))
 
@@ -92,7 +92,7 @@ def _list(kinds: Iterable[str], catalog: Catalog, as_json: bool) -> None:
 def _show_model(name: str, declared: type[BaseModel], asked: Show, catalog: Catalog) -> None:
     given = _options(name, declared, asked.option)
     model = _checked(name, declared, catalog, given)
-    traced: Traced | None = work_of("sizes").traced(model, asked.image_shape, asked.classes)
+    traced: Traced | None = import_module("harness.cell.sizes").traced(model, asked.image_shape, asked.classes)
     if asked.json:
         layers = {"layers": None, "parameters": None, "flops": None} if traced is None else asdict(traced)
         print_json({"kind": "model", "model": name, "options": model.model_dump(mode="json"), **layers})

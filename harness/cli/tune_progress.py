@@ -13,6 +13,7 @@ from harness.cli.progress import watching
 from harness.cli.run_progress import RunProgress, seconds_of
 from harness.contracts import Outcome, PlannedCell, TrialFound, Tune, Watcher
 from harness.execute.estimate import Rates, Workers
+from harness.tune.searches import most_fits
 from harness.tune.study import TuneWatcher
 from harness.words import amount
 
@@ -23,12 +24,6 @@ def watching_study(tune: Tune, workers: Workers, console: Console, verbosity: in
     progress = SearchProgress(most_fits(tune), workers)
     with watching(progress, console, verbosity) as cells:
         yield SearchWatcher(progress, cells, console, verbosity)
-
-
-def most_fits(tune: Tune) -> int:
-    """Return how many fits a study takes at most: trials, confirmations and the winner's."""
-    confirm = tune.confirm.top * len(tune.confirm.seeds) if tune.confirm else 0
-    return tune.trials * tune.objective.seeds + confirm + 1
 
 
 class SearchProgress(RunProgress):

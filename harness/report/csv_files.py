@@ -64,8 +64,13 @@ def results_csv(findings: Findings, known: Verdicts = NOTHING_KNOWN) -> str:
 
 def cells_csv(findings: Findings) -> str:
     """Return one row for each planned cell: its state and run, the settings that vary, and its final metrics."""
-    varying, metrics = varying_settings(findings), _metrics(findings)
-    return _text([_cell_row(entry, varying, metrics) for entry in findings.entries])
+    return _text(cell_rows(findings, varying_settings(findings)))
+
+
+def cell_rows(findings: Findings, paths: Sequence[str]) -> list[Mapping[str, Scalar]]:
+    """Return each planned cell by columns: its state and run, some settings by their path, and its final metrics."""
+    metrics = _metrics(findings)
+    return [_cell_row(entry, paths, metrics) for entry in findings.entries]
 
 
 def ablations_csv(effects: Sequence[Effects]) -> str:
@@ -137,13 +142,13 @@ def _pair(found: Significance, pair: Pair) -> dict[str, Scalar]:
     return row | {"differs": str(pair.differs).lower(), "comparisons": found.comparisons}
 
 
-def _cell_row(entry: Entry, varying: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:
+def _cell_row(entry: Entry, paths: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:
     planned, settings = entry.planned, flatten(entry.planned.cell)
     row: dict[str, Scalar] = {"name": planned.name, "experiment": planned.places[0].experiment, "seed": entry.seed}
     row |= {"key": planned.key, "state": entry.state, "reason": entry.reason}
     row |= {"run_id": entry.run.run_id if entry.run else None, "device": device_of(entry) if entry.run else None}
     row |= {"test": entry.tag("test") or None}
-    return row | {path: settings.get(path) for path in varying} | {name: entry.metric(name) for name in metrics}
+    return row | {path: settings.get(path) for path in paths} | {name: entry.metric(name) for name in metrics}
 
 
 def _metrics(findings: Findings) -> tuple[str, ...]:

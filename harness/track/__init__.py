@@ -8,6 +8,6 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from harness.track.ledger import LEDGER
 from harness.track.runs import Record
-from harness.track.store import EndStatus, Store, existing_store, open_store, store_to_read
+from harness.track.store import EndStatus, Store, existing_store, home_of, open_store, store_to_read
 
-__all__ = ["EndStatus", "LEDGER", "Record", "Store", "existing_store", "open_store", "store_to_read"]
+__all__ = ["EndStatus", "LEDGER", "Record", "Store", "existing_store", "home_of", "open_store", "store_to_read"]

@@ -42,6 +42,11 @@ def open_store(home: Path) -> Store:
     return store
 
 
+def home_of(home: str | Path | None) -> Path:
+    """Return a home; where none is named, the one that `$HARNESS_HOME` names, else `.harness`."""
+    return Path(home if home is not None else os.environ.get("HARNESS_HOME") or ".harness")
+
+
 def existing_store(home: Path) -> Store | None:
     """Return the store of a home, or None if nothing was ever run there; none is made.
 
