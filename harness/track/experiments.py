@@ -117,8 +117,15 @@ def show_trials(client: Any, experiment_id: str, params: Mapping[str, object]) -
     client.set_experiment_tag(experiment_id, f"{PREFIX}{TRIALS}", view)
 
 
-HEADLINES: Final = tuple(f"metrics.`{name}`" for name, row in METRICS.items() if row.is_headline)
-WIDTHS: Final = {"metrics": 130, "tags": 150, "params": 150}
+_SHOWN: Final = sorted(
+    (name for name, row in METRICS.items() if row.is_headline), key=lambda name: not name.endswith("/accuracy")
+)
+HEADLINES: Final = tuple(f"metrics.`{name}`" for name in _SHOWN)
+"""Columns of metrics, accuracies first."""
+WIDTHS: Final = {"metrics": 100, "tags": 130, "params": 130}
+NAME: Final = "attributes.`Run Name`"
+WIDEST: Final = 260
+"""Pixels."""
 ALONG: Final = ("model.name", "recipe.epochs", "recipe.optimizer.lr")
 """Parameters of the parallel coordinates of cells, up to the accuracy on validation."""
 
@@ -190,8 +197,8 @@ def _view(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {column: WIDTHS[column.partition(".")[0]] for column in columns},
+        "columnOrder": [NAME, *columns],
+        "columnWidths": {NAME: WIDEST, **{column: WIDTHS[column.partition(".")[0]] for column in columns}},
         "runsHiddenMode": "FIRST_20_RUNS",
         "groupBy": {"aggregateFunction": "average", "groupByKeys": groups} if grouped_by else None,
         "isAccordionReordered": True,
