@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 OUTLYING: Final = 0.05
-HALVINGS: Final = 60
+HALVINGS, SECANTS = 20, 4
+"""Of an interval of 300 powers of ten, then from its ends: as exact as floats are, in half the time of halving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,13 @@ def p_values(differences: NDArray[np.float64], errors: Errors) -> NDArray[np.flo
         middle = (low + high) / 2
         is_smaller = critical(errors, 10**middle) < distance
         low, high = np.where(is_smaller, low, middle), np.where(is_smaller, middle, high)
-    return 10**high
+    found, start = high, low
+    off, off_start = (critical(errors, 10**end) - distance for end in (found, start))
+    for _ in range(SECANTS):
+        rise = np.where(off == off_start, 1, off - off_start)
+        found, start = np.clip(found - off * (found - start) / rise, low, high), found
+        off, off_start = critical(errors, 10**found) - distance, off
+    return np.asarray(10**found, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Predictions:
 
 def read_predictions(path: Path) -> Predictions:
     """Return the predictions in the order in which they were written."""
-    table = pq.read_table(path)
+    table = pq.ParquetFile(path).read()
     names = [name for name in table.column_names if name.startswith(SCORE)]
     scores = np.stack([table.column(name).to_numpy() for name in names], axis=1).astype(np.float32)
     classes = tuple(name.removeprefix(SCORE) for name in names)

@@ -127,6 +127,8 @@ class Images:
     """Whether they are thumbnails, many a row."""
     sheet: Picture | None = None
     """One picture of all of them, for Markdown; without one each is a file."""
+    page_only: bool = False
+    """Whether the page alone has them, and no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Charts:
     """Charts side by side where there is room, one below the other on a phone."""
 
     charts: tuple[Chart, ...]
+    page_only: bool = False
+    """Whether the page alone has them, and no file: an SVG takes as long as a hundred live ones."""
 
 
 @dataclass(frozen=True, slots=True)

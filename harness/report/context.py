@@ -12,6 +12,8 @@ from harness.report.store import Findings, ReportStore, gather
 from harness.report.variants import Links, Variant, every_variant, experiment_variants, links_of, ranked
 
 T = TypeVar("T")
+MOST_DRAWN: Final = 12
+FEW_DRAWN: Final = 4
 PICTURED: Final = 24
 """More pictures than that nobody looks through, and each takes time and room."""
 
@@ -39,6 +41,12 @@ class Context:
     def pictured(self) -> tuple[Variant, ...]:
         """The variants that get pictures: the first 24 of `every`."""
         return self.every[:PICTURED]
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """The names of the pictured variants whose own charts and pictures are files too: of up to 12 all."""
+        few = self.pictured if len(self.pictured) <= MOST_DRAWN else self.pictured[:FEW_DRAWN]
+        return frozenset(variant.name for variant in few)
 
     def once(self, work_out: Callable[[Context], T]) -> T:
         """Return what a section's function makes of this context; asked again, the same value.

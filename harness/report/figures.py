@@ -51,6 +51,8 @@ def write_files(blocks: Iterable[Block], folder: Path) -> None:
 def _files(blocks: Iterable[Block]) -> Iterator[tuple[str, bytes]]:
     for block in blocks:
         match block:
+            case Charts(page_only=True) | Images(page_only=True):
+                pass
             case Charts():
                 yield from ((f"figures/{chart.name}.svg", chart.svg().encode()) for chart in block.charts)
             case Images():
@@ -69,8 +71,8 @@ def _distinct(blocks: Iterable[Block], taken: Counter[str]) -> tuple[Block, ...]
     for block in blocks:
         match block:
             case Charts():
-                found.append(Charts(tuple(_numbered(chart, taken) for chart in block.charts)))
-            case Images(pictures, _, None):
+                found.append(replace(block, charts=tuple(_numbered(chart, taken) for chart in block.charts)))
+            case Images(pictures, sheet=None):
                 found.append(replace(block, pictures=tuple(_numbered(each, taken) for each in pictures)))
             case Images(sheet=Picture() as sheet):
                 found.append(replace(block, sheet=_numbered(sheet, taken)))

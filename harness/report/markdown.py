@@ -67,6 +67,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
         case Table():
             yield f"{_safe(block.caption)}:"
             yield markdown_table(block)
+        case Charts(page_only=True) | Images(page_only=True):
+            yield "In index.html alone."
         case Charts():
             yield from (f"![{_safe(chart.words)}](<figures/{chart.name}.svg>)" for chart in block.charts)
         case Images():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Final
 
@@ -10,8 +11,8 @@ import numpy as np
 from harness.charts.matrices import reliability as reliability_chart
 from harness.charts.style import Chart
 from harness.measure.scores import expected_calibration_error, reliability
-from harness.report.blocks import Charts, Group, Section, Text
-from harness.report.context import Context
+from harness.report.blocks import Block, Charts, Fold, Group, Section, Text
+from harness.report.context import FEW_DRAWN, MOST_DRAWN, Context
 from harness.report.predictions import Member, Panel
 from harness.report.sections.errors import all_panels, panel_title
 
@@ -29,9 +30,17 @@ def section(context: Context) -> Section | None:
     if not found:
         return None
     if len(found) == 1:
-        return Section("calibration", "Calibration", (Text(EXPLAINED), Charts(found[0][1])))
-    groups = (Group(panel_title(panel), (Charts(charts),)) for panel, charts in found)
+        return Section("calibration", "Calibration", (Text(EXPLAINED), *_shown(found[0][1])))
+    groups = (Group(panel_title(panel), _shown(charts)) for panel, charts in found)
     return Section("calibration", "Calibration", (Text(EXPLAINED), *groups))
+
+
+def _shown(charts: Sequence[Chart]) -> tuple[Block, ...]:
+    """Return the first charts, and what are more than twelve folded, for the page alone."""
+    if len(charts) <= MOST_DRAWN:
+        return (Charts(tuple(charts)),)
+    first, rest = tuple(charts[:FEW_DRAWN]), tuple(charts[FEW_DRAWN:])
+    return Charts(first), Fold(f"{len(rest)} more", (Charts(rest, page_only=True),))
 
 
 def diagrams(panel: Panel) -> tuple[Chart, ...]:

@@ -118,7 +118,7 @@ def section(context: Context) -> Section | None:
     found = context.once(all_confusions)
     if not found:
         return None
-    folds = (_fold(each, is_open=place == 0) for place, each in enumerate(found))
+    folds = (_fold(each, context.drawn, is_open=place == 0) for place, each in enumerate(found))
     tops = top_tables(context.pictured, context.files)
     blocks = (*_by_class(found), *_left_out(found), *tops, Text(EXPLAINED), *folds)
     return Section("confusions", "Confusion matrices", blocks)
@@ -216,23 +216,25 @@ def _left_out(found: Sequence[Confusions]) -> Iterator[Text]:
         yield Text(f"Left out of it: {', '.join(constant)}, one class for every image.", "muted")
 
 
-def _fold(found: Confusions, is_open: bool) -> Fold:
+def _fold(found: Confusions, drawn: frozenset[str], *, is_open: bool) -> Fold:
     title = f"{found.variant.name}: {found.split} images, {amount(found.seeds, 'seed')}"
     blocks = (
-        _matrix(found),
+        _matrix(found, page_only=found.variant.name not in drawn),
         Group("Most frequent mistakes", (_mistakes(found),)),
         Fold("Precision, recall and F1 by class", (class_table(found),)),
     )
     return Fold(title, blocks, is_open)
 
 
-def _matrix(found: Confusions) -> Charts | Images:
+def _matrix(found: Confusions, *, page_only: bool) -> Charts | Images:
     """Return the matrix as a chart; of very many classes as a picture, for a chart would have too many marks."""
     name = found.variant.name
     if len(found.classes) <= PERCENT_UP_TO:
-        return Charts((confusion(name, found.split, found.counts, found.classes, found.seeds),))
+        chart = confusion(name, found.split, found.counts, found.classes, found.seeds)
+        return Charts((chart,), page_only)
     words = f"Confusion matrix of {name}: {len(found.classes)} classes, one square a pair; see the mistakes below"
-    return Images((Picture(f"{file_stem('confusion', name)}.png", heat_picture(found.counts), words),))
+    picture = Picture(f"{file_stem('confusion', name)}.png", heat_picture(found.counts), words)
+    return Images((picture,), page_only=page_only)
 
 
 def _mistakes(found: Confusions) -> Items | Text:

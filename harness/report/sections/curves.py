@@ -43,7 +43,7 @@ def section(context: Context) -> Section | None:
     """Return the curves of the pictured variants; None where no model knows epochs."""
     curves = context.once(all_curves)
     together = compared_curves({each.variant.name: each.histories for each in curves})
-    alone = tuple(filter(None, map(_alone, curves)))
+    alone = tuple(filter(None, (_alone(each, context.drawn) for each in curves)))
     if not alone:
         return None
     first = (Charts((together,)),) if together is not None else ()
@@ -64,11 +64,11 @@ def curves_of(variant: Variant, store: ReportStore) -> Curves | None:
     return Curves(variant, tuple(each for _, each in found), tuple(seed for seed, _ in found)) if found else None
 
 
-def _alone(curves: Curves) -> Charts | None:
+def _alone(curves: Curves, drawn: frozenset[str]) -> Charts | None:
     """Return a variant's loss and accuracy side by side; None where neither was recorded."""
     charts = (learning_curves(curves.variant.name, metric, curves.by_seed) for metric in SHOWN)
     found = tuple(chart for chart in charts if chart is not None)
-    return Charts(found) if found else None
+    return Charts(found, page_only=curves.variant.name not in drawn) if found else None
 
 
 def _by_epoch(history: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Mapping[str, float], ...]:

@@ -90,7 +90,8 @@ def section(context: Context) -> Section | None:
     found = [errors_on(panel, context.store) for panel in context.once(all_panels)]
     if not found:
         return None
-    parts = [tuple(_blocks(each, f"-{place + 1}" if place else "")) for place, each in enumerate(found)]
+    drawn = context.drawn
+    parts = [tuple(_blocks(each, f"-{place + 1}" if place else "", drawn)) for place, each in enumerate(found)]
     if len(parts) == 1:
         return Section("errors", "Errors", parts[0])
     return Section("errors", "Errors", tuple(Group(of.title, part) for of, part in zip(found, parts, strict=True)))
@@ -167,7 +168,7 @@ def sheet_of(errors: Sequence[Error], name: str, title: str) -> Picture:
     return Picture(f"{name}.png", compose(title, [Row(tiles)]), words)
 
 
-def _blocks(found: ErrorsOn, suffix: str) -> Iterator[Block]:
+def _blocks(found: ErrorsOn, suffix: str, drawn: frozenset[str]) -> Iterator[Block]:
     yield Text(" ".join(filter(None, (found.left_out, found.lacking, CAPTIONS))), lead=f"{found.title}.")
     if found.by_all:
         yield Group(found.by_all.title, tuple(_gallery(found.by_all, f"errors-by-all{suffix}")))
@@ -182,17 +183,21 @@ def _blocks(found: ErrorsOn, suffix: str) -> Iterator[Block]:
         yield Group(title, tuple(pair))
     if found.confident:
         folds = (
-            Fold(each.title, tuple(_gallery(each, file_stem("errors", each.title))), is_open=place == 0)
+            Fold(each.title, tuple(_gallery(each, file_stem("errors", each.title), "", drawn)), is_open=place == 0)
             for place, each in enumerate(found.confident)
         )
         yield Group("Most confident errors", tuple(folds))
 
 
-def _gallery(gallery: Gallery, stem: str, lead: str = "") -> Iterator[Block]:
+def _gallery(gallery: Gallery, stem: str, lead: str = "", drawn: frozenset[str] | None = None) -> Iterator[Block]:
+    """Yield a gallery; of a variant that is not among `drawn` for the page alone."""
     yield Text(gallery.text, "muted", lead)
     if gallery.errors:
         pictures = tuple(picture_of(each, f"{stem}-{place}") for place, each in enumerate(gallery.errors, 1))
-        yield Images(pictures, small=True, sheet=sheet_of(gallery.errors, stem, gallery.title))
+        if drawn is not None and gallery.title not in drawn:
+            yield Images(pictures, small=True, page_only=True)
+        else:
+            yield Images(pictures, small=True, sheet=sheet_of(gallery.errors, stem, gallery.title))
 
 
 def _lacking(without: Sequence[str], members: int) -> str:

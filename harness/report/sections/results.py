@@ -43,7 +43,7 @@ from harness.words import NOTHING, Spread, decimals_spread, points, scaled
 
 CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
 MOST_NAMED: Final = 6
-MOST_DOTS: Final = 60
+MOST_DOTS: Final = 40
 """Variants in the chart of seeds: a longer one nobody takes in."""
 LACKING: Final = (
     (TEST_ECE, "test loss and ECE", "its scores are not probabilities"),
