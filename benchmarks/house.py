@@ -9,7 +9,7 @@ What is counted, in `harness/` and `baselines/` unless said:
 - **files entered**: a walk goes from a function to every function and class of ours that its body names (annotations
   are not followed), and from there on; a file counts once something in it is entered. Methods are found by their
   class's name alone, so it is a lower bound. Each walk stays within its folders: `run` goes from `harness run`
-  through cli, execute, tune and track, and stops where another walk or the cell begins; `report` from `write_report`
+  through cli, api, execute, tune and track, and stops where another walk or the cell begins; `report` from `write_report`
   through report; `load` from `load_study` through the package that reads matrix files.
 - **cycles**: groups of modules that import each other. **Arrows back up**: imports of a higher layer, by the layers
   that import-linter is told in `pyproject.toml`.
@@ -37,7 +37,7 @@ Entity = tuple[str, str]
 """A module and a name that is defined at its top level."""
 
 WALKS: Final = {
-    "run": (("harness.cli.run", "perform"), ("cli", "execute", "tune", "track")),
+    "run": (("harness.cli.run", "perform"), ("cli", "api", "execute", "tune", "track")),
     "report": (("harness.report.write", "write_report"), ("report",)),
     "load": (("harness.matrix.load", "load_study"), ("matrix",)),
     "load, before": (("harness.spec.load", "load_study"), ("spec",)),
