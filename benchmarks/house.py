@@ -9,8 +9,8 @@ What is counted, in `harness/` and `baselines/` unless said:
 - **files entered**: a walk goes from a function to every function and class of ours that its body names (annotations
   are not followed), and from there on; a file counts once something in it is entered. Methods are found by their
   class's name alone, so it is a lower bound. Each walk stays within its folders: `run` goes from `harness run`
-  through cli, api, execute, tune and track, and stops where another walk or the cell begins; `report` from `write_report`
-  through report; `load` from `load_study` through the package that reads matrix files.
+  through cli, api, execute, tune and track, and stops where another walk or the cell begins; `report` from
+  `write_report` through report; `load` from `load_study` through the package that reads matrix files.
 - **cycles**: groups of modules that import each other. **Arrows back up**: imports of a higher layer, by the layers
   that import-linter is told in `pyproject.toml`.
 - **public raisers documented**: public functions that hold a `raise`, and say so in their docstring.
