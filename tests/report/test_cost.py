@@ -275,3 +275,10 @@ def test_the_chart_is_on_the_page_and_beside_the_markdown(store: KeptStore, tmp_
     assert 'aria-label="validation accuracy against seconds on a CPU. Highest so far' in written.html.read_text()
     assert "(<figures/cost-seconds.svg>)" in written.markdown.read_text()
     assert (tmp_path / "figures" / "cost-seconds.svg").is_file()
+
+
+def test_a_seed_that_is_quicker_than_the_mean_does_not_break_the_words() -> None:
+    uneven = Timed("slow start", ((3.5, 0.45), (6.0, 0.65)), (((1.0, 0.4), (4.0, 0.6)), ((3.5, 0.5), (6.0, 0.7))))
+    assert Race("", (uneven,), ()).words.endswith("the highest at its end is slow start, 65.00 % after 6.0 s.")
+    begun = Timed("one epoch", ((9.5, 0.5),), (((1.0, 0.4),), ((9.5, 0.5),)))
+    assert "ighest at its end is one epoch, 50.00 % after 9.5 s." in Race("", (begun,), ()).words

@@ -87,14 +87,15 @@ class Race:
         """What the mean lines have reached by round times, and where the highest of them ends."""
         points = sorted((seconds, accuracy, each.name) for each in self.curves for seconds, accuracy in each.mean)
         reached: dict[tuple[float, str], float] = {}
-        times = round_times(*self._span)
-        for limit in times[::-1][:: math.ceil(len(times) / TOLD)][::-1]:
+        # A seed may begin before the mean does.
+        times = [limit for limit in round_times(*self._span) if limit >= points[0][0]]
+        for limit in times[::-1][:: math.ceil(len(times) / TOLD) or 1][::-1]:
             highest = max((point for point in points if point[0] <= limit), key=lambda point: point[1])
             reached.setdefault(highest[1:], limit)
         told = [f"{name} {percent(top)} % by {round_duration(limit)}" for (top, name), limit in reached.items()]
         last, best = max(((each.mean[-1], each.name) for each in self.curves), key=lambda end: end[0][1])
         end = f"the highest at its end is {best}, {percent(last[1])} % after {duration(last[0])}"
-        return f"Highest so far: {', '.join(told)}; {end}."
+        return f"Highest so far: {', '.join(told)}; {end}." if told else f"{end[0].upper()}{end[1:]}."
 
     @property
     def _span(self) -> tuple[float, float]:
