@@ -49,7 +49,7 @@ LACKING: Final = (
     (TEST_ECE, "test loss and ECE", "its scores are not probabilities"),
     (FLOPS, "FLOPs", "counted for networks only"),
     (IMAGES_PER_SECOND, "images/s", "fitted without epochs"),
-    (PEAK_BYTES, "peak memory", "run before it was measured"),
+    (PEAK_BYTES, "peak memory", "not measured"),
 )
 
 
