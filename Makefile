@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test lint bench docs setup lock clean
+.PHONY: quickstart test test-faults lint bench docs setup lock clean
 
 quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digits
 	$(BIN)/harness run experiments/quickstart.yaml
@@ -10,6 +10,9 @@ quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digi
 
 test: .venv/ready  ## set up, then pass the tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: .venv/ready  ## the slow tests: processes killed, stores away, disks full
+	$(BIN)/pytest -n 2 -m slow
 
 lint: .venv/ready  ## format, lint, types, import rules; then counts how the house is kept
 	$(BIN)/ruff format --check .
