@@ -15,7 +15,7 @@ from benchmarks.on_gpu.machine import matmul_peak, peak_since, reset_peak, secon
 from benchmarks.on_gpu.rounds import Runner, in_turn, noted, ours, ratio, tutorial, tutorial_notes, warm_up
 from benchmarks.on_gpu.rows import Figures, Keep, Measurement
 from harness.contracts import Cell
-from harness.train import flops
+from harness.train import trace
 
 MODELS: Final = {
     "mlp": (CIFAR10, "mlp"),
@@ -135,6 +135,6 @@ def _share(bench: Bench, fit: StartedFit, rates: dict[str, list[float]]) -> Figu
     """Return the operations of the network's three products a second, and their share of the matrix peak."""
     if "recorded" not in rates:
         return {}
-    each = PASSES * flops(fit.training.step.network, bench.task.shape)
+    each = PASSES * trace(fit.training.step.network, bench.task.shape).flops
     rate = each * statistics.median(rates["recorded"])
     return {"tflops": rate / TERA, "share_of_peak": rate / bench.peak}

@@ -19,7 +19,7 @@ def load_study(
     path: str | Path,
     *,
     override: Mapping[str, object] | None = None,
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
     plugins: Sequence[str | Path] = (),
 ) -> Study:
     """Read and check a matrix file; nothing is run, no data set is read.
@@ -27,7 +27,7 @@ def load_study(
     Args:
         path: The file.
         override: Values of the file to be changed, by path, such as `{"recipe.epochs": 5}`.
-        only: Only cells whose name matches this pattern.
+        only: Only cells whose name matches this pattern, or one of these.
         plugins: Folders of your own components.
 
     Returns:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -15,12 +16,13 @@ from harness.api import assignments
 from harness.api.read import report_folder, summary_written
 from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tune, Watcher
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
+from harness.data import fitted_on
 from harness.execute import ExecutorName
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
 from harness.execute.executor import open_executor
 from harness.execute.plan import RunSettings, make_plan, states
-from harness.matrix import load_study
+from harness.matrix import load_study, remarks_of
 from harness.plugins import Catalog
 from harness.report import Summary
 from harness.track import Store, existing_store, home_of, open_store
@@ -52,13 +54,15 @@ class Finished:
     store: Store = field(repr=False)
     estimate: Estimate = field(repr=False)
     """Where each cell stood before."""
+    remarks: tuple[str, ...] = ()
+    """What the file asks for that has no effect, such as a warm-up longer than the training, each with its place."""
 
 
 def run(
     matrix: str | Path,
     *,
     override: Mapping[str, object] | None = None,
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
     home: str | Path | None = None,
     device: str = "auto",
     workers: int | None = None,
@@ -75,7 +79,7 @@ def run(
     Args:
         matrix: The file.
         override: Values of the file to be changed, by path, such as `{"recipe.epochs": 5}`.
-        only: Only cells whose name matches this pattern.
+        only: Only cells whose name matches this pattern, or one of these.
         home: Where runs, caches and reports are kept; `$HARNESS_HOME`, else `.harness`.
         device: `auto`, `cpu`, `cuda` (all GPUs) or `cuda:N`.
         workers: Cells side by side; None for as many as are of use.
@@ -117,7 +121,7 @@ class RunOptions:
 
     matrix: Path
     override: tuple[str, ...]
-    only: str | None
+    only: str | Sequence[str] | None
     home: Path
     device: str
     workers: int | None
@@ -195,6 +199,7 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
         summary=None,
         store=store,
         estimate=found,
+        remarks=prepared.remarks,
     )
     if finished.state == "interrupted":
         return finished
@@ -219,6 +224,7 @@ class _Prepared:
     catalog: Catalog
     store: Store
     estimate: Estimate
+    remarks: tuple[str, ...]
 
 
 def _prepare(options: RunOptions) -> _Prepared:
@@ -240,7 +246,9 @@ def _prepare(options: RunOptions) -> _Prepared:
     searched = sum(each.seconds or 0.0 for each in left)
     refuse_hours(found.seconds + searched / max(1, found.workers.sure), plan.budget.hours)
     store = store or open_store(options.store_home)
-    return _Prepared(plan, searches_of(study, catalog, store, options.cache, options.smoke), catalog, store, found)
+    searches = searches_of(study, catalog, store, options.cache, options.smoke)
+    remarks = () if options.smoke else remarks_of(study, partial(fitted_on, catalog=catalog, cache=options.cache))
+    return _Prepared(plan, searches, catalog, store, found, remarks)
 
 
 def _with_sizes(found: Estimate, plan: StudyPlan, catalog: Catalog, cache: Path) -> Estimate:

@@ -63,7 +63,7 @@ def write_artifacts(
     if light:
         return artifacts
     if isinstance(classifier, NetworkClassifier):
-        (artifacts / LAYERS_FILE).write_bytes(LAYERS.dump_json(trace(classifier.network, task.shape), indent=1))
+        (artifacts / LAYERS_FILE).write_bytes(LAYERS.dump_json(trace(classifier.network, task.shape).layers, indent=1))
     shutil.copytree(folder / "fitted", artifacts / "model", ignore=shutil.ignore_patterns(energy.FILE))
     drawn = [learning_curves("", metric, {0: report.history}) for metric in ("loss", "accuracy")]
     if curves := [chart for chart in drawn if chart is not None]:

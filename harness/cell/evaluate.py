@@ -18,10 +18,11 @@ from harness.contracts.metrics import (
     TOTAL_SECONDS,
     TRAIN_SECONDS,
 )
+from harness.errors import TrainingError
 from harness.measure import machine as energy
 from harness.measure.scores import Scores, evaluate
 from harness.train import NetworkClassifier
-from harness.train.trace import flops
+from harness.train.trace import trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,15 +48,30 @@ class Evaluation:
     accuracy_tta: float | None = None
 
 
-def evaluate_on(split: str, classifier: Classifier, images: LabeledImages, cell: Cell) -> Evaluation:
-    """Predict a split and measure it; the plain figure and, where asked, the one with TTA."""
-    scores = classifier.predict(images.images)
+def evaluate_on(split: str, classifier: Classifier, images: LabeledImages, cell: Cell, classes: int) -> Evaluation:
+    """Predict a split and measure it; the plain figure and, where asked, the one with TTA.
+
+    Raises:
+        TrainingError: the classifier does not give a score for each image and class.
+    """
+    scores = _scores(classifier, images, cell, classes)
     figures = evaluate(scores, images.labels, classifier.probabilistic)
     scores_tta = accuracy_tta = None
     if isinstance(classifier, NetworkClassifier) and cell.recipe is not None and cell.recipe.tta != "none":
         scores_tta = classifier.predict_tta(images.images)
         accuracy_tta = evaluate(scores_tta, images.labels, classifier.probabilistic).accuracy
     return Evaluation(split, images, scores, figures, scores_tta, accuracy_tta)
+
+
+def _scores(classifier: Classifier, images: LabeledImages, cell: Cell, classes: int) -> NDArray[np.float32]:
+    """Return what a classifier predicts, float32 [N, K], once it is seen to be that."""
+    scores = np.asarray(classifier.predict(images.images))
+    if scores.shape != (len(images), classes):
+        wanted = f"{[len(images), classes]}, one for each image and class"
+        raise TrainingError(
+            f"{cell.model.name}: predict gives scores of shape {list(scores.shape)} instead of {wanted}"
+        )
+    return scores
 
 
 def final_metrics(
@@ -70,7 +86,7 @@ def final_metrics(
         BEST_EPOCH: report.best_epoch,
     }
     if isinstance(classifier, NetworkClassifier):
-        metrics[FLOPS] = flops(classifier.network, task.shape)
+        metrics[FLOPS] = trace(classifier.network, task.shape).flops
     for evaluation in evaluations:
         metrics |= _split_metrics(evaluation)
     return {name: float(value) for name, value in metrics.items() if value is not None}

@@ -62,11 +62,11 @@ def run_cell(job: Job, listen: Listener) -> Result:
     report = _load_fitted(fitted, classifier)
     digest = model_digest(fitted)
 
-    evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell)]
+    evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell, len(task.classes))]
     opens = cell.test == "once" and not job.smoke
     if opens:
         test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
-        evaluations.append(evaluate_on("test", classifier, test, cell))
+        evaluations.append(evaluate_on("test", classifier, test, cell, len(task.classes)))
     names = partial(image_names, cell.dataset, catalog, job.cache)
     artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light, names=names)
     beside = beside_metrics(classifier, fit_on, artifacts)

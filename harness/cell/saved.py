@@ -9,11 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from harness.contracts import Cell, Classifier, Task
+from harness.errors import TrainingError
 from harness.matrix import cell_from_yaml, cell_to_yaml
 from harness.plugins import Catalog
 from harness.seeds import file_digest, seed_for
@@ -48,8 +50,17 @@ def build_classifier(
 
 
 def save_classifier(classifier: Classifier, cell: Cell, task: Task, folder: Path) -> None:
-    """Write the three files into an existing folder."""
-    save_file({name: value.copy(order="C") for name, value in classifier.state().items()}, folder / WEIGHTS)
+    """Write the three files into an existing folder.
+
+    Raises:
+        TrainingError: the classifier's state is not arrays by their names.
+    """
+    state: object = classifier.state()
+    if not isinstance(state, dict) or not all(isinstance(value, np.ndarray) for value in state.values()):
+        kinds = {type(each).__name__ for each in (state.values() if isinstance(state, dict) else [state])} - {"ndarray"}
+        wanted = "a dict of NumPy arrays by their names"
+        raise TrainingError(f"{cell.model.name}: state() gives {', '.join(sorted(kinds))}, where {wanted} is wanted")
+    save_file({name: value.copy(order="C") for name, value in state.items()}, folder / WEIGHTS)
     (folder / CELL).write_text(cell_to_yaml(cell))
     (folder / TASK).write_bytes(_TASKS.dump_json(task, indent=2))
 

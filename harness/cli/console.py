@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_PIPE_COLUMNS = 160
+_PIPE_COLUMNS: Final = 160
 """Width of lines that go to a file or a pipe, where no terminal says how wide it is."""
+MOST_WARNINGS: Final = 20
 
 
 def results() -> Console:
@@ -56,6 +58,14 @@ def say(line: str) -> None:
 def tell(console: Console, line: str, style: str = "") -> None:
     """Print a line of text: wrapped between words in a terminal, whole where programs read it."""
     console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
+
+
+def warn(lines: Sequence[str]) -> None:
+    """Print what is to be warned of on stderr, a line each; of very many the first ones."""
+    for line in lines[:MOST_WARNINGS]:
+        tell(messages(), f"Warning: {line}", style="yellow")
+    if len(lines) > MOST_WARNINGS:
+        tell(messages(), f"Warning: and {len(lines) - MOST_WARNINGS:,} more of the kind", style="yellow")
 
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from harness.cli.console import say, shown_path
@@ -68,8 +69,8 @@ def perform(asked: Init) -> int:
         text = matrix_for(found, asked.output, about)
     asked.output.parent.mkdir(parents=True, exist_ok=True)
     asked.output.write_text(text, encoding="utf-8")
-    file = shown_path(asked.output)
-    say(f"{file}: {about}")
+    say(f"{shown_path(asked.output)}: {about}")
+    file = quote(shown_path(asked.output))
     say(f"next:    harness run {file} --smoke     a few batches of each, to see that all works")
     say(f"         harness run {file}             all of it; harness plan {file} says what that is")
     return 0

@@ -139,6 +139,23 @@ class Verbose:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quiet(Verbose):
+    """What says on stderr what goes on, unless it is not wanted."""
+
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say less.")] = False
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is said of what goes on."""
+        return self.quiet
+
+    @property
+    def verbosity(self) -> int:
+        """-1 quiet, 0 as usual, 1 each epoch."""
+        return self.verbose - self.quiet
+
+
+@dataclass(frozen=True, kw_only=True)
 class Home:
     """What reads or writes a store."""
 
@@ -200,12 +217,13 @@ class Selection(Override):
     """What is about some or all cells of a matrix file."""
 
     only: Annotated[
-        str | None, typer.Option("--only", metavar="GLOB", help="Only cells whose name matches.", show_default=False)
-    ] = None
+        tuple[str, ...],
+        typer.Option("--only", metavar="GLOB", help="Only cells whose name matches; may be given again."),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work(Selection, Device, Json, Verbose, Home, Plugins):
+class Work(Selection, Device, Json, Quiet, Home, Plugins):
     """What runs cells, or shows what running them would do."""
 
     workers: Annotated[
@@ -226,22 +244,11 @@ class Work(Selection, Device, Json, Verbose, Home, Plugins):
     retry: Annotated[
         int, typer.Option("--retry", min=0, metavar="N", help="Try a failed cell again up to N times.")
     ] = 0
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say less.")] = False
 
     @property
     def begins(self) -> str:
         """What is said before anything slow is imported."""
         return f"reading {self.matrix}"
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is said of what goes on."""
-        return self.quiet
-
-    @property
-    def verbosity(self) -> int:
-        """-1 quiet, 0 as usual, 1 each epoch."""
-        return self.verbose - self.quiet
 
     @property
     def store_home(self) -> Path:
@@ -343,13 +350,13 @@ class Tune(Work):
 
 @command
 @dataclass(frozen=True, kw_only=True)
-class Report(Matrix, Json, Verbose, Home):
+class Report(Matrix, Json, Quiet, Home):
     """Write the report again from what the store holds."""
 
 
 @command
 @dataclass(frozen=True, kw_only=True)
-class Audit(Matrix, Json, Verbose, Home):
+class Audit(Matrix, Json, Quiet, Home):
     """List test openings; check the report by what was logged."""
 
     tolerance: Annotated[

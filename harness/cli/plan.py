@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, say, table, tell
+from harness.cli.console import print_json, results, say, table, tell, warn
 from harness.cli.options import Plan
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
+from harness.data import fitted_on
 from harness.errors import InputError
 from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
-from harness.matrix import Study, load_study
+from harness.matrix import Study, load_study, remarks_of
 from harness.plugins import Catalog
 from harness.track import Store, existing_store
 from harness.words import amount, duration, rough, scaled, size, whole
@@ -53,7 +55,8 @@ def perform(asked: Plan) -> int:
     study = load_study(asked.matrix, catalog, asked.override, asked.only)
     absent = absent_datasets((placed.cell.dataset for placed in study.cells), catalog, asked.cache)
     here = tuple(placed for placed in study.cells if placed.cell.dataset.name not in absent)
-    plan = make_plan(replace(study, cells=here), catalog, asked.cache)
+    present = replace(study, cells=here)
+    plan = make_plan(present, catalog, asked.cache)
     store = existing_store(asked.store_home)
     found = estimate(
         plan,
@@ -72,16 +75,16 @@ def perform(asked: Plan) -> int:
     bytes_left = disk_bytes({row.key: row.parameters for row in rows}, found.todo)
     tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
     searches = _searches(asked, replace(study, tune=tuned), catalog, store, found)
-    totals = _Totals(rows, found, bytes_left, len(study.cells) - len(here), searches)
+    remarks = () if asked.smoke else remarks_of(present, partial(fitted_on, catalog=catalog, cache=asked.cache))
+    faults = tuple(f"{row.name}: {sizes.faults[row.key]}" for row in rows if row.key in sizes.faults)
+    totals = _Totals(rows, found, bytes_left, len(study.cells) - len(here), searches, remarks + faults)
     if asked.json:
         print_json(totals.as_json(plan.study))
     else:
         totals.print()
     for name in sorted(absent):
         say(f"{name} is not fetched yet, so its cells are not shown; to fetch it: harness data {name}")
-    for row in rows:
-        if row.key in sizes.faults:
-            say(f"{row.name}: {sizes.faults[row.key]}")
+    warn(totals.warnings)
     return 0
 
 
@@ -167,6 +170,8 @@ class _Totals:
     unseen: int
     """Cells whose data set is not fetched."""
     searches: Sequence[SearchEstimate]
+    warnings: Sequence[str]
+    """What the file asks for in vain, and cells that cannot be run."""
 
     def as_json(self, study: str) -> dict[str, object]:
         """Return the plan for programs; seconds and bytes are numbers."""
@@ -184,6 +189,7 @@ class _Totals:
             "seconds": found.seconds,
             "cells_of_unknown_time": found.unknown,
             "disk_bytes": self.disk_bytes,
+            "warnings": self.warnings,
         }
 
     def print(self) -> None:

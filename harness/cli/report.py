@@ -34,7 +34,8 @@ def perform(asked: Report) -> int:
         print_json({"study": study, "report": str(folder), "results": told.pop("rows"), **told})
         return 0
     print_summary(found)
-    say(f"report:  {shown_path(folder / 'index.html')}")
+    if not asked.quiet:
+        say(f"report:  {shown_path(folder / 'index.html')}")
     return 0
 
 

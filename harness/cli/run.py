@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AbstractContextManager
+from shlex import quote
 from typing import Final
 
 from harness.api.run import Ending, Finished, RunOptions, carry_out
-from harness.cli.console import messages, print_json, say, shown_path
+from harness.cli.console import messages, print_json, say, shown_path, warn
 from harness.cli.dispatch import INTERRUPTED
 from harness.cli.options import HOME, Run, Work
 from harness.cli.progress import watching
@@ -41,6 +42,7 @@ def perform(asked: Run) -> int:
         _tell_results(asked, finished)
     for line in _remarks(asked, finished):
         say(line)
+    warn(finished.remarks)
     return EXIT_CODES[finished.state]
 
 
@@ -120,14 +122,18 @@ def _tell_results(asked: Run, finished: Finished) -> None:
     found = finished.summary
     if asked.json:
         cells, tune = [_as_json(each) for each in finished.cells], [search_as_json(each) for each in finished.searches]
-        ending = {"headline": found.headline, "next_steps": found.next_steps, "warnings": found.warnings}
+        ending = {
+            "headline": found.headline,
+            "next_steps": found.next_steps,
+            "warnings": [*found.warnings, *finished.remarks],
+        }
         told = {"study": finished.study, "exit_code": EXIT_CODES[finished.state], "report": str(finished.page.parent)}
         print_json({**told, **ending, "cells": cells, "tune": tune})
         return
     print_summary(found)
     if asked.verbosity >= 0:
         say(f"report:  {shown_path(finished.page)}")
-        home = "" if asked.store_home == HOME else f" --home {asked.store_home}"
+        home = "" if asked.store_home == HOME else f" --home {quote(str(asked.store_home))}"
         say(f"runs:    harness ui{home}")
 
 

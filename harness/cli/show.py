@@ -21,7 +21,7 @@ from harness.plugins import KINDS, Catalog
 from harness.words import scaled, whole
 
 if TYPE_CHECKING:
-    from harness.cell.sizes import Traced
+    from harness.train.trace import Trace
 
 EVERY: Final = tuple(dict.fromkeys(KINDS.values()))
 
@@ -92,7 +92,7 @@ def _list(kinds: Iterable[str], catalog: Catalog, as_json: bool) -> None:
 def _show_model(name: str, declared: type[BaseModel], asked: Show, catalog: Catalog) -> None:
     given = _options(name, declared, asked.option)
     model = _checked(name, declared, catalog, given)
-    traced: Traced | None = import_module("harness.cell.sizes").traced(model, asked.image_shape, asked.classes)
+    traced: Trace | None = import_module("harness.cell.sizes").traced(model, asked.image_shape, asked.classes)
     if asked.json:
         layers = {"layers": None, "parameters": None, "flops": None} if traced is None else asdict(traced)
         print_json({"kind": "model", "model": name, "options": model.model_dump(mode="json"), **layers})
@@ -161,7 +161,7 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _print_layers(traced: Traced) -> None:
+def _print_layers(traced: Trace) -> None:
     shown = table("layer", "kind", "output CxHxW", "parameters", "FLOPs", right=("output CxHxW", "parameters", "FLOPs"))
     for layer in traced.layers:
         figures = whole(layer.parameters) if layer.parameters else "", scaled(layer.flops) if layer.flops else ""

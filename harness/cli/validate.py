@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.cli.console import results
+from harness.cli.console import results, warn
 from harness.cli.options import Validate
-from harness.matrix import load_study
+from harness.matrix import load_study, remarks_of
 from harness.plugins import Catalog
 from harness.words import amount
 
@@ -20,4 +20,5 @@ def perform(asked: Validate) -> int:
     experiments -= {ablation.name for ablation in study.ablations}
     tuned = f", {amount(len(study.tune), 'experiment')} to tune" if study.tune else ""
     results().print(f"ok: {amount(len(study.cells), 'cell')} in {amount(len(experiments), 'experiment')}{tuned}")
+    warn(remarks_of(study))
     return 0

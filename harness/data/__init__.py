@@ -1,7 +1,7 @@
 """Images in: sources, the cache of decoded images, the validation split, the seal, duplicates."""
 
 from harness.data.cache import digest_of
-from harness.data.load import concatenate, fingerprint, image_names, load_splits, task_of
+from harness.data.load import concatenate, fingerprint, fitted_on, image_names, load_splits, task_of
 from harness.data.seal import open_test
 
-__all__ = ["concatenate", "digest_of", "fingerprint", "image_names", "load_splits", "open_test", "task_of"]
+__all__ = ["concatenate", "digest_of", "fingerprint", "fitted_on", "image_names", "load_splits", "open_test", "task_of"]

@@ -31,7 +31,7 @@ def held_out(
     Raises:
         DataError: there are too few images, in all or of a class, or too few groups.
     """
-    wanted = _wanted(len(labels), validation)
+    wanted = size_of(validation, len(labels))
     random = np.random.default_rng(seed_for(validation.seed, "split"))
     if groups is not None:
         return _hold_groups(labels, classes, groups, wanted, random)
@@ -50,7 +50,8 @@ def stratified(labels: NDArray[np.int64], classes: int, wanted: int, random: np.
     return np.concatenate(drawn).astype(np.int64)
 
 
-def _wanted(total: int, validation: Validation) -> int:
+def size_of(validation: Validation, total: int) -> int:
+    """Return how many of so many training images are to be held out; whole groups come only near it."""
     if validation.size is not None:
         return validation.size
     fraction = DEFAULT_FRACTION if validation.fraction is None else validation.fraction

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.contracts import Dataset, LabeledImages, Splits, Task
+from harness.contracts import Cell, Dataset, LabeledImages, Splits, Task
 from harness.data.cache import Origin, blocks, digest_of_numbers, digest_of_text, origin_of, read_images, read_meta
-from harness.data.carve import held_out, stratified
+from harness.data.carve import held_out, size_of, stratified
 from harness.errors import DataError
 from harness.plugins import Catalog
 from harness.seeds import seed_for
@@ -69,6 +69,22 @@ def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
     origin = origin_of(dataset, catalog, cache)
     meta = read_meta(origin, "train")
     return _fingerprint(meta.digest, _groups(origin, dataset, sum(meta.counts)))
+
+
+def fitted_on(cell: Cell, catalog: Catalog, cache: Path) -> int | None:
+    """Return how many images a cell is fitted on, None where that depends on the sizes of groups; reads no pixels.
+
+    Raises:
+        DataError: the training files are missing or at fault.
+    """
+    dataset = cell.dataset
+    total = sum(read_meta(origin_of(dataset, catalog, cache), "train").counts)
+    if dataset.validation.groups is not None:
+        return None
+    held = size_of(dataset.validation, total)
+    limit = dataset.limit.train if dataset.limit else None
+    left = total - held if limit is None else min(limit, total - held)
+    return left + held if cell.train_on == "train+val" else left
 
 
 def task_of(classes: tuple[str, ...], images: LabeledImages) -> Task:

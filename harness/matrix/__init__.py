@@ -6,6 +6,7 @@ from harness.matrix.experiments import varied
 from harness.matrix.identity import canonical, cell_key, is_same_source, sources_digest
 from harness.matrix.load import Study, load_study
 from harness.matrix.meanings import meanings, summary, type_words, types
+from harness.matrix.remarks import remarks_of
 from harness.matrix.schema import json_schema
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "json_schema",
     "load_study",
     "meanings",
+    "remarks_of",
     "sources_digest",
     "study_name",
     "summary",

@@ -54,6 +54,8 @@ class Study:
     report: ReportSettings = field(default_factory=ReportSettings)
     partial: bool = False
     """Whether `only` left cells or tuning studies of the file out."""
+    trees: Mapping[str, Fields] = field(default_factory=dict, repr=False)
+    """By the name of a cell: its settings as they are written, each with its position."""
 
 
 @contextmanager
@@ -69,14 +71,16 @@ def _no_collection() -> Iterator[None]:
 
 
 @_no_collection()
-def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only: str | None = None) -> Study:
+def load_study(
+    path: Path, catalog: Catalog, overrides: Sequence[str] = (), only: str | Sequence[str] | None = None
+) -> Study:
     """Read, check and expand a matrix file.
 
     Args:
         path: the matrix file; positions in messages name it as it is given here.
         catalog: the components there are.
         overrides: `PATH=VALUE` of `--set`, for every experiment that has the path.
-        only: a glob over names of experiments (their tuning studies too), ablations and runs.
+        only: a glob, or several, over names of experiments (their tuning studies too), ablations and runs.
 
     Raises:
         MatrixError: with everything that is wrong, sorted by position.
@@ -92,22 +96,23 @@ def load_study(path: Path, catalog: Catalog, overrides: Sequence[str] = (), only
     refuse_unused(given, [each for those in found.values() for each in those], catalog, problems)
     candidates = [*_of_variants(experiments, found), *_of_rows(rows)]
     _refuse_too_many(root, candidates, problems)
-    cells = _placed(candidates, catalog, problems)
+    entries = _entries(candidates, catalog, problems)
     refuse_unmeasured(root, _as_written(experiments, found), problems)
     names = section(root, "experiments", problems)
     study = Study(
         name=read_name(root, problems),
         path=path,
-        cells=cells,
+        cells=tuple(Placed(name=each.name, cell=each.cell, places=tuple(each.places)) for each in entries),
         ablations=ablations,
         tune=tune,
         marks=tune_places(root),
         claims=read_claims(root, names, problems),
         budget=read_budget(root, problems),
         report=read_report(root, names, problems),
+        trees={each.name: each.first.tree for each in entries},
     )
     problems.raise_any()
-    return study if only is None else _narrowed(study, only)
+    return _narrowed(study, [only] if isinstance(only, str) else only) if only else study
 
 
 def _refuse_empty(
@@ -129,6 +134,7 @@ class _Candidate:
     """A cell for all its seeds, where it was written and where it goes."""
 
     cell: Cell
+    tree: Fields
     seeds: tuple[int, ...]
     place: Place
     mark: Mark
@@ -150,7 +156,8 @@ def _of_variants(experiments: Mapping[str, Experiment], found: Mapping[str, Sequ
             if each.draft.cell is not None:
                 place = Place(experiment=name, variant=each.values, label=each.label)
                 may_coincide = bool(experiment.overrides)
-                yield _Candidate(each.draft.cell, experiment.seeds, place, each.mark, each.where, may_coincide)
+                tree, seeds = each.draft.tree, experiment.seeds
+                yield _Candidate(each.draft.cell, tree, seeds, place, each.mark, each.where, may_coincide)
 
 
 def _of_rows(rows: Iterable[Row]) -> Iterator[_Candidate]:
@@ -159,7 +166,7 @@ def _of_rows(rows: Iterable[Row]) -> Iterator[_Candidate]:
         if row.draft.cell is not None:
             values = tuple((each.path, each.written) for each in row.assignments)
             place = Place(experiment=row.ablation, variant=values, label=row.label)
-            yield _Candidate(row.draft.cell, row.base.seeds, place, row.mark, row.where, True)
+            yield _Candidate(row.draft.cell, row.draft.tree, row.base.seeds, place, row.mark, row.where, True)
 
 
 def _refuse_too_many(root: Fields, candidates: Sequence[_Candidate], problems: Problems) -> None:
@@ -180,7 +187,7 @@ class _Entry:
     places: list[Place] = field(default_factory=list)
 
 
-def _placed(candidates: Sequence[_Candidate], catalog: Catalog, problems: Problems) -> tuple[Placed, ...]:
+def _entries(candidates: Sequence[_Candidate], catalog: Catalog, problems: Problems) -> tuple[_Entry, ...]:
     """Return each cell once; the same cell twice, or a name twice, is noted as a problem."""
     entries: dict[str, _Entry] = {}
     firsts: dict[str, _Candidate] = {}
@@ -195,7 +202,7 @@ def _placed(candidates: Sequence[_Candidate], catalog: Catalog, problems: Proble
             entry = entries.setdefault(text, _Entry(name, each.cell.model_copy(update={"seed": seed}), each))
             entry.places.append(each.place)
     _refuse_names(entries.values(), problems)
-    return tuple(Placed(name=each.name, cell=each.cell, places=tuple(each.places)) for each in entries.values())
+    return tuple(entries.values())
 
 
 def _same_text(cell: Cell, catalog: Catalog) -> str:
@@ -218,28 +225,25 @@ def _refuse_names(entries: Iterable[_Entry], problems: Problems) -> None:
             problems.add(entry.first.mark, entry.first.where, text)
 
 
-def _narrowed(study: Study, pattern: str) -> Study:
-    """Return the cells and tuning studies that a glob matches.
+def _narrowed(study: Study, patterns: Sequence[str]) -> Study:
+    """Return the cells and tuning studies that one of the globs matches.
 
     A cell is matched by the name of its run, an experiment or an ablation; a tuning study by the
     name of its experiment.
 
     Raises:
-        MatrixError: it matches nothing; the message lists what there is.
+        MatrixError: one matches nothing; the message lists what there is.
     """
-    cells = tuple(each for each in study.cells if _is_meant(_names(each), pattern))
-    tune = {name: each for name, each in study.tune.items() if _is_meant((name,), pattern)}
-    if not cells and not tune:
+    owners = {each.name: {each.name, *(place.experiment for place in each.places)} for each in study.cells}
+    known = set().union(study.tune, *owners.values())
+    meant = {pattern: {name for name in known if name == pattern or fnmatchcase(name, pattern)} for pattern in patterns}
+    if useless := [pattern for pattern, names in meant.items() if not names]:
         groups = dict.fromkeys([place.experiment for each in study.cells for place in each.places] + [*study.tune])
-        raise MatrixError([f"--only {pattern}: matches nothing; there are {', '.join(groups)}"])
+        there_are = f"matches nothing; there are {', '.join(groups)}"
+        raise MatrixError([f"--only {pattern}: {there_are}" for pattern in useless])
+    chosen = set().union(*meant.values())
+    cells = tuple(each for each in study.cells if owners[each.name] & chosen)
+    tune = {name: each for name, each in study.tune.items() if name in chosen}
     partial = len(cells) < len(study.cells) or len(tune) < len(study.tune)
     marks = {name: each for name, each in study.marks.items() if name in tune}
     return replace(study, cells=cells, tune=tune, marks=marks, partial=partial)
-
-
-def _names(placed: Placed) -> set[str]:
-    return {placed.name, *(place.experiment for place in placed.places)}
-
-
-def _is_meant(names: Iterable[str], pattern: str) -> bool:
-    return any(name == pattern or fnmatchcase(name, pattern) for name in names)

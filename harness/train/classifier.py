@@ -236,8 +236,27 @@ class NetworkClassifier:
 
     @contextmanager
     def _told_plainly(self) -> Iterator[None]:
-        with told_plainly(type(self._model).__name__, self._recipe.batch_size, self._device):
+        name = type(self._model).__name__
+        with told_plainly(name, self._recipe.batch_size, self._device), told_of_single_images(name):
             yield
+
+
+@contextmanager
+def told_of_single_images(model: str) -> Iterator[None]:
+    """Turn what torch says of a batch of one image, where there is one value a channel to normalize by, into ours.
+
+    Raises:
+        TrainingError: names the model and what to do.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            f"{model}: batch normalization cannot learn from one image at a time; "
+            "batches, and micro-batches, must have at least 2 (recipe.batch_size)"
+        ) from error
 
 
 def _augmentations(recipe: Recipe, catalog: Catalog) -> tuple[Augmentation, ...]:

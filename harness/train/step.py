@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from harness.contracts import Augmentation, Batch, Optimizer, Schedule
+from harness.errors import TrainingError
 from harness.train.batches import Normalize
 
 
@@ -122,6 +123,9 @@ class Step:
         """Add the gradients of some images, which are this share of the batch; return their loss times it, and hits."""
         with torch.autocast(images.device.type, self.format, enabled=self.format != torch.float32):
             logits = self.network(images)
+        if logits.shape != targets.shape:
+            shapes = f"scores of shape {list(logits.shape)} instead of {list(targets.shape)}"
+            raise TrainingError(f"the network gives {shapes}, one for each image and class")
         loss = functional.cross_entropy(logits.float(), targets)
         if share != 1:
             loss = loss * share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,8 +14,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.contracts import Layer
 
 
-def trace(network: nn.Module, shape: tuple[int, int, int]) -> tuple[Layer, ...]:
-    """Return the layers in the order of a forward pass over one image.
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a forward pass over one image comes to; a multiply-add is two operations."""
+
+    layers: tuple[Layer, ...]
+    """In the order in which they are called."""
+    parameters: int
+    """Trainable ones, whether or not their layer is called."""
+    flops: int
+    output: tuple[int, ...]
+    """The shape of the scores."""
+
+
+def trace(network: nn.Module, shape: tuple[int, int, int]) -> Trace:
+    """Return what a forward pass over one image comes to, of all layers and functions.
 
     The network is left as it was: same mode, same buffers.
 
@@ -22,20 +36,6 @@ def trace(network: nn.Module, shape: tuple[int, int, int]) -> tuple[Layer, ...]:
         network: From [N, C, H, W] to [N, K].
         shape: Height, width and channels of an image.
     """
-    return _pass(network, shape)[0]
-
-
-def flops(network: nn.Module, shape: tuple[int, int, int]) -> int:
-    """Return the operations of a forward pass over one image (a multiply-add is two), all layers and functions."""
-    return _pass(network, shape)[1]
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Return the number of trainable parameters."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-
-
-def _pass(network: nn.Module, shape: tuple[int, int, int]) -> tuple[tuple[Layer, ...], int]:
     layers: list[Layer] = []
     height, width, channels = shape
     counter = FlopCounterMode(display=False)
@@ -48,8 +48,14 @@ def _pass(network: nn.Module, shape: tuple[int, int, int]) -> tuple[tuple[Layer,
                 open_until_end.enter_context(module.register_forward_pre_hook(call.enter))
                 open_until_end.enter_context(module.register_forward_hook(call.leave))
         open_until_end.enter_context(counter)
-        network(torch.zeros(1, channels, height, width, device=_device_of(network)))
-    return tuple(layers), int(counter.get_total_flops())
+        output = network(torch.zeros(1, channels, height, width, device=_device_of(network)))
+    flops = int(counter.get_total_flops())
+    return Trace(tuple(layers), parameter_count(network), flops, tuple(output.shape))
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 class _Call:

@@ -42,7 +42,7 @@ def fitted(model: str, **options: object) -> tuple[NetworkClassifier | LinearCla
     assert isinstance(classifier, (NetworkClassifier, LinearClassifier))
     if isinstance(classifier, LinearClassifier):
         classifier.fit(DATA, None, Deaf())
-    return classifier, evaluate_on("val", classifier, DATA, cell)
+    return classifier, evaluate_on("val", classifier, DATA, cell, len(TASK.classes))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.cell.run import run_cell
-from harness.contracts import Cell, Choice, Validation
+from harness.contracts import Cell, Choice, Dataset, Validation
 from harness.contracts.running import Job
+from harness.errors import TrainingError
 from harness.pictures.thumbnails import read_thumbnails
 from tests.data.conftest import dataset
 from tests.data.test_image_folder import make_tree
@@ -37,3 +38,60 @@ def test_misclassified_images_go_by_their_files(tmp_path: Path, test: str) -> No
     for tile in sheet.tiles:
         assert tile.file.startswith(f"{split}/{sheet.classes[tile.label]}/")
         assert (tmp_path / "set" / tile.file).is_file()
+
+
+FITTED = '''\
+import numpy as np
+
+from harness.contracts import ClassicalModel, Classifier, FitReport, Task
+
+
+class Odd(ClassicalModel):
+    """Does not keep to the protocol."""
+
+    def build(self, task: Task, seed: int) -> Classifier:
+        return Fitted()
+
+
+class Fitted:
+    probabilistic = True
+
+    def fit(self, train, validation, listen):
+        return FitReport((), None, 0.0, None)
+
+    def predict(self, images):
+        return np.zeros({shape}, dtype=np.float32)
+
+    def state(self):
+        return {state}
+
+    def load_state(self, state):
+        pass
+
+    def parameter_count(self):
+        return 0
+'''
+
+
+@pytest.mark.parametrize(
+    ("shape", "state", "said"),
+    [
+        ("(len(images), 11)", '{"a": np.zeros(1)}', r"odd: predict gives scores of shape \[200, 11\] instead of \["),
+        ("len(images)", '{"a": np.zeros(1)}', r"odd: predict gives scores of shape \[200\] instead of \[200, 10\]"),
+        ("(len(images), 10)", "[np.zeros(1)]", r"odd: state\(\) gives list, where a dict of NumPy arrays"),
+        ("(len(images), 10)", '{"a": 1.0}', r"odd: state\(\) gives float, where a dict of NumPy arrays"),
+    ],
+)
+def test_a_model_that_does_not_keep_to_the_protocol_is_told_so(
+    tmp_path: Path, shape: str, state: str, said: str
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "odd.py").write_text(FITTED.format(shape=shape, state=state))
+    cell = Cell(
+        dataset=Dataset(name="digits", validation=Validation(size=200)), model=Choice(name="odd"), recipe=None, seed=0
+    )
+    plugins = (tmp_path / "plugins",)
+    job = Job("a", cell, tmp_path / "cell", tmp_path / "cache", "cpu", threads=1, plugins=plugins)
+    job.folder.mkdir()
+    with pytest.raises(TrainingError, match=said):
+        run_cell(job, Willing())

@@ -58,6 +58,41 @@ def test_overrides_and_a_selection_are_validated_too() -> None:
     assert "recipe.epochs" in wrong.stderr
 
 
+IDLE = GOOD.replace("{model: mlp}", "{model: mlp, recipe: {epochs: 2, batch_size: 5000, schedule: {warmup_epochs: 3}}}")
+WARM = "Warning: idle.yaml:6:85: experiments.mlp.recipe.schedule.warmup_epochs: "
+LARGE = "Warning: idle.yaml:6:53: experiments.mlp.recipe.batch_size: a batch of 5,000 is never full: "
+
+
+def test_settings_without_effect_are_told_with_their_place() -> None:
+    Path("idle.yaml").write_text(IDLE)
+    checked = harness("validate", "idle.yaml")
+    assert (checked.exit_code, len(checked.stderr.splitlines())) == (0, 1)
+    assert checked.stderr.startswith(WARM)
+    planned = harness("plan", "idle.yaml", "--json")
+    large, warm = json.loads(planned.stdout)["warnings"]
+    assert f"Warning: {warm}".startswith(WARM)
+    assert f"Warning: {large}" == f"{LARGE}there are 1,237 training images, so each epoch is one step"
+    assert all(f"Warning: {each}\n" in planned.stderr for each in (large, warm))
+
+
+def test_a_run_ends_with_them() -> None:
+    Path("idle.yaml").write_text(IDLE.replace("[0, 1]", "[0]").replace("  hog: {model: hog_svm, seeds: [0]}\n", ""))
+    done = harness("run", "idle.yaml", "--executor", "inline", "--device", "cpu", "--home", "a home")
+    assert done.exit_code == 0, done.stderr
+    *_, large, warm = done.stderr.splitlines()
+    assert large.startswith(LARGE) and warm.startswith(WARM)
+    assert "harness ui --home 'a home'\n" in done.stderr
+
+
+def test_a_plan_tells_of_a_model_that_cannot_be_trained() -> None:
+    Path("wrong.yaml").write_text(GOOD.replace("{model: mlp}", "{model: mlp, recipe: {freeze: [{parameters: x.*}]}}"))
+    planned = harness("plan", "wrong.yaml", "--json")
+    assert planned.exit_code == 0
+    first, second = json.loads(planned.stdout)["warnings"]
+    assert first.startswith('mlp s0: recipe.freeze.0.parameters: "x.*" matches no trainable parameter')
+    assert second.startswith("mlp s1: ")
+
+
 def test_running_or_planning_a_bad_file_writes_nothing() -> None:
     Path("bad.yaml").write_text(BAD)
     for command in ("run", "plan"):

@@ -58,6 +58,11 @@ def test_nothing_is_overwritten() -> None:
     assert Path("other/new.yaml").exists()
 
 
+def test_what_to_do_next_is_a_line_that_a_shell_takes() -> None:
+    done = harness("init", "-o", "my pictures.yaml")
+    assert "harness run 'my pictures.yaml' --smoke " in done.stderr
+
+
 def test_a_folder_with_both_splits_is_named_by_its_path() -> None:
     for split in ("train", "test"):
         write_images(Path("my pictures") / split, 8, [(32, 32)])

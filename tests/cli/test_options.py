@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import dispatch, options
-from harness.cli.options import LrFind, Plan, Run, Tune, app
+from harness.cli.options import LrFind, Plan, Report, Run, Tune, app
 
 COMMANDS = ("run", "plan", "validate", "tune", "report", "audit", "status", "compare", "predict", "export", "lr-find")
 
@@ -48,6 +48,17 @@ def test_run_becomes_plan_by_changing_one_word(asked: list[tuple[str, object]]) 
     assert isinstance(run, Run) and isinstance(plan, Plan)
     assert vars(run) == vars(plan)
     assert run.store_home == Path(".harness/smoke") and run.cache == Path(".harness/cache")
+
+
+def test_only_may_be_given_again(asked: list[tuple[str, object]]) -> None:
+    CliRunner().invoke(app, ["run", "m.yaml", "--only", "mlp", "--only", "cnn*"])
+    assert asked == [("run", Run(matrix=Path("m.yaml"), only=("mlp", "cnn*")))]
+
+
+def test_a_report_can_be_quiet(asked: list[tuple[str, object]]) -> None:
+    CliRunner().invoke(app, ["report", "m.yaml", "-q"])
+    (_, report) = asked[0]
+    assert isinstance(report, Report) and report.is_quiet
 
 
 def test_every_command_has_its_help_and_takes_verbose() -> None:

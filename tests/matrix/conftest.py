@@ -139,7 +139,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> L
     """Load a text, after HEAD unless `head` is given, as matrix.yaml of an empty current folder."""
     monkeypatch.chdir(tmp_path)
 
-    def loaded(text: str, overrides: Sequence[str] = (), only: str | None = None, head: str = HEAD) -> Study:
+    def loaded(text: str, overrides: Sequence[str] = (), only: Sequence[str] = (), head: str = HEAD) -> Study:
         Path("matrix.yaml").write_text(head + text)
         return load_study(Path("matrix.yaml"), catalog, overrides, only)
 
@@ -150,7 +150,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> L
 def complain(load: Load) -> Complain:
     """Return the problems of a text that cannot be loaded."""
 
-    def complained(text: str, overrides: Sequence[str] = (), only: str | None = None, head: str = HEAD) -> list[str]:
+    def complained(text: str, overrides: Sequence[str] = (), only: Sequence[str] = (), head: str = HEAD) -> list[str]:
         with pytest.raises(MatrixError) as error:
             load(text, overrides, only, head)
         assert error.value.exit_code == 2

@@ -99,6 +99,15 @@ def test_only_keeps_what_a_glob_matches_by_experiment_or_run(load: Load, pattern
     assert study.partial
 
 
+def test_only_given_again_keeps_what_either_matches(load: Load) -> None:
+    study = load(TEXT, only=["f s0", "a s1"])
+    assert [each.name for each in study.cells] == ["f s0", "a s1"]
+
+
+def test_only_given_again_must_match_each_time(complain: Complain) -> None:
+    assert complain(TEXT, only=["f", "g"]) == ["--only g: matches nothing; there are f, a, b"]
+
+
 def test_only_that_matches_everything_leaves_the_study_whole(load: Load) -> None:
     assert not load(TEXT, only="*").partial
 

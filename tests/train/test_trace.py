@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from harness.contracts import Layer
-from harness.train import flops, parameter_count, trace
+from harness.train import parameter_count, trace
 
 
 @pytest.fixture
@@ -17,20 +17,21 @@ def network() -> nn.Module:
 
 def test_layers_are_in_order_with_shapes_parameters_and_flops(network: nn.Module) -> None:
     convolution = 2 * 4 * 4 * 5 * 3 * 3 * 3
-    assert trace(network, (8, 8, 3)) == (
+    found = trace(network, (8, 8, 3))
+    assert found.layers == (
         Layer("0", "Conv2d", (5, 4, 4), 135, convolution),
         Layer("1", "BatchNorm2d", (5, 4, 4), 10, 0),
         Layer("2", "Flatten", (80,), 0, 0),
         Layer("3", "Linear", (7,), 567, 2 * 80 * 7),
     )
-    assert flops(network, (8, 8, 3)) == convolution + 2 * 80 * 7
+    assert (found.flops, found.output) == (convolution + 2 * 80 * 7, (1, 7))
     assert parameter_count(network) == 135 + 10 + 567
 
 
 def test_frozen_parameters_do_not_count(network: nn.Module) -> None:
     network[0].requires_grad_(False)  # type: ignore[index]
     assert parameter_count(network) == 10 + 567
-    assert trace(network, (8, 8, 3))[0].parameters == 0
+    assert trace(network, (8, 8, 3)).layers[0].parameters == 0
 
 
 def test_a_traced_network_is_as_before(network: nn.Module) -> None:
@@ -53,9 +54,9 @@ def test_a_module_that_is_called_twice_is_two_layers() -> None:
             logits: torch.Tensor = self.layer(self.layer(images.flatten(1)))
             return logits
 
-    assert [layer.flops for layer in trace(Twice(), (2, 2, 1))] == [32, 32]
-    assert flops(Twice(), (2, 2, 1)) == 64
+    found = trace(Twice(), (2, 2, 1))
+    assert ([layer.flops for layer in found.layers], found.flops) == ([32, 32], 64)
 
 
 def test_a_network_that_is_one_layer_is_traced() -> None:
-    assert trace(nn.Flatten(), (2, 2, 3)) == (Layer("Flatten", "Flatten", (12,), 0, 0),)
+    assert trace(nn.Flatten(), (2, 2, 3)).layers == (Layer("Flatten", "Flatten", (12,), 0, 0),)
