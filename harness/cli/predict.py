@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Predict
-from harness.data.decode import Picture, Unreadable
+from harness.data.image_files import Picture, Unreadable
 from harness.phases import phase
 from harness.track import store_to_read
 from harness.track.fitted import AT_ONCE, FittedRun, Predicted, chunks, load_fitted

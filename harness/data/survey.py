@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from harness.data.decode import Item, UnreadableImageError, read_header
+from harness.data.decode import Item
+from harness.data.image_files import UnreadableImageError, read_header
 from harness.data.sources import _tables, _trees
 from harness.errors import DataError, InputError
 

@@ -20,6 +20,7 @@ from torch import nn
 
 from harness.cell.saved import CELL, TASK, WEIGHTS
 from harness.contracts import Classifier, Task
+from harness.data.image_files import Reading
 from harness.errors import HarnessError
 from harness.export import card
 from harness.export.card import File
@@ -35,14 +36,15 @@ if TYPE_CHECKING:
 FILE: Final = "preprocessing.json"
 
 
-def preprocessing_of(task: Task, probabilistic: bool) -> dict[str, Any]:
-    """Return the steps in the order in which they are taken, see `harness.data.decode`, and what comes out."""
+def preprocessing_of(task: Task, probabilistic: bool, reading: Reading) -> dict[str, Any]:
+    """Return the steps in the order in which they are taken, see `harness.data.image_files`, and what comes out."""
     height, width, channels = task.shape
     return {
         "decode": {
             "orientation": "as the camera noted it (EXIF)",
             "transparency": "laid over white",
-            "depth": "16-bit gray is divided by 257",
+            "depth": f"more than 8 bits of gray: {reading.white or 'the most that the file can hold'} becomes 255",
+            "white": reading.white,
             "channel_order": "RGB" if channels == 3 else "gray (ITU-R 601 luma)",
         },
         "resize": {"height": height, "width": width, "method": "bilinear", "antialias": True, "keep_aspect": False},
@@ -178,7 +180,7 @@ def write_bundle(fitted: FittedRun, store: Store, folder: Path) -> Bundle:
     for name in SAVED:
         shutil.copyfile(fitted.folder / name, folder / name)
     files = [File(name, what) for name, what in SAVED.items()]
-    described = preprocessing_of(fitted.task, fitted.classifier.probabilistic)
+    described = preprocessing_of(fitted.task, fitted.classifier.probabilistic, Reading.of(fitted.cell.dataset.options))
     (folder / FILE).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
     files.append(File(FILE, "what is done to an image first, and what the scores mean"))
     remarks: list[str] = []

@@ -15,6 +15,8 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 TOP = 5
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "PCX", "SGI", "QOI", "ICO", "TGA")
+"""What is opened: for others Pillow may start a program."""
 
 
 def load() -> tuple[torch.nn.Module, dict[str, Any]]:
@@ -25,10 +27,13 @@ def load() -> tuple[torch.nn.Module, dict[str, Any]]:
 
 def read(path: Path, about: dict[str, Any]) -> NDArray[np.uint8]:
     """Return an image file as uint8 [H, W, C], decoded and resized as the training images were."""
-    with Image.open(path) as file:
+    with Image.open(path, formats=FORMATS) as file:
+        white = about.get("decode", {}).get("white") or (
+            4095 if tuple(getattr(file, "tag_v2", {}).get(258, ())) == (12,) else 65535
+        )
         image = ImageOps.exif_transpose(file)
-        if image.mode.startswith("I;16"):
-            image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+        if image.mode.startswith("I"):
+            image = Image.fromarray(np.rint(np.minimum(np.asarray(image), white) * (255 / white)).astype(np.uint8))
         elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
             color = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", color.size, "white"), color).convert("RGB")

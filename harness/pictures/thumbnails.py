@@ -231,7 +231,7 @@ def _sheet(tiles: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 
 
 def _pixels(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as file:
+    with Image.open(path, formats=("PNG",)) as file:
         pixels = np.asarray(file)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 

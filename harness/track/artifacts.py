@@ -229,7 +229,7 @@ def write_images(run_id: str, folder: Path, target: Path, link: bool) -> bool:
         number = uuid.uuid5(uuid.NAMESPACE_OID, f"{run_id}/{key}")
         image = target / FOLDER / f"{key}+step+0+timestamp+0+{number}"
         image.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG",)) as picture:
             small = picture.convert("RGB")
         if link:
             _link_or_copy(target / path.name, image.with_name(f"{image.name}.png"))

@@ -13,7 +13,7 @@ import torch
 
 from harness.cell.saved import CELL, load_classifier, model_digest
 from harness.contracts import Cell, Classifier, Task
-from harness.data.decode import Picture, Unreadable, files_below, read_picture
+from harness.data.image_files import Picture, Reading, Unreadable, files_below, read_picture
 from harness.errors import InputError, StoreError
 from harness.matrix import cell_from_yaml
 from harness.measure.scores import log_softmax
@@ -115,8 +115,9 @@ class FittedRun:
 
     def read(self, files: Iterable[Path]) -> Iterator[Picture | Unreadable]:
         """Yield image files, and those of folders, as the model takes them; of a file that is none, why not."""
+        reading = Reading.of(self.cell.dataset.options)
         for path in files_below(files):
-            yield path if isinstance(path, Unreadable) else read_picture(path, self.task.shape)
+            yield path if isinstance(path, Unreadable) else read_picture(path, self.task.shape, reading)
 
     def _predict(self, pixels: NDArray[np.uint8]) -> Predicted:
         return self._predicted(self.classifier.predict(pixels))

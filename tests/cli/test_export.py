@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.cell.saved import load_classifier, model_digest
-from harness.data.decode import Picture, read_picture
+from harness.data.image_files import Picture, read_picture
 from harness.errors import HarnessError
 from harness.export.bundle import missing_for_onnx, write_program
 from harness.plugins import Catalog

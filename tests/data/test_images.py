@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.data.decode import UnreadableImageError, read_header, read_pixels
+from harness.data.image_files import UnreadableImageError, read_header, read_pixels
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> BytesIO:

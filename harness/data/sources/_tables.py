@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.data.decode import MANY, Item, UnreadableImageError
+from harness.data.decode import MANY, Item
+from harness.data.image_files import UnreadableImageError
 from harness.errors import DataError, nearest
 from harness.words import listed
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from harness.data.decode import MANY, Item
+from harness.data.image_files import open_regular
 from harness.errors import DataError, nearest
 from harness.words import SHOWN, listed
 
@@ -146,11 +147,7 @@ class Files:
     def items(self) -> Iterator[Item]:
         """Yield each file's path and how to open it."""
         for path in self.paths:
-            yield path, partial(_open, self.folder / path)
-
-
-def _open(path: Path) -> IO[bytes]:
-    return path.open("rb")
+            yield path, partial(open_regular, self.folder / path)
 
 
 def chunks_of(tree: Tree, processes: int) -> list[Files]:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
+from harness.data.image_files import MOST_MEGAPIXELS, Reading
 from harness.data.parallel import process_count
 from harness.data.sources._trees import (
     Places,
@@ -47,6 +48,11 @@ class ImageFolder(Source):
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"
     """auto: 1 where all training images are gray, else 3."""
+    white: Positive | None = None
+    """The value that becomes 255 in gray images of more than 8 bits, such as 4095 for 12 bits in use; else what the
+    files can hold."""
+    most_megapixels: Positive = MOST_MEGAPIXELS
+    """Images of more million pixels are refused, for a small file can fill any memory."""
 
     @model_validator(mode="after")
     def _named(self) -> ImageFolder:
@@ -74,7 +80,13 @@ class ImageFolder(Source):
         if like is not None:
             check_same_classes(tree, like.classes)
         chunks = chunks_of(tree, process_count())
-        images = decode_images(str(tree.folder), chunks, Wish(self.resize, self.channels), scratch, like)
+        images = decode_images(
+            str(tree.folder),
+            chunks,
+            Wish(self.resize, self.channels, Reading(self.white, self.most_megapixels)),
+            scratch,
+            like,
+        )
         labels = np.array(tree.labels, dtype=np.int64)
         return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
-from harness.data.decode import fitted
+from harness.data.image_files import fitted
 from harness.data.sources._tables import class_names, encode_labels
 from harness.data.sources._trees import Places, stamp_of
 from harness.errors import DataError, nearest

@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
+from harness.data.image_files import MOST_MEGAPIXELS, Reading
 from harness.data.parallel import process_count
 from harness.data.sources._tables import (
     Columns,
@@ -53,6 +54,11 @@ class Parquet(Source):
     """Side, or height and width."""
     channels: Literal["auto", 1, 3] = "auto"
     """auto: 1 where all training images are gray, else 3."""
+    white: Positive | None = None
+    """The value that becomes 255 in gray images of more than 8 bits, such as 4095 for 12 bits in use; else what the
+    files can hold."""
+    most_megapixels: Positive = MOST_MEGAPIXELS
+    """Images of more million pixels are refused, for a small file can fill any memory."""
 
     @model_validator(mode="after")
     def _named(self) -> Parquet:
@@ -81,7 +87,7 @@ class Parquet(Source):
         columns = self._columns(files)
         labels = self._labels(split, files, columns, like.classes if like else self.classes(root))
         chunks = chunks_of(files, columns, process_count())
-        wish = Wish(self.resize, self.channels)
+        wish = Wish(self.resize, self.channels, Reading(self.white, self.most_megapixels))
         images = decode_images(f"parquet: {split} split", chunks, wish, scratch, like)
         return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
 

@@ -69,7 +69,7 @@ def _pictures(entry: Entry, name: str, store: ReportStore) -> Iterator[Picture]:
 
 def _packed(path: Path) -> bytes:
     """Return a picture as a WebP file of at most `WIDEST` pixels across."""
-    with Image.open(path) as file:
+    with Image.open(path, formats=("PNG",)) as file:
         picture = file.convert("RGBA" if file.mode == "RGBA" else "RGB")  # a clear ground suits the night
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
