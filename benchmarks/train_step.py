@@ -21,7 +21,7 @@ from torchvision import transforms
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.tutorial import TutorialLoop
-from harness.contracts import LabeledImages, Recipe, Task
+from harness.contracts import LabeledImages, Recipe, SealedSet, Task
 from harness.contracts.metrics import IMAGES_PER_SECOND
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
@@ -35,7 +35,7 @@ class Silent:
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Hear an epoch."""
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         """Hear an opening."""
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from harness.contracts import LabeledImages
+from harness.contracts import LabeledImages, SealedSet
 from harness.train import NetworkClassifier
 from harness.train.batches import Pool
 from harness.train.cuda_graphs import Replay, Stepper, recorder_for
@@ -85,5 +85,5 @@ class Hearing:
         if self._hear:
             self._hear(epoch, metrics)
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         """Hear an opening."""

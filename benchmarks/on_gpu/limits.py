@@ -146,7 +146,7 @@ def _accuracy(scores: Any, images: LabeledImages) -> float:
 
 def _test_images(bench: Bench) -> LabeledImages:
     assert bench.dataset is not None
-    return open_test(bench.dataset, bench.catalog, bench.cache, lambda: None)
+    return open_test(bench.dataset, bench.catalog, bench.cache, lambda _: None)
 
 
 def _figures(cell: Cell, target: Target, endings: list[Ending]) -> Figures:

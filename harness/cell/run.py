@@ -22,7 +22,8 @@ from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
 from harness.contracts.running import Job
-from harness.data import concatenate, image_names, load_splits, open_test, task_of
+from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
+from harness.errors import DataError
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog
 
@@ -37,7 +38,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
     is not fitted again. What is saved is what is evaluated.
 
     Raises:
-        DataError: the data set cannot be used, or its test split is missing when it is opened.
+        DataError: the data set cannot be used or is not the planned one, or its test split is missing when opened.
         SealError: the listener refused the opening.
         TrainingError: the fit could not go on.
     """
@@ -47,6 +48,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
     cell = _smoke(job.cell) if job.smoke else job.cell
     device = resolve_device(job.device)
     splits = load_splits(cell.dataset, catalog, job.cache)
+    if job.data_fingerprint not in ("", splits.fingerprint):
+        raise DataError(changed("train", cell.dataset, job.data_fingerprint, splits.fingerprint))
     fit_on, validation = _fit_on(cell, splits)
     task = task_of(splits.classes, fit_on)
     checkpoint, most = job.folder / "checkpoint.pt", SMOKE_BATCHES if job.smoke else None
@@ -65,7 +68,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
     evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell, len(task.classes))]
     opens = cell.test == "once" and not job.smoke
     if opens:
-        test = open_test(cell.dataset, catalog, job.cache, lambda: listen.opening(digest))
+        test = open_test(cell.dataset, catalog, job.cache, partial(listen.opening, digest), job.test_set)
         evaluations.append(evaluate_on("test", classifier, test, cell, len(task.classes)))
     names = partial(image_names, cell.dataset, catalog, job.cache)
     artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light, names=names)
@@ -73,7 +76,17 @@ def run_cell(job: Job, listen: Listener) -> Result:
     total_seconds = report.train_seconds + time.perf_counter() - begun
     metrics = final_metrics(classifier, task, report, evaluations, total_seconds) | beside
     tag = "opened" if opens else "never" if cell.test == "never" else "sealed"
-    return Result(job.key, digest, metrics, tag, artifacts, splits.split_digest, report.ended)
+    return Result(
+        job.key,
+        digest,
+        metrics,
+        tag,
+        artifacts,
+        splits.split_digest,
+        report.ended,
+        splits.fingerprint,
+        evaluations[-1].images.fingerprint if opens else "",
+    )
 
 
 def resolve_device(name: str) -> torch.device:

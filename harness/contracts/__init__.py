@@ -28,7 +28,7 @@ from harness.contracts.components import (
     Schedule,
     Source,
 )
-from harness.contracts.data import Answers, Examples, LabeledImages, Layout, Splits, Task
+from harness.contracts.data import UNKNOWN_SET, Answers, Examples, LabeledImages, Layout, SealedSet, Splits, Task
 from harness.contracts.running import (
     CellState,
     FitReport,
@@ -55,6 +55,7 @@ from harness.contracts.tuned import Confirmation, Importances, TrialFound, Tunin
 from harness.contracts.tuning import Choices, Confirm, FinalFit, Goal, Objective, Range, Tune
 
 __all__ = [
+    "UNKNOWN_SET",
     "Ablation",
     "Answers",
     "Augmentation",
@@ -103,6 +104,7 @@ __all__ = [
     "Result",
     "Schedule",
     "Share",
+    "SealedSet",
     "SilentWatcher",
     "Source",
     "Splits",

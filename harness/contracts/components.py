@@ -177,6 +177,17 @@ class Source(Component):
     def stamp(self, split: str, root: Path) -> str:
         """Return a cheap text that changes when the split's raw files do (paths, sizes, times)."""
 
+    def contents(self, split: str, root: Path) -> str:
+        """Return a text that changes when what the split's raw files hold does, wherever they lie; decodes no pixel.
+
+        By it a test set is known again before it may be opened. The stamp, unless a source says more: then the same
+        files at another place count as another test set.
+
+        Raises:
+            DataError: the raw files are not there.
+        """
+        return self.stamp(split, root)
+
     @abstractmethod
     def classes(self, root: Path) -> tuple[str, ...]:
         """Return the class names in label order, from the training split or metadata alone."""

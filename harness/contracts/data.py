@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +43,35 @@ class LabeledImages:
     labels: NDArray[np.int64]
     index: NDArray[np.int64]
     groups: NDArray[np.str_] | None = None
+    fingerprint: str = ""
+    """Digest of the whole split as decoded, where it was read from the cache: images, labels, class names."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSet:
+    """Which test set: by its files, which are read without decoding a pixel, and by its images once they were decoded.
+
+    What is unknown is empty, so all of it for runs of earlier versions and where the files are not at hand.
+    """
+
+    files: str = ""
+    """Digest of what the raw files hold, see `Source.contents`."""
+    fingerprint: str = ""
+    """Digest of the split as decoded: images, labels, class names."""
+
+    def is_same(self, other: SealedSet) -> bool | None:
+        """Whether both are the same images with the same labels; None where that is unknown."""
+        if self.fingerprint and other.fingerprint:
+            return self.fingerprint == other.fingerprint
+        if self.files and other.files:
+            return self.files == other.files
+        return None
+
+
+UNKNOWN_SET: Final = SealedSet()
 
 
 @dataclass(frozen=True, slots=True)

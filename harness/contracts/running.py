@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 from pydantic import TypeAdapter
 
 from harness.contracts.cell import Cell
+from harness.contracts.data import UNKNOWN_SET, SealedSet
 from harness.contracts.study import PlannedCell
 
 State = Literal["done", "missing", "failed", "running", "stale"]
@@ -27,6 +28,10 @@ class Job:
     device: str
     """auto, cpu or cuda:N."""
     threads: int
+    data_fingerprint: str = ""
+    """The planned training split's; images with another one are not fitted on. Empty takes any."""
+    test_set: SealedSet = UNKNOWN_SET
+    """The planned one; another one is not opened. What of it is unknown takes any."""
     plugins: tuple[Path, ...] = ()
     smoke: bool = False
     light: bool = False
@@ -44,11 +49,11 @@ class Listener(Protocol):
         A fit that is resumed tells its last two saved epochs again, and those after them.
         """
 
-    def opening(self, model_digest: str) -> None:
-        """Record the opening of the test set; returns once it is in the ledger.
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
+        """Record that a fitted model opens a test set; returns once it is in the ledger.
 
         Raises:
-            SealError: the cell's test set was opened before with another model digest.
+            SealError: the cell opened this test set before, with another model or by another source.
         """
 
 
@@ -96,6 +101,17 @@ class Opening:
     run_id: str
     study: str = ""
     """The study that opened it."""
+    test_files: str = ""
+    """`SealedSet.files` of the test set; empty in lines of earlier versions."""
+    test_fingerprint: str = ""
+    """`SealedSet.fingerprint`; empty where its images had never been decoded: a line is written before that."""
+    source_digest: str = ""
+    """Digest of the sources of the cell's components: with the model digest it says which function looked."""
+
+    @property
+    def test_set(self) -> SealedSet:
+        """The test set that was opened."""
+        return SealedSet(self.test_files, self.test_fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,10 @@ class Result:
     """Which images were held out for validation."""
     fit_ended: str = ""
     """`FitReport.ended`."""
+    data_fingerprint: str = ""
+    """Of the training split that was read."""
+    test_fingerprint: str = ""
+    """Of the test split that was read; empty where it was not opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,18 @@
 """Images in: sources, the cache of decoded images, the validation split, the seal, duplicates."""
 
 from harness.data.cache import digest_of
-from harness.data.load import concatenate, fingerprint, fitted_on, image_names, load_splits, task_of
-from harness.data.seal import open_test
+from harness.data.load import changed, concatenate, fingerprint, fitted_on, image_names, load_splits, task_of
+from harness.data.seal import open_test, sealed_set
 
-__all__ = ["concatenate", "digest_of", "fingerprint", "fitted_on", "image_names", "load_splits", "open_test", "task_of"]
+__all__ = [
+    "changed",
+    "concatenate",
+    "digest_of",
+    "fingerprint",
+    "fitted_on",
+    "image_names",
+    "load_splits",
+    "open_test",
+    "sealed_set",
+    "task_of",
+]

@@ -171,12 +171,37 @@ def read_meta(origin: Origin, split: str, like: Layout | None = None) -> Meta:
     return Meta.model_validate_json((_decoded(origin, split, like) / "meta.json").read_text())
 
 
+def known_meta(origin: Origin, split: str, like: Layout | None = None) -> Meta | None:
+    """Return what is known of a split if it was decoded as its files are now; decodes nothing."""
+    path = _folder(origin, split, like) / "meta.json"
+    return Meta.model_validate_json(path.read_text()) if path.exists() else None
+
+
+def digest_of_contents(origin: Origin, split: str) -> str:
+    """Return the digest of what a split's raw files hold, remembered for as long as their stamp is the same.
+
+    Raises:
+        DataError: the files are not there.
+        OSError: they cannot be read.
+    """
+    stamp = origin.source.stamp(split, origin.root)
+    known = origin.cache / "contents" / digest_of_text(f"{origin.name} {split} {stamp}")
+    if not known.exists():
+        digest = digest_of_text(f"{origin.name} {origin.source.contents(split, origin.root)}")
+        known.parent.mkdir(parents=True, exist_ok=True)
+        scratch = known.with_name(f"{known.name}.{os.getpid()}")
+        scratch.write_text(digest)
+        scratch.replace(known)
+    return known.read_text()
+
+
 def read_images(origin: Origin, split: str, like: Layout | None = None) -> LabeledImages:
     """Return a split, memory-mapped and read-only, decoding it if that was never done."""
     folder = _decoded(origin, split, like)
+    meta = Meta.model_validate_json((folder / "meta.json").read_text())
     labels = np.load(folder / "labels.npy", mmap_mode="r")
     images = np.load(folder / "images.npy", mmap_mode="r")
-    return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64))
+    return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64), fingerprint=meta.digest)
 
 
 def decoded_folders(origin: Origin) -> tuple[Path, ...]:

@@ -40,7 +40,7 @@ def load_splits(dataset: Dataset, catalog: Catalog, cache: Path) -> Splits:
         meta.classes,
         train=select(whole, limited(whole.labels, left, len(meta.classes), limit), groups),
         validation=select(whole, validation, groups),
-        fingerprint=_fingerprint(meta.digest, groups),
+        fingerprint=_fingerprint(whole.fingerprint, groups),
         split_digest=digest_of_numbers(validation),
     )
 
@@ -85,6 +85,16 @@ def fitted_on(cell: Cell, catalog: Catalog, cache: Path) -> int | None:
     limit = dataset.limit.train if dataset.limit else None
     left = total - held if limit is None else min(limit, total - held)
     return left + held if cell.train_on == "train+val" else left
+
+
+def changed(split: str, dataset: Dataset, planned: str, found: str) -> str:
+    """Return what is to be said of a split that is not the one that was planned."""
+    where = ", ".join(str(each) for name, each in dataset.options.items() if name in {"path", split})
+    return (
+        f"the {split} images of {dataset.name}{f' ({where})' if where else ''} have changed since the plan was made: "
+        f"planned were those with digest {planned}, found were those with digest {found}; run again to plan with "
+        "what is there now, or put the files back"
+    )
 
 
 def task_of(classes: tuple[str, ...], images: LabeledImages) -> Task:

@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from harness.contracts import Dataset, LabeledImages
-from harness.data.cache import make_present, origin_of, read_images, read_meta
-from harness.data.load import limited, select
+from harness.contracts import UNKNOWN_SET, Dataset, LabeledImages, SealedSet
+from harness.data.cache import digest_of_contents, known_meta, make_present, origin_of, read_images, read_meta
+from harness.data.load import changed, limited, select
+from harness.errors import DataError
 from harness.plugins import Catalog
 
 
-def open_test(dataset: Dataset, catalog: Catalog, cache: Path, opening: Callable[[], None]) -> LabeledImages:
+def open_test(
+    dataset: Dataset,
+    catalog: Catalog,
+    cache: Path,
+    opening: Callable[[SealedSet], None],
+    planned: SealedSet = UNKNOWN_SET,
+) -> LabeledImages:
     """Return the test images, once the opening is on record. Nothing that fits may call another.
 
-    The order is the point. First the raw files are made present, without reading a pixel, so that a
-    missing file costs no opening. Then `opening` puts the opening in the ledger or refuses it. Only
-    then are the images decoded: a crash here leaves an opening without a score, never a score
-    without an opening.
+    The order is the point. First the raw files are made present and compared with those that were planned, without
+    decoding a pixel, so that a missing or exchanged file costs no opening. Then `opening` puts the opening in the
+    ledger or refuses it. Only then are the images decoded: a crash here leaves an opening without a score, never a
+    score without an opening.
 
     Raises:
-        DataError: the test split is missing (before the opening) or at fault (after it).
+        DataError: the test split is missing or not the planned one (before the opening), or at fault (after it).
         SealError: `opening` refused; nothing was read.
     """
     origin = origin_of(dataset, catalog, cache)
     layout = read_meta(origin, "train").layout
     make_present(origin, "test", layout)
-    opening()
-    return _limited(dataset, read_images(origin, "test", layout), len(layout.classes))
+    found = sealed_set(dataset, catalog, cache)
+    if planned.is_same(found) is False:
+        both = planned.fingerprint and found.fingerprint
+        told = (planned.fingerprint, found.fingerprint) if both else (planned.files, found.files)
+        raise DataError(changed("test", dataset, *told))
+    opening(found)
+    test = read_images(origin, "test", layout)
+    if found.fingerprint not in ("", test.fingerprint):
+        raise DataError(changed("test", dataset, found.fingerprint, test.fingerprint))
+    return _limited(dataset, test, len(layout.classes))
+
+
+def sealed_set(dataset: Dataset, catalog: Catalog, cache: Path) -> SealedSet:
+    """Return which test set a data set has now; decodes no pixel. All of it is empty where the files are not at hand.
+
+    The bytes of the files are digested, once for as long as their stamp stays. What the images are is known of those
+    that were decoded before.
+
+    Raises:
+        DataError: the training files are missing or at fault.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    layout = read_meta(origin, "train").layout
+    try:
+        files = digest_of_contents(origin, "test")
+        decoded = known_meta(origin, "test", layout)
+    except (DataError, OSError):
+        return UNKNOWN_SET
+    return SealedSet(files, decoded.digest if decoded else "")
 
 
 def read_test_for_leakage_check(dataset: Dataset, catalog: Catalog, cache: Path) -> LabeledImages:
@@ -48,4 +83,5 @@ def _limited(dataset: Dataset, test: LabeledImages, classes: int) -> LabeledImag
     limit = dataset.limit.test if dataset.limit else None
     if limit is None or limit >= len(test):
         return test
-    return select(test, limited(test.labels, test.index, classes, limit))
+    chosen = select(test, limited(test.labels, test.index, classes, limit))
+    return replace(chosen, fingerprint=test.fingerprint)

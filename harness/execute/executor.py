@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, Self, get_args
 
-from harness.contracts import Listener, Result
+from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
 from harness.errors import (
     DataError,
@@ -146,6 +146,7 @@ class OpeningAsked:
     """From the worker, which waits for permission to read the test set."""
 
     model_digest: str
+    test_set: SealedSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,8 @@ def _answer(listener: Listener, message: EpochDone | OpeningAsked) -> Answer:
         match message:
             case EpochDone(epoch, metrics):
                 listener.epoch(epoch, metrics)
-            case OpeningAsked(model_digest):
-                listener.opening(model_digest)
+            case OpeningAsked(model_digest, test_set):
+                listener.opening(model_digest, test_set)
     except StoreError:
         raise
     except Exception as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.contracts import Outcome, PlannedCell, Result, Watcher
+from harness.contracts import Outcome, PlannedCell, Result, SealedSet, Watcher
 from harness.contracts.metrics import EPOCH_SECONDS
 from harness.execute.executor import Failure
 from harness.execute.locks import Interrupts, folder_of
@@ -135,16 +135,24 @@ class CellRun:
                 self.context.packing.hear(self.planned.key, metrics.get(EPOCH_SECONDS, 0.0))
         self.context.watcher.epoch(self.planned, epoch, dict(metrics))
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         """Record the opening.
 
         Raises:
-            SealError: another model opened the cell's test set before.
+            SealError: another function opened this test set for the cell before.
         """
-        store = self.context.store
+        store, planned = self.context.store, self.planned
         with self.context.interrupts.shield():
-            store.open_test(self.planned.key, model_digest, self.run_id, self.context.study)
-            store.tag(self.run_id, {"harness.test": "opened", "harness.model_digest": model_digest})
+            store.open_test(
+                planned.key,
+                model_digest,
+                self.run_id,
+                self.context.study,
+                test_set=test_set,
+                source_digest=planned.source_digest,
+            )
+            opened = {"harness.test": "opened", "harness.model_digest": model_digest}
+            store.tag(self.run_id, opened | {"harness.test_files": test_set.files})
 
     def finish(self, result: Result) -> Outcome:
         """Log all that the cell left and end the run as FINISHED."""
@@ -154,6 +162,8 @@ class CellRun:
             "harness.model_digest": result.model_digest,
             "harness.split_digest": result.split_digest,
             "harness.fit_ended": result.fit_ended,
+            "harness.data_fingerprint": result.data_fingerprint or self.planned.data_fingerprint,
+            "harness.test_fingerprint": result.test_fingerprint,
             TAG: write_manifest(result.artifacts, result.metrics),
             **self.planned.tags,
         }

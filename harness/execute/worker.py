@@ -18,7 +18,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from harness.contracts import Listener, Result
+from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
 from harness.execute.executor import EpochDone, JobEnded, OpeningAsked, RunCell, named, run_job
 
@@ -95,13 +95,13 @@ class PipeListener:
         if self.waits:
             self.hear()
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         """Ask for the test set; it is in the ledger when this returns.
 
         Raises:
             SealError: the driver refused it.
         """
-        self._tell(OpeningAsked(model_digest))
+        self._tell(OpeningAsked(model_digest, test_set))
         self.hear()
 
     def hear(self) -> None:

@@ -6,11 +6,13 @@ It is shared by all studies of a store, because a cell's test set is opened once
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from harness.contracts import Opening
+from harness.contracts import UNKNOWN_SET, Opening, SealedSet
 from harness.errors import SealError
+from harness.matrix import is_same_source
 from harness.track.runs import Record
 
 LEDGER: Final = "harness-ledger"
@@ -26,6 +28,9 @@ def opening_of(record: Record) -> Opening:
         host=tags["harness.host"],
         run_id=tags["harness.run"],
         study=tags.get("harness.study", ""),
+        test_files=tags.get("harness.test_files", ""),
+        test_fingerprint=tags.get("harness.test_fingerprint", ""),
+        source_digest=tags.get("harness.source_digest", ""),
     )
 
 
@@ -39,30 +44,55 @@ def tags_of(opening: Opening, study: str) -> dict[str, str]:
         "harness.host": opening.host,
         "harness.run": opening.run_id,
         "harness.study": study,
+        "harness.test_files": opening.test_files,
+        "harness.test_fingerprint": opening.test_fingerprint,
+        "harness.source_digest": opening.source_digest,
     }
 
 
-def new_opening(key: str, model_digest: str, run_id: str) -> Opening:
+def new_opening(
+    key: str,
+    model_digest: str,
+    run_id: str,
+    study: str = "",
+    *,
+    test_set: SealedSet = UNKNOWN_SET,
+    source_digest: str = "",
+) -> Opening:
     """Return an opening that happens now, on this machine."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Opening(key, model_digest, now, platform.node(), run_id)
+    test = {"test_files": test_set.files, "test_fingerprint": test_set.fingerprint}
+    return Opening(key, model_digest, now, platform.node(), run_id, study, **test, source_digest=source_digest)
 
 
-def is_opened(earlier: tuple[Opening, ...], key: str, model_digest: str) -> bool:
-    """Whether this very model opened the test set before; then it may finish and nothing is recorded.
+def is_opened(earlier: Iterable[Opening], opening: Opening) -> bool:
+    """Whether this very function opened this test set for the cell before; then it may finish, nothing is recorded.
+
+    A function is a fitted model and the source of its components: the same weights answer otherwise where `predict`
+    has changed. Lines of earlier versions name neither source nor test set: their model must be this one in any case.
 
     Raises:
-        SealError: another model opened it before.
+        SealError: another function opened it before.
     """
-    others = [opening for opening in earlier if opening.model_digest != model_digest]
-    if others:
-        first = others[0]
+    possible = [each for each in earlier if each.test_set.is_same(opening.test_set) is not False]
+    for first in possible:
+        if first.model_digest != opening.model_digest:
+            what = f"with model {first.model_digest}; this one is {opening.model_digest}"
+        elif first.source_digest and not is_same_source(first.source_digest, opening.source_digest):
+            what = "with the same weights, but the source of its components has changed since"
+        else:
+            continue
         raise SealError(
-            f"the test set of cell {key} was opened before, by run {first.run_id} at {first.time} on {first.host}, "
-            f"with model {first.model_digest}; this one is {model_digest}. A test set is opened once a cell: "
+            f"the test set of cell {opening.key} was opened before, by run {first.run_id} at {first.time} "
+            f"on {first.host}, {what}. A test set is opened once a cell: "
             "if a component's results have changed on purpose, raise its revision"
         )
-    return bool(earlier)
+    return any(
+        each.run_id == opening.run_id
+        or each.test_set == opening.test_set
+        or each.test_set.is_same(opening.test_set) is True
+        for each in possible
+    )
 
 
 def append(client: Any, experiment_id: str, opening: Opening, study: str) -> None:

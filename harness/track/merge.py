@@ -7,6 +7,7 @@ that it was copied from, or of the first of them.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,14 +165,17 @@ def open_home(home: Path, target: Store | None) -> Store:
 
 
 def refuse_other_openings(stores: Iterable[Store]) -> None:
-    """Raise SealError if the test set of any cell was opened with different models, naming all such cells."""
-    first: dict[str, tuple[Opening, Path]] = {}
+    """Raise SealError if a cell opened a test set with different models, naming all such cells."""
+    known: dict[str, list[tuple[Opening, Path]]] = defaultdict(list)
     faults = []
     for store in stores:
         for opening in store.openings():
-            earlier, home = first.setdefault(opening.key, (opening, store.home))
-            if earlier.model_digest != opening.model_digest:
-                faults.append(f"cell {opening.key}: {_told(earlier, home)}, and {_told(opening, store.home)}")
+            for earlier, home in known[opening.key]:
+                is_other = earlier.test_set.is_same(opening.test_set) is False
+                if not is_other and earlier.model_digest != opening.model_digest:
+                    faults.append(f"cell {opening.key}: {_told(earlier, home)}, and {_told(opening, store.home)}")
+                    break
+            known[opening.key].append((opening, store.home))
     if faults:
         raise SealError(
             "nothing was merged: test sets were opened twice, with different models\n"
@@ -228,11 +232,16 @@ def _merge_ledger(target: Store, source: Store, mapped: dict[str, str]) -> int:
     """Append the openings that the target's ledger lacks, in their order; return how many."""
     added, experiment = 0, find_or_create(target.client, ledger.LEDGER, target.artifacts)
     with FileLock(target.home / "ledger.lock"):
-        had = {(each.key, each.model_digest) for each in target.openings()}
+        had = {_looked(each) for each in target.openings()}
         for opening in source.openings():
-            if (opening.key, opening.model_digest) not in had:
+            if _looked(opening) not in had:
                 moved = replace(opening, run_id=mapped.get(opening.run_id, opening.run_id))
                 ledger.append(target.client, experiment, moved, opening.study)
-                had.add((opening.key, opening.model_digest))
+                had.add(_looked(opening))
                 added += 1
     return added
+
+
+def _looked(opening: Opening) -> tuple[str, ...]:
+    """Return what makes an opening the same one in two stores, whichever run it names there."""
+    return opening.key, opening.model_digest, opening.test_files or opening.test_fingerprint, opening.source_digest

@@ -31,6 +31,7 @@ FOR_PROGRAMS: Final = frozenset(
     for name in (
         *("pid", "host", "attempt", "smoke", "matrix", "partial", "origin", "optuna_study", "estimated_seconds"),
         *("source_digest", "split_digest", "model_digest", "artifacts_digest", "fit_ended"),
+        *("test_files", "test_fingerprint"),
         *("winner_key", "winner_time"),
     )
 )

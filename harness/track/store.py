@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from filelock import FileLock
 
-from harness.contracts import Opening, StudyPlan
+from harness.contracts import UNKNOWN_SET, Opening, SealedSet, StudyPlan
 from harness.errors import InputError
 from harness.track import embedded, experiments, ledger, runs
 from harness.track.artifacts import LOGGED, RunFiles, write_images
@@ -247,17 +247,27 @@ class Store:
         openings = (ledger.opening_of(record) for record in found)
         return [opening for opening in openings if wanted is None or opening.key in wanted]
 
-    def open_test(self, key: str, model_digest: str, run_id: str, study: str = "") -> None:
+    def open_test(
+        self,
+        key: str,
+        model_digest: str,
+        run_id: str,
+        study: str = "",
+        *,
+        test_set: SealedSet = UNKNOWN_SET,
+        source_digest: str = "",
+    ) -> None:
         """Record in the ledger that a cell's test set is opened; returns once it is stored.
 
         Raises:
-            SealError: the cell's test set was opened before with another model digest.
+            SealError: the cell opened this test set before, with another model or by another source.
         """
         with FileLock(self.home / "ledger.lock"):
-            if ledger.is_opened(tuple(self.openings([key])), key, model_digest):
-                return
-            opening = ledger.new_opening(key, model_digest, run_id)
-            ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)
+            opening = ledger.new_opening(
+                key, model_digest, run_id, study, test_set=test_set, source_digest=source_digest
+            )
+            if not ledger.is_opened(self.openings([key]), opening):
+                ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)
 
     def study_links(self, base: str) -> Mapping[str, str]:
         """Return each study's address in MLflow's UI at `base`: all its cells, the best on validation first."""

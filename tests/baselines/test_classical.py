@@ -14,7 +14,7 @@ from baselines._hog_on_device import hog_features_on
 from baselines.hog_svm import HogSvm, hog_features
 from baselines.logistic import Logistic
 from baselines.majority import Majority
-from harness.contracts import ClassicalModel, Illustrated, LabeledImages, Task
+from harness.contracts import ClassicalModel, Illustrated, LabeledImages, SealedSet, Task
 from harness.errors import DataError, OutOfMemoryError
 from harness.train.linear import LinearClassifier, LinearProblem
 from harness.train.newton_svc import NewtonSVC
@@ -28,7 +28,7 @@ class Silence:
 
     def epoch(self, epoch: int, metrics: object) -> None: ...
 
-    def opening(self, model_digest: str) -> None: ...
+    def opening(self, model_digest: str, test_set: SealedSet) -> None: ...
 
 
 @pytest.mark.parametrize("model", LINEAR, ids=["logistic", "hog_svm"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.contracts import LabeledImages, NetworkModel, Recipe, Task
+from harness.contracts import LabeledImages, NetworkModel, Recipe, SealedSet, Task
 from harness.errors import InputError
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier, parameter_count
@@ -129,7 +129,7 @@ class Silence:
     def epoch(self, epoch: int, metrics: object) -> None:
         """Hear nothing."""
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         raise AssertionError("opened")
 
 

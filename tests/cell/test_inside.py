@@ -13,7 +13,7 @@ from torch import nn
 from harness.cell.evaluate import Evaluation, evaluate_on
 from harness.cell.inside import first_filters, write_inside
 from harness.cell.saved import build_classifier
-from harness.contracts import Cell, Choice, Dataset, LabeledImages, Recipe, Task
+from harness.contracts import Cell, Choice, Dataset, LabeledImages, Recipe, SealedSet, Task
 from harness.data import task_of
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
@@ -29,7 +29,7 @@ class Deaf:
 
     def epoch(self, epoch: int, metrics: object) -> None: ...
 
-    def opening(self, model_digest: str) -> None: ...
+    def opening(self, model_digest: str, test_set: SealedSet) -> None: ...
 
 
 def fitted(model: str, **options: object) -> tuple[NetworkClassifier | LinearClassifier, Evaluation]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cell.run import run_cell
-from harness.contracts import Cell, Choice, Dataset, Validation
+from harness.contracts import Cell, Choice, Dataset, SealedSet, Validation
 from harness.contracts.running import Job
 from harness.errors import TrainingError
 from harness.pictures.thumbnails import read_thumbnails
@@ -21,7 +21,7 @@ class Willing:
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
 
-    def opening(self, model_digest: str) -> None: ...
+    def opening(self, model_digest: str, test_set: SealedSet) -> None: ...
 
 
 @pytest.mark.parametrize("test", ["once", "never"])

@@ -82,5 +82,5 @@ def images_of(home: Path, study: str = "tiny") -> NDArray[np.uint8]:
     store = open_store(home)
     plan = store.plan(study)
     assert plan is not None
-    found: NDArray[np.uint8] = open_test(plan.cells[0].cell.dataset, Catalog(), home / "cache", lambda: None).images
+    found: NDArray[np.uint8] = open_test(plan.cells[0].cell.dataset, Catalog(), home / "cache", lambda _: None).images
     return found

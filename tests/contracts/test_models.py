@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from harness.contracts import ClassicalModel, Classifier, LabeledImages, NetworkModel, Task
+from harness.contracts import ClassicalModel, Classifier, LabeledImages, NetworkModel, SealedSet, Task
 from harness.errors import InputError
 from harness.plugins import Catalog, Found
 
@@ -29,7 +29,7 @@ class Silence:
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Hear nothing."""
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         """Fitting must not open the test set."""
         raise AssertionError("opened")
 

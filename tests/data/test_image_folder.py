@@ -38,7 +38,7 @@ def test_class_folders_are_labels_in_the_order_of_their_names(tree: Path, catalo
     assert splits.classes == CLASSES
     expected = np.concatenate([pictures(10, seed=0), pictures(10, seed=1)])
     assert np.array_equal(splits.train.images, expected[splits.train.index])
-    test = open_test(wanted, catalog, cache, lambda: None)
+    test = open_test(wanted, catalog, cache, lambda _: None)
     assert test.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert np.array_equal(test.images[:3], pictures(3, seed=100))
 
@@ -46,7 +46,7 @@ def test_class_folders_are_labels_in_the_order_of_their_names(tree: Path, catalo
 def test_folders_can_be_named_one_by_one(tree: Path, catalog: Catalog, cache: Path) -> None:
     wanted = dataset("image_folder", Validation(size=4), train=tree / "train", test=tree / "test")
     assert len(load_splits(wanted, catalog, cache).train) == 16
-    assert len(open_test(wanted, catalog, cache, lambda: None)) == 6
+    assert len(open_test(wanted, catalog, cache, lambda _: None)) == 6
 
 
 def test_training_works_with_the_test_folder_deleted(tree: Path, catalog: Catalog, cache: Path) -> None:
@@ -54,14 +54,14 @@ def test_training_works_with_the_test_folder_deleted(tree: Path, catalog: Catalo
     wanted = dataset("image_folder", Validation(size=4), path=tree)
     load_splits(wanted, catalog, cache)
     with pytest.raises(DataError, match=r"the test split of image_folder is missing: .*/set/test$"):
-        open_test(wanted, catalog, cache, lambda: None)
+        open_test(wanted, catalog, cache, lambda _: None)
 
 
 def test_one_tree_is_divided_by_class_without_overlap(tmp_path: Path, catalog: Catalog, cache: Path) -> None:
     tree = make_tree(tmp_path / "one")
     wanted = dataset("image_folder", Validation(size=4), path=tree, test_fraction=0.3)
     splits = load_splits(wanted, catalog, cache)
-    test = open_test(wanted, catalog, cache, lambda: None)
+    test = open_test(wanted, catalog, cache, lambda _: None)
     assert np.bincount(test.labels).tolist() == [3, 3]
     assert len(splits.train) + len(splits.validation) == 14
     seen = {image.tobytes() for split in (splits.train, splits.validation, test) for image in split.images}
@@ -89,7 +89,7 @@ def test_classes_that_differ_are_named_at_the_opening(tree: Path, catalog: Catal
     wanted = dataset("image_folder", Validation(size=4), path=tree)
     load_splits(wanted, catalog, cache)
     with pytest.raises(DataError, match=r"classes differ .*\n  bee: only in train\n  wasp: only in test"):
-        open_test(wanted, catalog, cache, lambda: None)
+        open_test(wanted, catalog, cache, lambda _: None)
 
 
 def test_files_that_are_no_images_are_listed(tree: Path, catalog: Catalog, cache: Path) -> None:

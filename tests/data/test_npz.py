@@ -33,7 +33,7 @@ def test_both_splits_of_one_file(tmp_path: Path, catalog: Catalog, cache: Path) 
     splits = load_splits(data, catalog, cache)
     assert splits.classes == ("0", "1")
     assert np.array_equal(splits.train.images, pictures(20, channels=1)[splits.train.index])
-    test = open_test(data, catalog, cache, lambda: None)
+    test = open_test(data, catalog, cache, lambda _: None)
     assert test.labels.tolist() == [0, 1, 0, 1]
     assert np.array_equal(test.images, pictures(4, seed=1, channels=1))
 
@@ -43,7 +43,7 @@ def test_files_one_by_one(tmp_path: Path, catalog: Catalog, cache: Path) -> None
         np.savez(tmp_path / f"{name}.npz", x=pictures(count), y=np.array(["b", "a"] * (count // 2)))
     data = dataset("npz", Validation(size=4), train=tmp_path / "train.npz", test=tmp_path / "test.npz")
     assert load_splits(data, catalog, cache).classes == ("a", "b")
-    assert open_test(data, catalog, cache, lambda: None).labels.tolist() == [1, 0, 1, 0]
+    assert open_test(data, catalog, cache, lambda _: None).labels.tolist() == [1, 0, 1, 0]
 
 
 def test_named_classes_and_groups(tmp_path: Path, catalog: Catalog, cache: Path) -> None:
@@ -57,14 +57,14 @@ def test_named_classes_and_groups(tmp_path: Path, catalog: Catalog, cache: Path)
 def test_resize_and_channels(tmp_path: Path, catalog: Catalog, cache: Path) -> None:
     data = wanted(write(tmp_path / "a.npz"), resize=[3, 5], channels=3)
     assert load_splits(data, catalog, cache).train.images.shape == (16, 3, 5, 3)
-    assert open_test(data, catalog, cache, lambda: None).images.shape == (4, 3, 5, 3)
+    assert open_test(data, catalog, cache, lambda _: None).images.shape == (4, 3, 5, 3)
 
 
 def test_missing_test_arrays_cost_no_opening(tmp_path: Path, catalog: Catalog, cache: Path) -> None:
     data = wanted(write(tmp_path / "a.npz", x_test=None))
     load_splits(data, catalog, cache)
     with pytest.raises(DataError, match=r'the test split of npz is missing: .* has no array "x_test"'):
-        open_test(data, catalog, cache, lambda: pytest.fail("opened"))
+        open_test(data, catalog, cache, lambda _: pytest.fail("opened"))
 
 
 @pytest.mark.parametrize(

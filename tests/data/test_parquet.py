@@ -31,7 +31,7 @@ def test_whole_number_labels_without_names_are_named_by_their_values(
     make_parquet.write("test", pictures(3), [7, 2, 10], names=None)
     wanted = dataset("parquet", Validation(size=3), path=make_parquet.folder)
     assert load_splits(wanted, catalog, cache).classes == ("2", "7", "10")
-    assert open_test(wanted, catalog, cache, lambda: None).labels.tolist() == [1, 0, 2]
+    assert open_test(wanted, catalog, cache, lambda _: None).labels.tolist() == [1, 0, 2]
 
 
 def test_shards_are_one_split(make_parquet: MakeParquet, catalog: Catalog, cache: Path, tmp_path: Path) -> None:
@@ -55,14 +55,14 @@ def test_train_and_test_can_be_named_one_by_one(make_parquet: MakeParquet, catal
     path = make_parquet()
     wanted = dataset("parquet", train=path / "train.parquet", test=path / "test.parquet")
     assert len(load_splits(wanted, catalog, cache).train) == 48
-    assert len(open_test(wanted, catalog, cache, lambda: None)) == 12
+    assert len(open_test(wanted, catalog, cache, lambda _: None)) == 12
 
 
 def test_training_needs_no_test_option(make_parquet: MakeParquet, catalog: Catalog, cache: Path) -> None:
     wanted = dataset("parquet", train=make_parquet() / "train.parquet")
     load_splits(wanted, catalog, cache)
     with pytest.raises(DataError, match="the test split of parquet is missing: give test: or path:"):
-        open_test(wanted, catalog, cache, lambda: None)
+        open_test(wanted, catalog, cache, lambda _: None)
 
 
 def test_damaged_images_are_listed_ten_and_the_rest_counted(
@@ -124,7 +124,7 @@ def test_other_class_names_in_the_test_file_are_refused(
     make_parquet()
     make_parquet.write("test", pictures(3), [0, 1, 2], names=("cat", "emu", "dog"))
     with pytest.raises(DataError, match="its classes are cat, emu, dog; the training files' cat, dog, emu"):
-        open_test(dataset("parquet", path=make_parquet.folder), catalog, cache, lambda: None)
+        open_test(dataset("parquet", path=make_parquet.folder), catalog, cache, lambda _: None)
 
 
 def test_a_class_that_only_the_test_file_has_is_refused(
@@ -134,7 +134,7 @@ def test_a_class_that_only_the_test_file_has_is_refused(
     make_parquet.write("test", pictures(3), ["a", "b", "z"], names=None)
     wanted = dataset("parquet", Validation(size=2), path=make_parquet.folder)
     with pytest.raises(DataError, match=r"no class \(1\).*a, b\n  row 2: z"):
-        open_test(wanted, catalog, cache, lambda: None)
+        open_test(wanted, catalog, cache, lambda _: None)
 
 
 def test_a_named_column_that_is_not_there_gets_the_nearest_name(

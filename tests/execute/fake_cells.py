@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
-from harness.contracts import Listener, Result
+from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
 from harness.errors import DataError, OutOfMemoryError, TrainingError
 
@@ -66,7 +66,7 @@ def _tell(listen: Listener, epoch: int) -> None:
 def _open(job: Job, listen: Listener, digest: str, test_file: str) -> None:
     if test_file and not Path(test_file).exists():
         raise DataError(f"{test_file}: no such file")
-    listen.opening(digest)
+    listen.opening(digest, SealedSet())
 
 
 def _artifacts(job: Job) -> Path:

@@ -248,13 +248,25 @@ def test_a_cell_that_never_opens_is_tagged_so(store: Store) -> None:
 
 
 def test_changed_source_is_stale_and_redone_only_when_asked(store: Store) -> None:
-    run(plan_of(plan_cell("k1")), store)
-    changed = plan_of(plan_cell("k1", source_digest="changed"))
+    run(plan_of(plan_cell("k1", test="never")), store)
+    changed = plan_of(plan_cell("k1", source_digest="changed", test="never"))
     assert states_by_key(changed, store) == {"k1": "stale"}
     assert [outcome.state for outcome in run(changed, store)] == ["skipped"]
     assert [outcome.state for outcome in run(changed, store, rerun_stale=True)] == ["finished"]
     assert states_by_key(changed, store) == {"k1": "done"}
     assert [record.tags["harness.attempt"] for record in cells(store)["k1"]] == ["1", "2"]
+
+
+def test_changed_source_does_not_look_at_the_test_set_again(store: Store) -> None:
+    """The weights may be the same where `predict` has changed; what answers is another function all the same."""
+    run(plan_of(plan_cell("k1")), store)
+    changed = plan_of(plan_cell("k1", source_digest="changed"))
+    (outcome,) = run(changed, store, rerun_stale=True)
+    assert outcome.state == "failed"
+    assert "the same weights, but the source of its components has changed since" in outcome.message
+    assert "raise its revision" in outcome.message
+    assert len(store.openings()) == 1
+    assert states_by_key(changed, store) == {"k1": "stale"}
 
 
 def test_a_checkpoint_of_other_source_is_not_gone_on_with(store: Store) -> None:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from harness.contracts import Cell, Choice, Dataset, Result
+from harness.contracts import Cell, Choice, Dataset, Result, SealedSet
 from harness.contracts.running import Job
 from harness.errors import PrunedError, SealError, StoreError
 from harness.execute.executor import Answer, EpochDone, Failure
@@ -34,7 +34,7 @@ class Ear:
             raise StoreError("gone")
         self.epochs.append(epoch)
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         if self.refused:
             raise SealError("opened before")
         self.openings.append(model_digest)
@@ -65,7 +65,7 @@ def test_the_next_epoch_is_trained_while_one_is_logged() -> None:
     assert driver.recv() == EpochDone(2, {})
     driver.send(Answer(ValueError("said late")))
     with pytest.raises(ValueError, match="said late"):
-        listen.opening("digest")
+        listen.opening("digest", SealedSet())
     assert not driver.poll()
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from harness.contracts import SealedSet
 from harness.errors import SealError
 from harness.track import Store
 
@@ -35,3 +36,28 @@ def test_the_ledger_is_no_study_and_no_cell(store: Store) -> None:
     store.open_test("k1", "one", "run", "study")
     assert store.cell_records(["k1"]) == {"k1": ()}
     assert store.records("study") == ()
+
+
+def test_another_test_set_is_an_opening_of_its_own(store: Store) -> None:
+    ours, theirs = SealedSet("files a", "images a"), SealedSet("files b", "images b")
+    for test_set in (ours, theirs, ours, SealedSet("files a moved", "images a"), SealedSet("files b")):
+        store.open_test("k1", "one", "run", test_set=test_set, source_digest="source")
+    assert [opening.test_set for opening in store.openings()] == [ours, theirs]
+    with pytest.raises(SealError, match="opened before"):
+        store.open_test("k1", "two", "run", test_set=ours, source_digest="source")
+
+
+def test_the_same_weights_by_another_source_are_another_function(store: Store) -> None:
+    store.open_test("k1", "one", "run", source_digest="v2:a")
+    with pytest.raises(SealError, match="the same weights, but the source of its components has changed since"):
+        store.open_test("k1", "one", "run", source_digest="v2:b")
+
+
+def test_a_line_of_an_earlier_version_holds_for_its_model_and_says_nothing_of_the_test_set(store: Store) -> None:
+    store.open_test("k1", "one", "first-run")
+    with pytest.raises(SealError, match="first-run"):
+        store.open_test("k1", "two", "second-run", test_set=SealedSet("files"), source_digest="source")
+    store.open_test("k1", "one", "first-run", test_set=SealedSet("files"), source_digest="source")
+    assert len(store.openings()) == 1, "it goes on where it was interrupted"
+    store.open_test("k1", "one", "second-run", test_set=SealedSet("files"), source_digest="source")
+    assert [opening.test_files for opening in store.openings()] == ["", "files"]

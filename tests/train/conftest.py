@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contracts import Choice, LabeledImages, Recipe, Task
+from harness.contracts import Choice, LabeledImages, Recipe, SealedSet, Task
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
 
@@ -36,7 +36,7 @@ class Diary:
         if epoch == self.stop_at:
             raise Pruned
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         raise AssertionError("training opens no test set")
 
 

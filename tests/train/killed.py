@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from harness.contracts import FitReport
+from harness.contracts import FitReport, SealedSet
 from harness.train import NetworkClassifier
 from tests.train.conftest import AUGMENT, classifier, recipe, shuffled_labels
 
@@ -31,7 +31,7 @@ class Teller:
         print(epoch, flush=True)  # noqa: T201
         time.sleep(0.02)
 
-    def opening(self, model_digest: str) -> None:
+    def opening(self, model_digest: str, test_set: SealedSet) -> None:
         raise AssertionError("training opens no test set")
 
 

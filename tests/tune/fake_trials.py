@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from harness.contracts import Cell, Listener, Result
+from harness.contracts import Cell, Listener, Result, SealedSet
 from harness.contracts.running import Job
 from harness.errors import DataError, OutOfMemoryError, TrainingError
 
@@ -33,7 +33,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
     if job.cell.test == "once":
         if (job.cache / "no test file").exists():
             raise DataError("test.parquet: no such file")
-        listen.opening(f"digest of {job.key}")
+        listen.opening(f"digest of {job.key}", SealedSet())
     metrics = {
         "val/accuracy": final,
         "val/loss": 1 - final,

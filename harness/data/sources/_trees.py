@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,6 +75,15 @@ def stamp_of(files: Iterable[Path]) -> str:
     for path in files:
         status = path.stat()
         digest.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def contents_of(files: Iterable[tuple[str, Path]]) -> str:
+    """Return a digest of files by the names they are to be known by, and what they hold."""
+    digest = sha256()
+    for name, path in files:
+        with path.open("rb") as file:
+            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from harness.data.sources._trees import (
     Tree,
     check_same_classes,
     chunks_of,
+    contents_of,
     divide,
     read_group_file,
     scan,
@@ -69,6 +70,11 @@ class ImageFolder(Source):
     def stamp(self, split: str, root: Path) -> str:
         """Return a digest of the names, sizes and times of the split's files."""
         return stamp_of_tree(self._tree(split))
+
+    def contents(self, split: str, root: Path) -> str:
+        """Return a digest of the split's files: names below its folder, and bytes."""
+        tree = self._tree(split)
+        return contents_of((path, tree.folder / path) for path in tree.paths)
 
     def classes(self, root: Path) -> tuple[str, ...]:
         """Return the names of the training split's class folders."""

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from harness.contracts import LabeledImages, Layout, Positive, Source
 from harness.data.image_files import fitted
 from harness.data.sources._tables import class_names, encode_labels
-from harness.data.sources._trees import Places, stamp_of
+from harness.data.sources._trees import Places, contents_of, stamp_of
 from harness.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Npz(Source):
     def stamp(self, split: str, root: Path) -> str:
         """Return a digest of the file's path, size and time."""
         return stamp_of([self._file(split)])
+
+    def contents(self, split: str, root: Path) -> str:
+        """Return a digest of the file's bytes."""
+        return contents_of([("", self._file(split))])
 
     def classes(self, root: Path) -> tuple[str, ...]:
         """Return the array `classes`, or the sorted values of the training labels."""

@@ -25,7 +25,7 @@ from harness.data.sources._tables import (
     read_column,
     read_paths,
 )
-from harness.data.sources._trees import Places, stamp_of
+from harness.data.sources._trees import Places, contents_of, stamp_of
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class Parquet(Source):
     def stamp(self, split: str, root: Path) -> str:
         """Return a digest of the files' paths, sizes and times."""
         return stamp_of(self._files(split))
+
+    def contents(self, split: str, root: Path) -> str:
+        """Return a digest of the files' bytes, in the order of their names."""
+        return contents_of([("", file) for file in self._files(split)])
 
     def classes(self, root: Path) -> tuple[str, ...]:
         """Return the names in the metadata of the first training file, else the label values."""
