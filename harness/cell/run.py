@@ -6,7 +6,6 @@ Knows neither MLflow nor processes: what it finds goes to a listener and into a 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -21,9 +20,10 @@ from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
-from harness.contracts.running import Job
+from harness.contracts.running import CHECKPOINT, FITTED, Job
 from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
 from harness.errors import DataError
+from harness.files import discard, generations, is_whole, publish, remove
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog
 
@@ -52,11 +52,12 @@ def run_cell(job: Job, listen: Listener) -> Result:
         raise DataError(changed("train", cell.dataset, job.data_fingerprint, splits.fingerprint))
     fit_on, validation = _fit_on(cell, splits)
     task = task_of(splits.classes, fit_on)
-    checkpoint, most = job.folder / "checkpoint.pt", SMOKE_BATCHES if job.smoke else None
+    checkpoint, most = job.folder / CHECKPOINT, SMOKE_BATCHES if job.smoke else None
     classifier = build_classifier(cell, task, catalog, device, checkpoint=checkpoint, max_batches=most, parts=job.parts)
-    fitted = job.folder / "fitted"
+    fitted = job.folder / FITTED
     fitting = time.perf_counter()
-    if not fitted.exists():
+    if not is_whole(fitted):
+        discard(fitted)
         meter = _meter_for(job, device)
         with meter.counting():
             fit_report = classifier.fit(fit_on, validation, listen)
@@ -107,7 +108,7 @@ def _fit_on(cell: Cell, splits: Splits) -> tuple[LabeledImages, LabeledImages | 
 
 def _meter_for(job: Job, device: torch.device) -> Meter:
     """Return a meter of what the fit will use; one without counters where the fit began in another process."""
-    if (job.folder / "checkpoint.pt").exists():
+    if any(path.exists() for path in generations(job.folder / CHECKPOINT)):
         return Meter((), {"fit": "it was interrupted and went on later, so only a part could have been counted"})
     return meter_for(str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None)
 
@@ -117,13 +118,13 @@ def _save_fitted(
 ) -> None:
     """Write the fitted model whole or not at all."""
     beside = folder.with_suffix(".partial")
-    shutil.rmtree(beside, ignore_errors=True)
+    remove(beside)
     beside.mkdir(parents=True)
     save_classifier(classifier, cell, task, beside)
     ended = datetime.now(UTC).isoformat(timespec="seconds")
     (beside / "fit.json").write_text(json.dumps(asdict(replace(report, ended=ended))))
     energy.write(beside)
-    beside.rename(folder)
+    publish(beside, folder)
 
 
 def _load_fitted(folder: Path, classifier: Classifier) -> FitReport:

@@ -17,6 +17,7 @@ from harness.cli.run_progress import RunProgress
 from harness.cli.tune_progress import watching_study
 from harness.contracts import Outcome, StudyPlan, Watcher
 from harness.execute.estimate import Estimate, Workers
+from harness.execute.executor import warnings_heard
 from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, TuneWatcher
 from harness.words import amount
@@ -31,6 +32,15 @@ def perform(asked: Run) -> int:
         InputError: the matrix file has problems, a data set cannot be used, or the budget is too small.
         StoreError: the store cannot be reached.
     """
+    with warnings_heard() as heard:
+        try:
+            return _perform(asked)
+        finally:
+            for text in heard:
+                say(f"warning: {text}")
+
+
+def _perform(asked: Run) -> int:
     finished = carry_out(options_of(asked, rerun_stale=asked.stale), Terminal(asked.verbosity))
     if finished.state == "interrupted" and not finished.searches:
         done = sum(outcome.state in {"finished", "skipped"} for outcome in finished.cells)

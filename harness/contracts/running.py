@@ -15,6 +15,9 @@ from harness.contracts.study import PlannedCell
 
 State = Literal["done", "missing", "failed", "running", "stale"]
 """What the store says of a planned cell before a run."""
+CHECKPOINT: Final = "checkpoint.pt"
+FITTED: Final = "fitted"
+"""What a cell that was cut short goes on from, in its own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ class Result:
     """Of the training split that was read."""
     test_fingerprint: str = ""
     """Of the test split that was read; empty where it was not opened."""
+    warnings: tuple[str, ...] = ()
+    """What was logged as a warning meanwhile, such as a damaged file that was made again."""
 
 
 @dataclass(frozen=True, slots=True)

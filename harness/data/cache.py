@@ -1,16 +1,16 @@
 """Decoded splits on disk: each decoded once, checked, kept by what it was decoded from, memory-mapped.
 
 A folder `decoded/NAME-SPLIT-DIGEST` holds `images.npy`, `labels.npy` and `meta.json`. It is
-written beside and renamed, under a lock, so it is there whole or not at all whoever builds it.
+published under a lock, so it is there whole or not at all whoever builds it, and it is sealed (see
+`harness.files`): one that is damaged is told and decoded again.
 The digest covers the source's options and the stamp of its raw files, so a folder never changes.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from harness.contracts import Dataset, Frozen, LabeledImages, Layout, Source
 from harness.errors import DataError
+from harness.files import SEAL, discard, is_sealed, is_whole, publish, remove, seal, write_sealed
 from harness.plugins import Catalog
 from harness.words import listed
 
@@ -114,6 +115,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 FORMAT: Final = 1
 """Raised when decoding or the folder's layout changes, so that old folders are not used."""
+META: Final = "meta.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +164,19 @@ def make_present(origin: Origin, split: str, like: Layout | None = None) -> None
     Raises:
         DataError: naming the files that are missing.
     """
-    if not _folder(origin, split, like).exists():
+    if not is_whole(_folder(origin, split, like), [META]):
         origin.source.fetch(split, origin.root)
 
 
 def read_meta(origin: Origin, split: str, like: Layout | None = None) -> Meta:
     """Return what is known of a split, decoding it if that was never done."""
-    return Meta.model_validate_json((_decoded(origin, split, like) / "meta.json").read_text())
+    return _meta_in(_decoded(origin, split, like, [META]))
 
 
 def known_meta(origin: Origin, split: str, like: Layout | None = None) -> Meta | None:
     """Return what is known of a split if it was decoded as its files are now; decodes nothing."""
-    path = _folder(origin, split, like) / "meta.json"
-    return Meta.model_validate_json(path.read_text()) if path.exists() else None
+    folder = _folder(origin, split, like)
+    return _meta_in(folder) if is_whole(folder, [META]) else None
 
 
 def digest_of_contents(origin: Origin, split: str) -> str:
@@ -186,35 +188,39 @@ def digest_of_contents(origin: Origin, split: str) -> str:
     """
     stamp = origin.source.stamp(split, origin.root)
     known = origin.cache / "contents" / digest_of_text(f"{origin.name} {split} {stamp}")
-    if not known.exists():
+    if not is_sealed(known):
         digest = digest_of_text(f"{origin.name} {origin.source.contents(split, origin.root)}")
-        known.parent.mkdir(parents=True, exist_ok=True)
-        scratch = known.with_name(f"{known.name}.{os.getpid()}")
-        scratch.write_text(digest)
-        scratch.replace(known)
-    return known.read_text()
+        write_sealed(known, lambda file: file.write(digest.encode()))
+    return known.read_bytes()[:DIGITS].decode()
 
 
 def read_images(origin: Origin, split: str, like: Layout | None = None) -> LabeledImages:
-    """Return a split, memory-mapped and read-only, decoding it if that was never done."""
-    folder = _decoded(origin, split, like)
-    meta = Meta.model_validate_json((folder / "meta.json").read_text())
-    labels = np.load(folder / "labels.npy", mmap_mode="r")
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64), fingerprint=meta.digest)
+    """Return a split, memory-mapped and read-only, decoding it if that was never done or is damaged."""
+    return _images_in(_decoded(origin, split, like))
 
 
 def decoded_folders(origin: Origin) -> tuple[Path, ...]:
     """Return where a source's splits are kept once decoded; of the test split only after the training split.
 
     Raises:
-        DataError: the raw files are missing, so that it cannot be told.
+        DataError: the raw files are missing, or the training split is damaged, so that it cannot be told.
     """
     train = _folder(origin, "train", None)
     if not train.exists():
         return (train,)
-    layout = Meta.model_validate_json((train / "meta.json").read_text()).layout
-    return train, _folder(origin, "test", layout)
+    if not is_whole(train, [META]):
+        raise DataError(f"{train}: it is damaged, and is decoded again when it is used")
+    return train, _folder(origin, "test", _meta_in(train).layout)
+
+
+def _meta_in(folder: Path) -> Meta:
+    return Meta.model_validate_json((folder / META).read_text())
+
+
+def _images_in(folder: Path) -> LabeledImages:
+    labels = np.load(folder / "labels.npy", mmap_mode="r")
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    return LabeledImages(images, labels, np.arange(len(labels), dtype=np.int64), fingerprint=_meta_in(folder).digest)
 
 
 def _folder(origin: Origin, split: str, like: Layout | None) -> Path:
@@ -224,20 +230,33 @@ def _folder(origin: Origin, split: str, like: Layout | None) -> Path:
     return origin.cache / "decoded" / f"{origin.name}-{split}-{digest_of_text(described)[:16]}"
 
 
-def _decoded(origin: Origin, split: str, like: Layout | None) -> Path:
+def _decoded(origin: Origin, split: str, like: Layout | None, names: Collection[str] | None = None) -> Path:
+    """Return a split's folder, of which these files (None: all) are whole."""
     folder = _folder(origin, split, like)
-    if folder.exists():
+    if is_whole(folder, names):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not folder.exists():  # another process may have built it while this one waited
+        _seal_earlier(folder)
+        if not is_whole(folder, names):  # another process may have built it while this one waited
+            discard(folder, names)
             _build(origin, split, like, folder)
     return folder
 
 
+def _seal_earlier(folder: Path) -> None:
+    """Seal a folder of a version that sealed none, if its images are those that its meta.json was written for."""
+    if not folder.is_dir() or (folder / SEAL).exists():
+        return
+    with suppress(OSError, ValueError):
+        meta = _meta_in(folder)
+        if digest_of(_images_in(folder), meta.classes) == meta.digest:
+            seal(folder)
+
+
 def _build(origin: Origin, split: str, like: Layout | None, folder: Path) -> None:
     scratch = Path(f"{folder}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove(scratch)
     scratch.mkdir()
     try:
         origin.source.fetch(split, origin.root)
@@ -245,9 +264,9 @@ def _build(origin: Origin, split: str, like: Layout | None, folder: Path) -> Non
         decoded = origin.source.read(split, origin.root, scratch, like)
         check_decoded(origin.name, split, decoded, classes, like)
         _write(decoded, classes, scratch)
-        os.rename(scratch, folder)  # noqa: PTH104 - Path.rename says nothing of atomicity, this does
+        publish(scratch, folder)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
 
 
 def _write(decoded: LabeledImages, classes: tuple[str, ...], scratch: Path) -> None:
@@ -258,4 +277,4 @@ def _write(decoded: LabeledImages, classes: tuple[str, ...], scratch: Path) -> N
     height, width, channels = decoded.images.shape[1:]
     shape = (height, width, channels)
     meta = Meta(classes=classes, shape=shape, counts=tuple(counts), digest=digest_of(decoded, classes))
-    (scratch / "meta.json").write_text(meta.model_dump_json(indent=1))
+    (scratch / META).write_text(meta.model_dump_json(indent=1))

@@ -8,9 +8,11 @@ about a job.
 from __future__ import annotations
 
 import importlib
+import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol, Self, get_args
 
 from harness.contracts import Listener, Result, SealedSet
@@ -91,6 +93,8 @@ class Failure:
     kind: FailureKind
     message: str
     traceback: str
+    warnings: tuple[str, ...] = ()
+    """As of a `Result`."""
 
     @property
     def is_worth_retrying(self) -> bool:
@@ -103,18 +107,43 @@ RunCell = Callable[[Job, Listener], Result]
 
 
 def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
-    """Run a job; what it raises is its failure, a value.
+    """Run a job; what it raises is its failure, a value, and what it logs as a warning goes with either.
 
     Raises:
         StoreError: the store is out of reach, which ends more than this job.
     """
+    with warnings_heard() as heard:
+        try:
+            result: JobResult = run_cell(job, listen)
+        except StoreError:
+            raise
+        except Exception as error:
+            message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+            result = Failure(_kind(error), message, "".join(traceback.format_exception(error)))
+    return replace(result, warnings=tuple(heard)) if heard else result
+
+
+@contextmanager
+def warnings_heard() -> Iterator[Collection[str]]:
+    """Have what this project's code logs as a warning collected, each text once, instead of printed."""
+    logger, collector = logging.getLogger("harness"), _Collector(logging.WARNING)
+    former = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [collector], False
     try:
-        return run_cell(job, listen)
-    except StoreError:
-        raise
-    except Exception as error:
-        message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-        return Failure(_kind(error), message, "".join(traceback.format_exception(error)))
+        yield collector.texts
+    finally:
+        logger.handlers, logger.propagate = former
+
+
+class _Collector(logging.Handler):
+    """Keeps the texts of what is logged, in their order."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.texts: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts[record.getMessage()] = None
 
 
 def _kind(error: Exception) -> FailureKind:

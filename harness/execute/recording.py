@@ -7,6 +7,7 @@ later.
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -16,21 +17,24 @@ from typing import Final, Literal
 
 from harness.contracts import Outcome, PlannedCell, Result, SealedSet, Watcher
 from harness.contracts.metrics import EPOCH_SECONDS
+from harness.contracts.running import CHECKPOINT, FITTED
 from harness.execute.executor import Failure
 from harness.execute.locks import Interrupts, folder_of
 from harness.execute.packing import Packing
+from harness.files import generations, remove
 from harness.matrix import flatten
 from harness.seeds import file_digest
 from harness.track import Record, Store
 from harness.track.environment import hardware
 
-CHECKPOINT: Final = "checkpoint.pt"
-FITTED: Final = "fitted"
 METRICS: Final = "metrics.json"
 """The final metrics with all their digits, by MLflow name."""
 DIGESTS: Final = "digests.json"
 """Path -> digest of every other artifact; its own digest is the tag `TAG` of the run."""
 TAG: Final = "harness.artifacts_digest"
+WARNINGS: Final = "harness.warnings"
+"""Tag of a run in which something was not as it should be, such as a damaged file: a line each."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[s
         if last is not None:
             logged = store.resume_run(last.run_id, context.parent)
             store.tag(last.run_id, here)
-            return CellRun(context, planned, last.run_id, logged)
+            warnings = tuple(last.tags.get(WARNINGS, "").splitlines())
+            return CellRun(context, planned, last.run_id, logged, warnings)
         shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
         tags = {**_tags_of(planned), **here, "harness.attempt": str(len(former) + 1)}
         run_id = store.start_run(
@@ -85,7 +90,7 @@ def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> R
     if last is None or last.status not in {"FAILED", "KILLED"}:
         return None
     folder = folder_of(home, planned.key)
-    has_left = (folder / CHECKPOINT).exists() or (folder / FITTED).exists()
+    has_left = any(path.exists() for path in (*generations(folder / CHECKPOINT), folder / FITTED))
     return last if has_left and last.tags.get("harness.source_digest") == planned.source_digest else None
 
 
@@ -115,12 +120,16 @@ _Ending = Literal["finished", "failed", "pruned", "interrupted"]
 
 @dataclass(slots=True)
 class CellRun:
-    """Listener of one cell, in the driver. `logged` is the last epoch that is in the store."""
+    """Listener of one cell, in the driver; `warnings` are those of its earlier tries too.
+
+    `logged` is the last epoch that is in the store.
+    """
 
     context: RunContext
     planned: PlannedCell
     run_id: str
     logged: int
+    warnings: tuple[str, ...] = ()
     begun: float = field(default_factory=time.perf_counter)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -177,6 +186,17 @@ class CellRun:
             shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
         return self._outcome("finished", metrics=result.metrics)
 
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Record what was logged as a warning while the cell ran, and log it here, where it is seen."""
+        if not warnings:
+            return
+        store = self.context.store
+        with self.context.interrupts.shield():
+            self.warnings = tuple(dict.fromkeys([*self.warnings, *warnings]))
+            store.tag(self.run_id, {WARNINGS: "\n".join(self.warnings)})
+        for text in warnings:
+            _LOG.warning("%s: %s", self.planned.name, text)
+
     def fail(self, failure: Failure) -> Outcome:
         """End the run as FAILED with its traceback. A fit gone wrong is not to be gone on with."""
         if failure.kind == "pruned":
@@ -185,7 +205,8 @@ class CellRun:
         with self.context.interrupts.shield():
             store.end(self.run_id, "FAILED", failure.message, failure.traceback)
             if failure.kind == "training":
-                (folder_of(store.home, self.planned.key) / CHECKPOINT).unlink(missing_ok=True)
+                for path in generations(folder_of(store.home, self.planned.key) / CHECKPOINT):
+                    remove(path)
         return replace(self._outcome("failed", failure.message), is_worth_retrying=failure.is_worth_retrying)
 
     def _prune(self, message: str) -> Outcome:

@@ -128,6 +128,7 @@ class Work:
             run = self._active[key]
             if isinstance(result, Result) and run.planned.cell.recipe is not None:
                 self.context.packing.leave(key, result.metrics.get(PEAK_BYTES, 0.0))
+            run.warn(result.warnings)
             self._close(key, run.fail(result) if isinstance(result, Failure) else run.finish(result))
 
     def _is_tried_again(self, key: str, failure: Failure) -> bool:
@@ -140,7 +141,9 @@ class Work:
         told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
         with self.context.interrupts.shield():
             self.context.packing.leave(key)
-            self._active.pop(key).fail(told)
+            run = self._active.pop(key)
+            run.warn(failure.warnings)
+            run.fail(told)
             self._locks.pop(key).release()
             self._attempts[key] = following
             self._again.append(planned)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import torch
 
-from harness.cell.saved import CELL, load_classifier, model_digest
+from harness.cell.saved import CELL, TASK, load_classifier, model_digest
 from harness.contracts import Cell, Classifier, Task
 from harness.data.image_files import Picture, Reading, Unreadable, files_below, read_picture
 from harness.errors import InputError, StoreError
+from harness.files import SEAL, fault_of
 from harness.matrix import cell_from_yaml
 from harness.measure.scores import log_softmax
 from harness.plugins import Catalog
@@ -155,10 +156,16 @@ def load_fitted(store: Store, asked: str, plugins: Sequence[Path]) -> FittedRun:
 
 
 def _require_evaluated(record: Record, folder: Path) -> None:
-    """Compare the weights with the digest that was recorded before they met the test images."""
-    recorded, found = record.tags.get("harness.model_digest"), model_digest(folder)
+    """Compare the weights with the digest that was recorded before they met the test images, the rest with its seal."""
+    recorded = record.tags.get("harness.model_digest")
+    try:
+        found = model_digest(folder)
+    except OSError as error:
+        raise StoreError(f"{folder}: the model cannot be read ({error})") from error
     if recorded not in (None, found):
         raise StoreError(f"{folder}: the weights (digest {found}) are not those that were evaluated ({recorded})")
+    if (folder / SEAL).exists() and (fault := fault_of(folder, (CELL, TASK))):  # earlier versions sealed none
+        raise StoreError(f"{folder}: this is not the model that was evaluated: {fault}")
 
 
 def chunks(each: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,4 +1,7 @@
-"""A training's state as a file that is whole or absent, for resuming to the same bits."""
+"""A training's state as a file that is whole or absent, for resuming to the same bits.
+
+The file before the newest is kept too, and goes on where the newest is damaged.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Any, Final
 import torch
 
 from harness.contracts import CheckpointEvery, LabeledImages, NetworkModel, Recipe
+from harness.files import generations, is_sealed, remove, write_sealed
 
 FORMAT: Final = 1
 _LOG: Final = logging.getLogger(__name__)
@@ -38,32 +42,37 @@ class CheckpointFile:
         return bool(epochs_done and self.every.epochs and epochs_done % self.every.epochs == 0)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write beside the file, flush to disk, then rename over it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        with beside.open("wb") as file:
-            torch.save({"format": FORMAT, "identity": self.identity, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path)
+        """Write the file, whole or not at all; the one that was there is kept beside it."""
+        saved = {"format": FORMAT, "identity": self.identity, "state": state}
+        write_sealed(self.path, lambda file: torch.save(saved, file))
         self._saved_at = time.monotonic()
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the saved state, tensors on the device; None where there is nothing to go on from.
+        """Return the newest state that can be gone on from, tensors on the device; None where there is none.
 
-        A file that is damaged, or that another training wrote (other recipe, model, data, seed or
-        kind of device), is reported as a warning and left until the next save replaces it: the
-        training starts over, which gives the same result later.
+        A file that is damaged is reported as a warning and removed, and the one before it is read. One that another
+        training wrote (other recipe, model, data, seed or kind of device) is reported and left until the next save
+        replaces it. Whether a training goes on from an earlier state or starts over, its result is the same, later.
         """
+        for path in generations(self.path):
+            state = self._load(path, device)
+            if state is not None:
+                return state
+        return None
+
+    def _load(self, path: Path, device: torch.device) -> dict[str, Any] | None:
+        if not os.path.lexists(path):
+            return None
+        if not is_sealed(path):
+            _LOG.warning("%s: damaged checkpoint, it is not used", path)
+            remove(path)
+            return None
         try:
-            saved = torch.load(self.path, map_location=device, weights_only=True)
-        except FileNotFoundError:
-            return None
-        except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            _LOG.warning("%s: damaged checkpoint, starting over (%s)", self.path, error)
-            return None
+            saved = torch.load(path, map_location=device, weights_only=True)
+        except pickle.UnpicklingError:
+            saved = None  # whole, but not of ours
         if not isinstance(saved, dict) or (saved.get("format"), saved.get("identity")) != (FORMAT, self.identity):
-            _LOG.warning("%s: checkpoint of another training, starting over", self.path)
+            _LOG.warning("%s: checkpoint of another training, it is not used", path)
             return None
         state: dict[str, Any] = saved["state"]
         return state

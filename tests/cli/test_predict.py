@@ -146,3 +146,19 @@ def test_weights_that_were_changed_after_their_evaluation_are_refused(
     done = harness("predict", "cnn s0", folder / "00.png", "--home", home)
     assert done.exit_code == 1
     assert "not those that were evaluated" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["task.json", "cell.yaml", "model.safetensors"])
+def test_a_model_without_one_of_its_files_or_with_a_changed_one_is_refused(
+    name: str, finished_home: Path, folder: Path, tmp_path: Path
+) -> None:
+    home = shutil.copytree(finished_home, tmp_path / "copy")
+    model = open_store(home).artifact(record_of(home, "cnn s0").run_id, "model")
+    assert model is not None
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content.replace(b"0", b"1", 1))
+    assert harness("predict", "cnn s0", folder / "00.png", "--home", home).exit_code == 1
+    (model / name).unlink()
+    done = harness("predict", "cnn s0", folder / "00.png", "--home", home)
+    assert (done.exit_code, "Traceback" in done.stderr) == (1, False)
+    assert name in done.stderr

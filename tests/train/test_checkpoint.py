@@ -127,7 +127,7 @@ def test_how_often_checkpoints_come_does_not_change_the_result(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("damage", ["cut off", "empty", "other text"])
-def test_a_damaged_checkpoint_starts_over_with_a_warning(
+def test_a_damaged_checkpoint_is_not_used_and_told(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "checkpoint.pt"
@@ -137,7 +137,7 @@ def test_a_damaged_checkpoint_starts_over_with_a_warning(
     diary = Diary()
     with caplog.at_level(logging.WARNING):
         resumed, _ = trained(full(), path, diary)
-    assert f"{path}: damaged checkpoint, starting over" in caplog.text
+    assert f"{path}: damaged checkpoint, it is not used" in caplog.text
     assert [epoch for epoch, _ in diary.epochs] == [1, 2, 3, 4, 5]
     assert_same_bits(resumed, trained(full(), None)[0])
 
@@ -154,7 +154,7 @@ def test_the_checkpoint_of_another_recipe_starts_over_with_a_warning(
     diary = Diary()
     with caplog.at_level(logging.WARNING):
         trained(full(), tmp_path / "checkpoint.pt", diary)
-    assert "checkpoint of another training, starting over" in caplog.text
+    assert "checkpoint of another training, it is not used" in caplog.text
     assert len(diary.epochs) == 5
 
 
