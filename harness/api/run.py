@@ -14,9 +14,10 @@ from typing import Final, Literal, Protocol
 
 from harness.api import assignments
 from harness.api.read import report_folder, summary_written
+from harness.charts.style import undrawn
 from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tune, Watcher
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
-from harness.data import fitted_on
+from harness.data import class_names, fitted_on
 from harness.execute import ExecutorName
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
@@ -29,7 +30,7 @@ from harness.track import Store, existing_store, home_of, open_store
 from harness.tune.context import TuneContext
 from harness.tune.searches import estimates, run_searches, searches_of, workers_of
 from harness.tune.study import TuneOutcome, TuneWatcher
-from harness.words import amount, duration, metric_text
+from harness.words import SHOWN, amount, duration, metric_text
 
 Ending = Literal["complete", "failed", "incomplete", "interrupted"]
 """How a run ended: `failed` if any cell or search did, `incomplete` if some were left out or run elsewhere."""
@@ -212,7 +213,20 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
         return finished
     page = report_folder(store, plan.study) / "index.html"
     summary = summary_written(store, plan.study, is_current=_is_up_to_date(page, store, plan.study))
-    return replace(finished, page=page, summary=summary)
+    return replace(finished, page=page, summary=summary, remarks=prepared.remarks + _undrawn(prepared, options.cache))
+
+
+def _undrawn(prepared: _Prepared, cache: Path) -> tuple[str, ...]:
+    """Return a remark on letters of names and classes that are boxes in pictures, where there are some."""
+    plan = prepared.plan
+    classes = (each for dataset in plan.datasets for each in class_names(dataset, prepared.catalog, cache))
+    letters = undrawn([plan.study, *(planned.name for planned in plan.cells), *classes])
+    if not letters:
+        return ()
+    told = f"no font on this machine has {' '.join(letters[:SHOWN])}{' ...' if len(letters) > SHOWN else ''}"
+    return (
+        f"{told}: pictures show boxes in their place, the page and its charts do not; such as Noto Sans CJK has them",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ LETTER: Final = 6.9
 HOVER: Final = "hover"
 """Names of layers and parameters that only answer a pointer begin so."""
 LABEL_LIMIT: Final = 260
+LAST_LATIN: Final = "\u024f"
+"""Up to this letter the font that vl-convert brings has them all."""
+NO_LETTER: Final = "\U0010fffd"
+MOST_LETTERS: Final = 50
+"""Letters that are looked for in the fonts of a machine: they are of few scripts."""
 CROWDED: Final = 3
 """Times the room of the others from which on the lowest are left out of an axis."""
 READING: Final = (
@@ -72,6 +77,23 @@ READING: Final = (
     "wheel zooms, dragging moves, a double click shows everything again."
 )
 """Stands below a page's first chart."""
+
+
+def undrawn(texts: Iterable[str]) -> str:
+    """Return the letters of some texts, the first ones of many, for which no font of this machine has a shape.
+
+    They are boxes in PNG files. In a page and in SVG the reader's own fonts draw them.
+    """
+    letters = sorted({letter for text in texts for letter in text if letter.isalpha() and letter > LAST_LATIN})
+    return "".join(each for each in letters[:MOST_LETTERS] if _letter(each) == _letter(NO_LETTER))
+
+
+@lru_cache(maxsize=1024)
+def _letter(letter: str) -> bytes:
+    size = f'width="40" height="30" font-family="{FILE_FONT}"'
+    return bytes(
+        vl_convert.svg_to_png(f'<svg xmlns="http://www.w3.org/2000/svg" {size}><text y="20">{letter}</text></svg>')
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,8 @@ class Snapshot:
     seconds: float
     left: float | None
     """A guess of the time left, None while there is nothing to guess from."""
-
-    @property
-    def done(self) -> float:
-        """The share of the work that is over: ended cells, and running ones by their epochs."""
-        return (sum(self.ended.values()) + sum(each.share for each, _ in self.running)) / max(1, self.total)
+    done: float
+    """The share of the work that is over, in [0, 1]: ended cells, and running ones by their epochs."""
 
 
 class RunProgress:
@@ -139,7 +136,15 @@ class RunProgress:
                 total=self.total,
                 seconds=now - self._begun,
                 left=self.seconds_left(),
+                done=self._done(),
             )
+
+    def _done(self) -> float:
+        """Return the share of the work that is over, each cell weighing what it takes as far as that can be guessed."""
+        weights = self._filled({key: self._guess(key) for key in self._cells}) or dict.fromkeys(self._cells, 1.0)
+        over = sum(weights[key] for key in self._ended if key in weights)
+        over += sum(weights[key] * each.share for key, each in self._running.items() if key in weights)
+        return over / (sum(weights.values()) or 1.0)
 
     def seconds_left(self) -> float | None:
         """Return a guess of the time left, or None while there is nothing to guess from."""

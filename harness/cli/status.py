@@ -38,7 +38,7 @@ class CellStatus:
 
 @dataclass(frozen=True, slots=True)
 class StudyStatus:
-    """All cells of a study that were ever begun, and how many its newest plan has beyond those."""
+    """All cells of a study that were ever begun, in whichever study, and how many its newest plan has beyond those."""
 
     study: str
     cells: tuple[CellStatus, ...]
@@ -66,7 +66,7 @@ def perform(asked: Status) -> int:
 
 
 def status_of(store: Store, study: str) -> StudyStatus:
-    """Return where the cells of a study stand, whatever the sources that ran them.
+    """Return where the cells of a study stand, whatever the sources that ran them; other studies may have run some.
 
     Of a search's trials those are shown that run now; how the others ended is the search's own affair.
     """
@@ -75,8 +75,10 @@ def status_of(store: Store, study: str) -> StudyStatus:
         if record.kind == "cell" or (record.kind == "trial" and record.status == "RUNNING"):
             runs.setdefault(record.key, []).append(record)
     plan = store.plan(study)
-    missing = sum(planned.key not in runs for planned in plan.cells) if plan else 0
-    return StudyStatus(study, tuple(map(_cell, runs.values())), missing)
+    absent = [planned.key for planned in plan.cells if planned.key not in runs] if plan else []
+    elsewhere = {key: records for key, records in store.cell_records(absent).items() if records} if absent else {}
+    cells = tuple(map(_cell, [*runs.values(), *elsewhere.values()]))
+    return StudyStatus(study, cells, len(absent) - len(elsewhere))
 
 
 def _cell(runs: Sequence[Record]) -> CellStatus:

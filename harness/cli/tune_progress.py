@@ -60,6 +60,11 @@ class SearchProgress(RunProgress):
             if outcome.state in {"finished", "pruned"}:
                 self._seconds.append(seconds_of(outcome))
 
+    def _done(self) -> float:
+        """Return the share of the fits that are over: which they will be is not known before."""
+        over = self.ended_count + sum(each.share for each in self._running.values())
+        return min(1.0, over / max(1, self._total))
+
     def seconds_left(self) -> float | None:
         """Return a guess of the time left, by the cells so far; None before the first."""
         with self.lock:

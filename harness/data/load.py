@@ -71,6 +71,15 @@ def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
     return _fingerprint(meta.digest, _groups(origin, dataset, sum(meta.counts)))
 
 
+def class_names(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[str, ...]:
+    """Return the names of a data set's classes; reads no pixels once its training split is decoded.
+
+    Raises:
+        DataError: the training files are missing or at fault.
+    """
+    return read_meta(origin_of(dataset, catalog, cache), "train").classes
+
+
 def fitted_on(cell: Cell, catalog: Catalog, cache: Path) -> int | None:
     """Return how many images a cell is fitted on, None where that depends on the sizes of groups; reads no pixels.
 

@@ -18,6 +18,8 @@ from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
 
 _Flat: TypeAlias = str | int | float | bool | None
+PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
+"""Options of a data set that name files; written relative to the file that they stand in."""
 _BESIDE: Final = ("validation", "limit")
 """Settings of a data set that are not options of its source."""
 _CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
@@ -42,9 +44,18 @@ def resolve(tree: Fields, catalog: Catalog, problems: Problems) -> Cell | None:
 def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]:
     if not isinstance(node, Fields):
         return _part("source", node, catalog, problems)
+    for name in PATH_OPTIONS & node.fields.keys():
+        _refuse_escaped(node.fields[name], problems)
     source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
     beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
     return _part("source", source, catalog, problems) | beside
+
+
+def _refuse_escaped(node: Node, problems: Problems) -> None:
+    """Note a path in which double quotes have made a tab or an end of line of a backslash and a letter."""
+    text = node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    if found := next((each for each in text if each in "\t\n\r"), ""):
+        problems.at(node, f"has {found!a}, which is in no path; in single quotes a backslash stands for itself")
 
 
 def _recipe(tree: Fields, catalog: Catalog, problems: Problems) -> Any:

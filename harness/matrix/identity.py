@@ -19,7 +19,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from harness.contracts import Cell, Choice, Recipe
-from harness.matrix.paths import PATH_OPTIONS
+from harness.matrix.cell import PATH_OPTIONS
 from harness.plugins import Catalog, Found
 
 REVISION: Final = 1

@@ -14,6 +14,7 @@ from typing import Final
 from harness.contracts import Ablation, Budget, Cell, Claim, Place, Placed, ReportSettings, Tune
 from harness.errors import MatrixError
 from harness.matrix.ablations import Row, read_ablations
+from harness.matrix.cell import PATH_OPTIONS
 from harness.matrix.document import (
     DECIDING,
     read_budget,
@@ -27,7 +28,6 @@ from harness.matrix.document import (
 from harness.matrix.experiments import Experiment, read_experiments
 from harness.matrix.identity import canonical
 from harness.matrix.nodes import Fields, Mark, Problems
-from harness.matrix.paths import PATH_OPTIONS
 from harness.matrix.tune import read_tune, tune_places
 from harness.matrix.variants import Variant, read_overrides, refuse_unused, variants
 from harness.plugins import Catalog

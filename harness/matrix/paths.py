@@ -18,13 +18,11 @@ from pydantic import BaseModel
 
 from harness.contracts import Limit, Recipe, Validation
 from harness.errors import nearest
-from harness.matrix.cell import declared, is_classical
+from harness.matrix.cell import PATH_OPTIONS, declared, is_classical
 from harness.matrix.checking import nested
 from harness.matrix.nodes import Fields, Items, Node, Scalar, child, name_in
 from harness.plugins import Catalog
 
-PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
-"""Options of a data set that name files; written relative to the file that they stand in."""
 _EITHER: Final = {"size": "fraction", "fraction": "size"}
 """Validation is carved by size or by fraction: setting one takes the other back."""
 

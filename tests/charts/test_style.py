@@ -9,6 +9,7 @@ import altair as alt
 import pytest
 from PIL import Image
 
+from harness.charts import style
 from harness.charts.style import (
     BLUE,
     LIGHT,
@@ -22,6 +23,7 @@ from harness.charts.style import (
     sheet,
     sheet_png,
     theme,
+    undrawn,
 )
 from harness.charts.vega import bundled, vega_script
 
@@ -101,3 +103,10 @@ def test_a_page_holds_the_script_in_less_than_half_of_its_size() -> None:
     packed = page_loader().partition('atob("')[2].partition('"')[0]
     assert gzip.decompress(base64.b64decode(packed)).decode() == page_script()
     assert len(page_loader()) < len(page_script()) / 2
+
+
+def test_letters_that_no_font_of_the_machine_has_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert undrawn(["café", "Жук", "Ωmega", "lr=0.1 ± 2"]) == ""
+    without = {"猫", "犬", style.NO_LETTER}
+    monkeypatch.setattr(style, "_letter", lambda letter: b"a box" if letter in without else letter.encode())
+    assert undrawn(["a 犬", "猫猫 한"]) == "犬猫"

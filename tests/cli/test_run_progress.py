@@ -109,6 +109,21 @@ def test_a_cell_that_is_tried_again_no_longer_counts_as_failed() -> None:
     assert (now.ended, len(now.running)) == ({}, 1)
 
 
+def test_the_share_that_is_done_goes_by_what_cells_take_not_by_their_number() -> None:
+    rates, clock = Rates(), Clock()
+    quick, slow = planned("mlp"), planned("small_cnn")
+    rates.add(quick.cell, 10.0)
+    rates.add(slow.cell, 90.0)
+    progress = RunProgress([quick, slow], rates, now=clock)
+    assert progress.snapshot().done == 0.0
+    progress.started(quick, "cpu")
+    progress.ended(Outcome(quick, "finished", seconds=10.0))
+    assert progress.snapshot().done == pytest.approx(0.1)
+    progress.started(slow, "cpu")
+    progress.epoch(slow, 2, {})
+    assert progress.snapshot().done == pytest.approx(0.1 + 0.9 / 2)
+
+
 def test_nothing_is_left_once_all_cells_have_ended() -> None:
     cell = planned("mlp")
     progress = RunProgress([cell], Rates(), now=Clock())

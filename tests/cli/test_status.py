@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.homes import harness, record_of
+from harness.track import open_store
+from tests.cli.homes import OTHER, harness, record_of, run_file
 
 
 def test_runs_are_listed_by_the_names_that_other_commands_take(finished_home: Path) -> None:
@@ -36,3 +37,15 @@ def test_figures_are_numbers_in_json(finished_home: Path) -> None:
     record = record_of(finished_home, "hog s0")
     assert cells["hog s0"]["run_id"] == record.run_id
     assert cells["hog s0"]["test_accuracy"] == record.metrics["test/accuracy"]
+
+
+def test_cells_that_another_study_has_run_are_not_missing(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "home")
+    for study in ("other", "twin"):
+        (tmp_path / f"{study}.yaml").write_text(OTHER.replace("study: other", f"study: {study}"))
+        run_file(tmp_path / f"{study}.yaml", store)
+    studies = json.loads(harness("status", "--json", "--home", tmp_path / "home").stdout)
+    assert [(each["study"], len(each["cells"]), each["missing"]) for each in studies] == [
+        ("other", 1, 0),
+        ("twin", 1, 0),
+    ]

@@ -11,7 +11,7 @@ from harness.contracts import Cell, Recipe
 from harness.errors import MatrixError
 from harness.matrix import cell_key, flatten, load_study, varied
 from harness.plugins import Catalog
-from tests.matrix.conftest import HEAD, Load
+from tests.matrix.conftest import HEAD, Complain, Load
 
 START = "seeds: [7]\nexperiments:\n  a:\n    model: {name: net_a, width: 3}\n    recipe:\n      optimizer: {lr: 0.3}\n"
 
@@ -264,3 +264,12 @@ tune:
     ]
     assert all(set(point) <= set(study.space) for point in points)
     assert [varied(study.start, point, catalog).model.name for point in points] == ["net_a", "net_b"]
+
+
+def test_a_path_that_double_quotes_have_spoiled_is_told(complain: Complain) -> None:
+    text = 'experiments:\n  a: {model: net_a, dataset: {name: dots, path: "C:\\temp"}}\n'
+    (line,) = complain(text)
+    assert line == (
+        "matrix.yaml:7:49: experiments.a.dataset.path: has '\\t', which is in no path; "
+        "in single quotes a backslash stands for itself"
+    )

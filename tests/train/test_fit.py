@@ -192,3 +192,13 @@ def test_bf16_trains_where_the_cpu_has_it_and_is_refused_elsewhere() -> None:
     else:
         with pytest.raises(TrainingError, match="no bf16 instructions"):
             classifier(settings)
+
+
+def test_batch_normalization_on_single_images_is_told_with_what_to_do() -> None:
+    with pytest.raises(TrainingError, match=r"batch normalization cannot learn from one image.*recipe\.batch_size"):
+        classifier(recipe(batch_size=1), model="normed_net").fit(pictures(8), None, Diary())
+
+
+def test_a_network_of_another_number_of_classes_is_told() -> None:
+    with pytest.raises(TrainingError, match=r"gives scores of shape \[8, 7\] instead of \[8, 4\]"):
+        classifier(recipe(batch_size=8), model="normed_net", outputs=7).fit(pictures(8), None, Diary())
