@@ -1,8 +1,11 @@
 """Every error a person can meet, each with the exit code that the command line ends with."""
 
-from collections.abc import Iterable, Sequence
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import ClassVar, Final
+from urllib.parse import quote, unquote
 
 _MANY: Final = 2_000
 """Names beyond which none is looked for that is near, nor are they listed."""
@@ -56,6 +59,14 @@ class StoreError(HarnessError):
     """The tracking store cannot be reached, read or written."""
 
 
+class StoreAwayError(StoreError):
+    """The tracking store does not answer now and may answer later: it is down, busy, or locked by another process."""
+
+
+class StoreRefusedError(StoreError):
+    """The tracking store does not take what it was given, or does not have what it was asked for; else it works."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the valid name closest to `name`, or the list when none is close."""
     names = sorted(valid)
@@ -74,3 +85,47 @@ def printable(text: str) -> str:
     'a\\nb \\x1b[31m café'
     """
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+SECRETS: Final = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+"""Environment variables that are secrets as they are."""
+ADDRESSES: Final = ("MLFLOW_TRACKING_URI", "HARNESS_OPTUNA_STORAGE")
+"""Environment variables that are addresses and may hold a user and a password."""
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^\s/\"'<>]*@")
+_SHORTEST: Final = 8
+"""Characters of a secret that is looked for by itself: a shorter one would be found in every other word."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without user and password of any address in it, and without the secrets of the environment.
+
+    Addresses, and what libraries say of them, are shown and stored through this and no other way.
+
+    >>> without_secrets("no answer from https://me:secret@host:5000/path")
+    'no answer from https://host:5000/path'
+    """
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return _CREDENTIALS.sub("", text)
+
+
+def credentials_of(address: str) -> tuple[str, str, str]:
+    """Return an address without user and password, and these two, empty where it has none.
+
+    >>> credentials_of("https://me:s%40cret@host:5000/path")
+    ('https://host:5000/path', 'me', 's@cret')
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark or "@" not in rest:
+        return address, "", ""
+    given, _, place = rest.rpartition("@")
+    user, _, password = given.partition(":")
+    return f"{scheme}://{place}", unquote(user), unquote(password)
+
+
+def _secrets() -> Iterator[str]:
+    known = [os.environ.get(name, "") for name in SECRETS]
+    known += [credentials_of(os.environ.get(name, ""))[2] for name in ADDRESSES]
+    for secret in known:
+        if len(secret) >= _SHORTEST:
+            yield from {secret, quote(secret), quote(secret, safe="")}

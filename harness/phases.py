@@ -20,6 +20,9 @@ class PhaseDisplay(Protocol):
     def phase(self, text: str, total: int | None) -> AbstractContextManager[Advance]:
         """Show a phase until the context ends; `total` is how many there are to do, None where it cannot be counted."""
 
+    def remark(self, text: str) -> None:
+        """Show a line that stays."""
+
 
 _displays: list[PhaseDisplay] = []
 _open: list[Advance] = []
@@ -62,3 +65,9 @@ def shown_by(display: PhaseDisplay) -> Iterator[None]:
         yield
     finally:
         _displays.remove(display)
+
+
+def remark(text: str) -> None:
+    """Say something that is to be known now, such as that a server is waited for. Any thread may call it."""
+    if _displays:
+        _displays[-1].remark(text)

@@ -27,6 +27,7 @@ from harness.matrix import load_study, remarks_of
 from harness.plugins import Catalog
 from harness.report import Summary
 from harness.track import Store, existing_store, home_of, open_store
+from harness.track.spool import deliver
 from harness.tune.context import TuneContext
 from harness.tune.searches import estimates, run_searches, searches_of, workers_of
 from harness.tune.study import TuneOutcome, TuneWatcher
@@ -246,6 +247,8 @@ def _prepare(options: RunOptions) -> _Prepared:
     study = load_study(options.matrix, catalog, options.override, options.only)
     plan = make_plan(study, catalog, options.cache)
     store = existing_store(options.store_home)
+    if store is not None:
+        deliver(store)
     found = estimate(
         plan,
         store,

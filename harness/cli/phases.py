@@ -70,6 +70,10 @@ class LivePhases:
             self._progress.remove_task(task)
             self._enter(-1)
 
+    def remark(self, text: str) -> None:
+        """Show a line above the moving part."""
+        tell(self._console, text, style="yellow")
+
     def refresh(self) -> None:
         """Draw now."""
         self._live.refresh()
@@ -113,3 +117,7 @@ class PlainPhases:
                 tell(self._console, f"{text}: {100 * done // total} %")
 
         yield advance
+
+    def remark(self, text: str) -> None:
+        """Say a line."""
+        tell(self._console, text)

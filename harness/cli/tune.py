@@ -16,6 +16,7 @@ from harness.execute.plan import choose_devices, make_plan
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
 from harness.track import open_store
+from harness.track.spool import deliver
 from harness.tune.searches import searches_of, workers_of
 
 
@@ -31,6 +32,7 @@ def perform(asked: Tune) -> int:
     chosen = _chosen(study, asked.name)
     plan = make_plan(study, catalog, asked.cache)
     store = open_store(asked.store_home)
+    deliver(store)
     searches = searches_of(chosen, catalog, store, asked.cache, asked.smoke)
     workers = workers_of(searches, asked.workers, asked.executor, choose_devices(asked.device))
     note_plan(plan, store, options.settings(store, workers))

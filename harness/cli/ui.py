@@ -15,7 +15,7 @@ from typing import IO, Final
 from harness.cli.console import results, say
 from harness.cli.options import Ui
 from harness.errors import InputError, StoreError
-from harness.execute.locks import Interrupts
+from harness.interrupts import Interrupts
 from harness.track import existing_store
 
 HOST: Final = "127.0.0.1"

@@ -110,6 +110,9 @@ class _Told:
         yield told
         self._send(untold)
 
+    def remark(self, text: str) -> None:
+        """Say nothing: the parent knows of nothing but steps."""
+
     def _send(self, steps: int) -> None:
         pickle.dump(steps, self._output)
         self._output.flush()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from harness.contracts import CellState, Outcome, SilentWatcher, StudyPlan, Watcher
 from harness.data.inspect import leakage
 from harness.errors import DataError, StoreError
 from harness.execute.executor import Executor
-from harness.execute.locks import Interrupts, is_alive
+from harness.execute.locks import is_alive
 from harness.execute.packing import Packing, open_packing
 from harness.execute.plan import RunSettings, states
 from harness.execute.recording import RunContext, device_tags
 from harness.execute.work import Work
+from harness.interrupts import Interrupts
 from harness.plugins import Catalog
 from harness.track import EndStatus, Store
 from harness.track.environment import environment_text, git_state, uncommitted
@@ -42,7 +44,7 @@ def run_plan(
     if not todo and logged is not None and (plan.partial or plan.is_same(logged)):
         return _in_order(plan, outcomes)
     packing = open_packing(settings)
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, store.spooling() as spool:
         context = _start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
         work = Work(context, settings, outcomes)
         try:
@@ -55,7 +57,13 @@ def run_plan(
             with suppress(StoreError):
                 work.settle()
                 _end_matrix(context, _in_order(plan, outcomes))
-    return _in_order(plan, outcomes)
+    return tuple(_refused(outcome, spool.refused) for outcome in _in_order(plan, outcomes))
+
+
+def _refused(outcome: Outcome, refused: Mapping[str, str]) -> Outcome:
+    """Return the outcome of a cell, failed where the store refused later what it had left."""
+    reason = refused.get(outcome.run_id or "")
+    return outcome if reason is None else replace(outcome, state="failed", message=reason)
 
 
 def _is_to_run(state: CellState, settings: RunSettings) -> bool:

@@ -25,11 +25,14 @@ from harness.errors import (
     PrunedError,
     SealError,
     StoreError,
+    StoreRefusedError,
     TrainingError,
     nearest,
 )
 from harness.execute import ExecutorName
 
+PAUSE_SECONDS: Final = 1.0
+"""How often one looks around while nothing is heard."""
 EXECUTORS: Final[tuple[str, ...]] = get_args(ExecutorName)
 RUN_CELL: Final = "harness.cell.run:run_cell"
 """What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
@@ -38,12 +41,15 @@ RUN_CELL: Final = "harness.cell.run:run_cell"
 class Executor(Protocol):
     """Runs jobs somewhere. As a context it stops what still runs when it is left."""
 
-    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
+    def run(
+        self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]
+    ) -> Iterator[tuple[Job, JobResult] | None]:
         """Run jobs and yield each with its result, in the order in which they end.
 
         Jobs are drawn when there is a worker for one; None means that there is none until a running one is heard
         again: an epoch of it, or its end. `listener` is called as a job begins; its answer hears the job in this
-        process, whatever process the job runs in.
+        process, whatever process the job runs in. Where it raises StoreAwayError for an opening it is asked again, and
+        others are heard meanwhile. None is yielded about once a second while nothing is heard.
 
         Raises:
             StoreError: a listener could not reach the store.
@@ -107,7 +113,9 @@ RunCell = Callable[[Job, Listener], Result]
 
 
 def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
-    """Run a job; what it raises is its failure, a value, and what it logs as a warning goes with either.
+    """Run a job; what it raises is its failure, a value, and so is what the store refuses to take of it.
+
+    What it logs as a warning goes with either.
 
     Raises:
         StoreError: the store is out of reach, which ends more than this job.
@@ -115,9 +123,9 @@ def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
     with warnings_heard() as heard:
         try:
             result: JobResult = run_cell(job, listen)
-        except StoreError:
-            raise
         except Exception as error:
+            if isinstance(error, StoreError) and not isinstance(error, StoreRefusedError):
+                raise
             message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
             result = Failure(_kind(error), message, "".join(traceback.format_exception(error)))
     return replace(result, warnings=tuple(heard)) if heard else result

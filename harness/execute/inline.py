@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from harness.contracts import Listener
 from harness.contracts.running import Job
-from harness.execute.executor import JobResult, named, run_job
+from harness.errors import StoreAwayError
+from harness.execute.executor import PAUSE_SECONDS, JobResult, named, run_job
+from harness.interrupts import pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,28 @@ class InlineExecutor:
             StoreError: a listener could not reach the store.
         """
         for job in filter(None, jobs):
-            yield job, run_job(named(self.run_cell), job, listener(job))
+            yield job, run_job(named(self.run_cell), job, _Patient(listener(job)))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    """Passes on what the job tells; nothing else goes on here while the store is waited for."""
+
+    listener: Listener
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        self.listener.epoch(epoch, metrics)
+
+    def opening(self, *asked: Any) -> None:
+        while True:
+            try:
+                self.listener.opening(*asked)
+                return
+            except StoreAwayError:
+                pause(PAUSE_SECONDS)

@@ -14,8 +14,17 @@ from typing import IO, Any, Final, Self, cast
 
 from harness.contracts import Listener
 from harness.contracts.running import Job
-from harness.errors import StoreError
-from harness.execute.executor import Answer, EpochDone, Failure, JobEnded, JobResult, Message, OpeningAsked
+from harness.errors import StoreAwayError, StoreError, StoreRefusedError
+from harness.execute.executor import (
+    PAUSE_SECONDS,
+    Answer,
+    EpochDone,
+    Failure,
+    JobEnded,
+    JobResult,
+    Message,
+    OpeningAsked,
+)
 
 LAST_WORDS: Final = 4000
 STOP_SECONDS: Final = 5
@@ -36,7 +45,9 @@ class LocalExecutor:
     run_cell: str
     _team: list[_Worker] = field(default_factory=list)
 
-    def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
+    def run(
+        self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]
+    ) -> Iterator[tuple[Job, JobResult] | None]:
         """Keep all workers busy; hear them in this process.
 
         Raises:
@@ -48,11 +59,14 @@ class LocalExecutor:
             busy = {worker.connection: worker for worker in self._team if worker.job is not None}
             if not busy:
                 return
-            for connection in wait(list(busy)):
-                worker = busy[cast("Connection[Any, Any]", connection)]
+            asking = [worker for worker in busy.values() if worker.asked is not None]
+            heard = wait([each for each in busy if busy[each] not in asking], PAUSE_SECONDS)
+            for worker in [*asking, *(busy[cast("Connection[Any, Any]", connection)] for connection in heard)]:
                 job, result = worker.job, self._hear(worker)
                 if job is not None and result is not None:
                     yield job, result
+            if not heard:
+                yield None
 
     def __enter__(self) -> Self:
         return self
@@ -77,9 +91,13 @@ class LocalExecutor:
             idle.give(job, listener(job))
 
     def _hear(self, worker: _Worker) -> JobResult | None:
-        """Answer one message of a worker; return the result if its job ended."""
+        """Answer one message of a worker, the one that waits for its answer if there is one.
+
+        Returns:
+            The result if its job ended.
+        """
         try:
-            message: Message = worker.connection.recv()
+            message: Message = worker.asked or worker.connection.recv()
         except (EOFError, OSError):
             return self._bury(worker)
         if isinstance(message, JobEnded):
@@ -89,7 +107,14 @@ class LocalExecutor:
                 worker.stop()
             return message.result
         assert worker.listener is not None
-        answer = _answer(worker.listener, message)
+        worker.asked = None
+        try:
+            answer = _answer(worker.listener, message)
+        except StoreAwayError:
+            if isinstance(message, EpochDone):
+                raise
+            worker.asked = message
+            return None
         try:
             worker.connection.send(answer)
         except OSError:
@@ -114,6 +139,8 @@ class _Worker:
     output: IO[bytes]
     job: Job | None = None
     listener: Listener | None = None
+    asked: OpeningAsked | None = None
+    """What it has asked for and waits for."""
 
     def give(self, job: Job, listener: Listener) -> None:
         """Send it a job; a worker that is gone is noticed when its answer is read."""
@@ -176,8 +203,8 @@ def _answer(listener: Listener, message: EpochDone | OpeningAsked) -> Answer:
                 listener.epoch(epoch, metrics)
             case OpeningAsked(model_digest, test_set):
                 listener.opening(model_digest, test_set)
-    except StoreError:
-        raise
     except Exception as error:
+        if isinstance(error, StoreError) and not isinstance(error, StoreRefusedError):
+            raise
         return Answer(error)
     return Answer()

@@ -11,6 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -18,14 +19,17 @@ from typing import Final, Literal
 from harness.contracts import Outcome, PlannedCell, Result, SealedSet, Watcher
 from harness.contracts.metrics import EPOCH_SECONDS
 from harness.contracts.running import CHECKPOINT, FITTED
+from harness.errors import StoreRefusedError
 from harness.execute.executor import Failure
-from harness.execute.locks import Interrupts, folder_of
+from harness.execute.locks import folder_of, is_alive
 from harness.execute.packing import Packing
 from harness.files import generations, remove
+from harness.interrupts import Interrupts
 from harness.matrix import flatten
 from harness.seeds import file_digest
 from harness.track import Record, Store
 from harness.track.environment import hardware
+from harness.track.spool import Spool
 
 METRICS: Final = "metrics.json"
 """The final metrics with all their digits, by MLflow name."""
@@ -54,6 +58,12 @@ class RunContext:
     with_models: bool
     kind: Literal["cell", "trial"] = "cell"
     """What the runs are to the store."""
+
+    @property
+    def spool(self) -> Spool:
+        """Where what is written waits while the store is away."""
+        assert self.store.spool is not None
+        return self.store.spool
 
 
 def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[str, str]) -> CellRun:
@@ -85,9 +95,12 @@ def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[s
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:
-    """Return the former run to go on with: it ended early, and the same source left a checkpoint or a fitted model."""
+    """Return the former run to go on with: it ended early, and the same source left a checkpoint or a fitted model.
+
+    One that is still RUNNING was being taken up when the store went away: the cell's lock is ours.
+    """
     last = former[-1] if former else None
-    if last is None or last.status not in {"FAILED", "KILLED"}:
+    if last is None or last.status == "FINISHED" or (last.status == "RUNNING" and is_alive(last)):
         return None
     folder = folder_of(home, planned.key)
     has_left = any(path.exists() for path in (*generations(folder / CHECKPOINT), folder / FITTED))
@@ -217,6 +230,12 @@ class CellRun:
             store.end(self.run_id, "KILLED")
             shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
         return self._outcome("pruned", message=message)
+
+    def refused(self, reason: str) -> Outcome:
+        """End the run as FAILED because the store does not take what it left; what the cell has saved stays."""
+        with self.context.interrupts.shield(), suppress(StoreRefusedError):
+            self.context.store.end(self.run_id, "FAILED", reason)
+        return self._outcome("failed", reason)
 
     def kill(self) -> Outcome:
         """End the run as KILLED; what the cell has saved stays for the next time."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
 
 from filelock import FileLock
 
 from harness.contracts import Cell, Outcome, PlannedCell, Result
 from harness.contracts.metrics import PEAK_BYTES
 from harness.contracts.running import Job
+from harness.errors import StoreAwayError, StoreRefusedError
 from harness.execute.executor import Executor, Failure, JobResult
 from harness.execute.locks import folder_of, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
 from harness.execute.recording import CellRun, RunContext, begin
+from harness.track.client import hasty
 from harness.track.runs import standing
 
 MICRO_BATCH: Final = "harness.micro_batch"
@@ -42,7 +44,11 @@ class Work:
 
         Cells are drawn when there is room for one; None means that there is none until a running one is heard.
         """
-        for job, result in executor.run(self._jobs(cells), self._begin):
+        for ended in executor.run(self._jobs(cells), lambda job: self._active[job.key]):
+            self.context.spool.check()
+            if ended is None:
+                continue
+            job, result = ended
             if isinstance(result, Failure) and self._is_tried_again(job.key, result):
                 continue
             self._end(job.key, result)
@@ -65,10 +71,30 @@ class Work:
             self._drawn[planned.key] = planned
             while (device := self._place(planned)) is None:
                 yield None
-            with self.context.interrupts.shield():
-                is_ours = self._take(planned)
-            if is_ours:
-                yield self._job(planned, device)
+            while (job := self._begun(planned, device)) == "store away":
+                if self._active:  # its cells are heard meanwhile
+                    yield None
+                else:
+                    self.context.spool.wait()
+            if job is not None:
+                yield job
+
+    def _begun(self, planned: PlannedCell, device: str) -> Job | Literal["store away"] | None:
+        """Begin a cell, unless it runs or is finished elsewhere, or the store cannot be asked right now."""
+        try:
+            with hasty(), self.context.interrupts.shield():
+                self.context.spool.settle()
+                if not self._take(planned):
+                    return None
+                job, attempt = self._job(planned, device), self._attempt(planned.key)
+                self._active[planned.key] = begin(self.context, planned, device, attempt.tags(planned.cell))
+                self.context.watcher.started(planned, device + attempt.text(planned.cell))
+        except StoreAwayError:
+            return "store away"
+        except StoreRefusedError as error:
+            self._close(planned.key, Outcome(planned, "failed", message=str(error)))
+            return None
+        return job
 
     def _cells(self, cells: Iterable[PlannedCell | None]) -> Iterator[PlannedCell | None]:
         """Yield the cells and, where there is none, those to be tried again; None for as long as there may be more."""
@@ -87,7 +113,7 @@ class Work:
 
     def _take(self, planned: PlannedCell) -> bool:
         """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
-        lock = take(self.context.store.home, planned.key)
+        lock = self._locks.get(planned.key) or take(self.context.store.home, planned.key)
         if lock is None:
             self._close(planned.key, Outcome(planned, "skipped", message="runs elsewhere"))
             return False
@@ -115,21 +141,12 @@ class Work:
     def _attempt(self, key: str) -> Attempt:
         return self._attempts.get(key, Attempt())
 
-    def _begin(self, job: Job) -> CellRun:
-        planned, attempt = self._drawn[job.key], self._attempt(job.key)
-        with self.context.interrupts.shield():
-            run = begin(self.context, planned, job.device, attempt.tags(planned.cell))
-            self._active[planned.key] = run
-            self.context.watcher.started(planned, job.device + attempt.text(planned.cell))
-        return run
-
     def _end(self, key: str, result: JobResult) -> None:
         with self.context.interrupts.shield():
             run = self._active[key]
             if isinstance(result, Result) and run.planned.cell.recipe is not None:
                 self.context.packing.leave(key, result.metrics.get(PEAK_BYTES, 0.0))
-            run.warn(result.warnings)
-            self._close(key, run.fail(result) if isinstance(result, Failure) else run.finish(result))
+            self._close(key, _ended(run, result))
 
     def _is_tried_again(self, key: str, failure: Failure) -> bool:
         """Whether the cell has another try, which it is then queued for."""
@@ -141,9 +158,7 @@ class Work:
         told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
         with self.context.interrupts.shield():
             self.context.packing.leave(key)
-            run = self._active.pop(key)
-            run.warn(failure.warnings)
-            run.fail(told)
+            _ended(self._active.pop(key), told)
             self._locks.pop(key).release()
             self._attempts[key] = following
             self._again.append(planned)
@@ -155,9 +170,18 @@ class Work:
         self._active.pop(key, None)
         lock = self._locks.pop(key, None)
         if lock is not None:
-            lock.release()
+            self.context.spool.release(lock, outcome.run_id)
         self.outcomes[key] = outcome
         self.context.watcher.ended(outcome)
+
+
+def _ended(run: CellRun, result: JobResult) -> Outcome:
+    """End a cell's run; what the store does not take of it fails the cell."""
+    try:
+        run.warn(result.warnings)
+        return run.fail(result) if isinstance(result, Failure) else run.finish(result)
+    except StoreRefusedError as error:
+        return run.refused(str(error))
 
 
 @dataclass(frozen=True, slots=True)

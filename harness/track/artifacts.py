@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Final, TypeVar
@@ -99,7 +100,8 @@ class RunFiles:
             self._client.call(repository.log_artifacts, str(folder))
             return
         files = sorted(path for path in folder.rglob("*") if path.is_file())
-        _side_by_side(lambda path: self._client.call(repository.log_artifact, str(path), _parent(path, folder)), files)
+        put = partial(_side_by_side, lambda path: repository.log_artifact(str(path), _parent(path, folder)), files)
+        self._client.call(put)
 
     def put_text(self, run_id: str, text: str, path: str) -> None:
         """Put text beside a run, as the file `path`."""
@@ -174,10 +176,11 @@ class RunFiles:
             local.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=local.parent) as beside:
                 whole = Path(beside) / local.name
-                self._client.call(repository._download_file, path, str(whole))  # `download_artifacts` asks twice
+                repository._download_file(path, str(whole))  # `download_artifacts` asks twice
                 whole.replace(local)
 
-        _side_by_side(fetch, [path for path in paths if place.ended is None or not (folder / path).is_file()])
+        wanted = [path for path in paths if place.ended is None or not (folder / path).is_file()]
+        self._client.call(_side_by_side, fetch, wanted)
 
     @staticmethod
     def _keep(folder: Path, target: Path) -> None:

@@ -10,7 +10,8 @@ import getpass
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -174,6 +175,25 @@ LONGEST_DIGEST: Final = 36
 Scalar = str | int | float | bool | None
 
 
+_as_of: ContextVar[int | None] = ContextVar("as_of", default=None)
+
+
+def now_ms() -> int:
+    """Return the Unix millisecond as of which is written what is written now."""
+    then = _as_of.get()
+    return int(time.time() * 1000) if then is None else then
+
+
+@contextmanager
+def as_of(milliseconds: int) -> Iterator[None]:
+    """Have what is written within the block be of an earlier moment: written twice, it is there once."""
+    token = _as_of.set(milliseconds)
+    try:
+        yield
+    finally:
+        _as_of.reset(token)
+
+
 def log_params(client: Any, run_id: str, params: Mapping[str, Scalar]) -> None:
     """Log parameters; what is longer than MLflow allows is cut with an ellipsis (cell.yaml has it whole)."""
     entries = [Param(name, cut(text_of(value), LONGEST_PARAM)) for name, value in params.items()]
@@ -219,7 +239,7 @@ def log_tags(client: Any, run_id: str, tags: Mapping[str, str]) -> None:
 def _log(
     client: Any, run_id: str, metrics: Mapping[str, float], steps: Mapping[str, int], tags: Mapping[str, str]
 ) -> None:
-    now = int(time.time() * 1000)
+    now = now_ms()
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), now, steps[name]) for name, value in metrics.items()],

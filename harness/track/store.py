@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from harness.track import embedded, experiments, ledger, runs
 from harness.track.artifacts import LOGGED, RunFiles, write_images
 from harness.track.client import RUNS_A_REQUEST, Client, check_reachable, is_server
 from harness.track.runs import FITTED, Record, history_of, record_of, search
+from harness.track.spool import Spool, in_turn, spooled
 
 KEYS_ASKED_ONE_BY_ONE: Final = 5
 EndStatus = Literal["FINISHED", "FAILED", "KILLED"]
@@ -101,6 +103,29 @@ class Store:
     _asked_together: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Which runs' curves are asked for with a run's, on a server: those of runs that have ended stay as they are."""
     _curves: dict[tuple[str, str], tuple[tuple[int, float], ...]] = field(default_factory=dict, repr=False)
+    _spools: list[Spool] = field(default_factory=list, repr=False)
+
+    @property
+    def spool(self) -> Spool | None:
+        """Where writes go while cells run; None at other times, when they are done at once."""
+        return self._spools[-1] if self._spools else None
+
+    @contextmanager
+    def spooling(self) -> Iterator[Spool]:
+        """Have writes to runs go through a spool, so that the store may be away for a while.
+
+        Raises:
+            StoreError: patience is over, or the store cannot be used as things are; what was written is kept.
+        """
+        spool = Spool(self)
+        self._spools.append(spool)
+        try:
+            yield spool
+        finally:
+            try:
+                spool.close()
+            finally:
+                self._spools.remove(spool)
 
     def start_run(
         self,
@@ -117,8 +142,7 @@ class Store:
         all_tags = runs.stored_tags({**own, **_below(parent), **tags})
         info = self.client.create_run(self._experiment(study), tags=all_tags, run_name=name).info
         self.files.begin(info.run_id, info.artifact_uri)
-        runs.log_params(self.client, info.run_id, params or {})
-        runs.log_dataset(self.client, info.run_id, tags)
+        self.describe(info.run_id, params or {}, tags)
         if kind == "study":
             experiments.show_trials(self.client, info.experiment_id, params or {})
         return str(info.run_id)
@@ -135,27 +159,39 @@ class Store:
         curves = self.history(run_id, run.data.metrics).values()
         return max((points[-1][0] for points in curves if points), default=0)
 
+    @spooled
+    def describe(self, run_id: str, params: Mapping[str, runs.Scalar], tags: Mapping[str, str]) -> None:
+        """Log the parameters of a run, and the data set that its tags name."""
+        runs.log_params(self.client, run_id, params)
+        runs.log_dataset(self.client, run_id, tags)
+
+    @spooled
     def log_epoch(self, run_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch (from 1) in one call."""
         runs.log_epoch(self.client, run_id, metrics, epoch)
 
+    @spooled
     def log_final(self, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str], epoch: int) -> None:
         """Log final metrics, those that epochs have at the last one (0 if there was none), with the note on top."""
         time.sleep(0.002)  # a later millisecond than the last epoch's: the final value is the one that counts
         runs.log_final(self.client, run_id, metrics, epoch, tags)
 
+    @spooled
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
         runs.log_tags(self.client, run_id, tags)
 
+    @spooled
     def log_text(self, run_id: str, text: str, path: str) -> None:
         """Log text as the artifact `path`."""
         self.files.put_text(run_id, text, path)
 
+    @spooled
     def log_folder(self, run_id: str, folder: Path) -> None:
         """Log all files below a folder as artifacts, under the same relative paths."""
         self.files.put(run_id, folder)
 
+    @spooled
     def log_pictures(self, run_id: str, folder: Path) -> None:
         """Show the pictures of a folder that was logged as the run's images in MLflow's charts."""
         local = self.files.get(run_id, "") if self.artifacts is not None else None
@@ -166,20 +202,22 @@ class Store:
         if any_written:
             self.client.set_tag(run_id, LOGGED, "True")
 
-    def log_model(self, run_id: str, folder: Path, plugins: Sequence[Path] = ()) -> str:
-        """Log the saved classifier in `folder` as the run's MLflow model; return the model's id."""
+    @spooled
+    def log_model(self, run_id: str, folder: Path, plugins: Sequence[Path] = ()) -> None:
+        """Log the saved classifier in `folder` as the run's MLflow model."""
         from harness.track import models  # noqa: PLC0415  (mlflow.pyfunc: only when a cell ends)
 
         saved = self.files.get(run_id, folder.name) if self.artifacts is not None else None
-        return models.log_model(self.client, self.files, run_id, folder, plugins=plugins, saved=saved)
+        models.log_model(self.client, self.files, run_id, folder, plugins=plugins, saved=saved)
 
+    @spooled
     def end(self, run_id: str, status: EndStatus, error: str = "", traceback: str = "") -> None:
         """End a run with its true status; a failed one says why (tag harness.error, artifact traceback.txt)."""
         if error:
             self.tag(run_id, {"harness.error": runs.cut(error, 500)})
         if traceback:
             self.log_text(run_id, traceback, "traceback.txt")
-        ended = int(time.time() * 1000)
+        ended = runs.now_ms()
         self.client.set_terminated(run_id, status, ended)
         self.files.end(run_id, ended)
 
@@ -247,6 +285,7 @@ class Store:
         openings = (ledger.opening_of(record) for record in found)
         return [opening for opening in openings if wanted is None or opening.key in wanted]
 
+    @in_turn
     def open_test(
         self,
         key: str,

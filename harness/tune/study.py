@@ -21,11 +21,11 @@ from harness.contracts.tuned import Stage
 from harness.errors import InputError, StoreError
 from harness.execute.driver import check_leakage, machine_tags
 from harness.execute.executor import Executor
-from harness.execute.locks import Interrupts
 from harness.execute.packing import Packing, open_packing
 from harness.execute.plan import RunSettings
 from harness.execute.recording import RunContext
 from harness.execute.work import Work
+from harness.interrupts import Interrupts
 from harness.track import EndStatus
 from harness.track.environment import environment_text
 from harness.tune.context import TuneContext
@@ -81,7 +81,7 @@ def run_tuning(context: TuneContext, executor: Executor, settings: RunSettings, 
 def _run(stored: StoredStudy, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
     context = stored.context
     packing = open_packing(settings)
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, context.store.spooling():
         run = _run_context(stored, settings, packing, watcher, interrupts)
         session = _Session(stored, run, settings, watcher)
         state: State = "interrupted"

@@ -32,6 +32,9 @@ class Counted:
         yield advance
         self.phases[text] = (total, done[0])
 
+    def remark(self, text: str) -> None:
+        raise AssertionError(text)
+
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_decoded_image_is_counted_in_whatever_process(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from pathlib import Path
@@ -45,10 +45,16 @@ def job(folder: Path, key: str, **options: object) -> Job:
     return Job(key, cell, folder / key, folder / "cache", "cpu", threads=1)
 
 
+def ended(
+    executor: LocalExecutor, jobs: Iterable[Job], ear: Callable[[Job], Ear]
+) -> Iterator[tuple[Job, Result | Failure]]:
+    return (each for each in executor.run(jobs, ear) if each is not None)
+
+
 def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Path) -> None:
     ears = {key: Ear() for key in ("a", "b", "c")}
     with LocalExecutor(2, 1, FAKE) as executor:
-        results = dict(executor.run([job(tmp_path, key) for key in ears], lambda each: ears[each.key]))
+        results = dict(ended(executor, [job(tmp_path, key) for key in ears], lambda each: ears[each.key]))
         assert len(executor._team) == 2
     assert {each.key for each in results} == {"a", "b", "c"}
     assert all(isinstance(result, Result) for result in results.values())
@@ -79,7 +85,7 @@ def test_a_trial_hears_of_its_pruning_before_it_goes_on() -> None:
 def test_a_job_that_fails_leaves_no_answer_behind(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
         jobs = [job(tmp_path, "a", at_epoch_2="raise"), job(tmp_path, "b")]
-        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
+        results = {each.key: result for each, result in ended(executor, jobs, lambda _: Ear())}
         assert len(executor._team) == 1
     assert isinstance(results["a"], Failure)
     assert results["a"].message == "RuntimeError: boom"
@@ -96,7 +102,7 @@ def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
 
 def test_a_refused_opening_ends_the_job_in_the_worker(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
-        ((_, result),) = executor.run([job(tmp_path, "a")], lambda _: Ear(refused=True))
+        ((_, result),) = ended(executor, [job(tmp_path, "a")], lambda _: Ear(refused=True))
     assert isinstance(result, Failure)
     assert (result.kind, result.message) == ("seal", "opened before")
 
@@ -104,7 +110,7 @@ def test_a_refused_opening_ends_the_job_in_the_worker(tmp_path: Path) -> None:
 def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> None:
     jobs = [job(tmp_path, "a", at_epoch_2="die"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
-        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
+        results = {each.key: result for each, result in ended(executor, jobs, lambda _: Ear())}
     failure = results["a"]
     assert isinstance(failure, Failure) and failure.is_worth_retrying
     assert failure.message == "the worker process died (signal 9)"
@@ -117,7 +123,7 @@ def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
     monkeypatch.setattr("harness.execute.local.STOP_SECONDS", 0.2)
     jobs = [job(tmp_path, "a", at_epoch_2="leave slowly"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
-        results = {each.key: result for each, result in executor.run(jobs, lambda _: Ear())}
+        results = {each.key: result for each, result in ended(executor, jobs, lambda _: Ear())}
     failure = results["a"]
     assert isinstance(failure, Failure) and failure.kind == "died"
     assert "had not ended" in failure.message
@@ -127,7 +133,7 @@ def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
 def test_a_worker_whose_gpu_fails_every_call_is_replaced_after_its_job(tmp_path: Path) -> None:
     jobs = [replace(job(tmp_path, "a", at_epoch_2="break the gpu"), device="cuda:0"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
-        running = executor.run(jobs, lambda _: Ear())
+        running = ended(executor, jobs, lambda _: Ear())
         _, first = next(running)
         assert executor._team == []
         _, second = next(running)
@@ -149,7 +155,7 @@ def test_a_job_gives_back_what_it_held_of_its_gpu(monkeypatch: pytest.MonkeyPatc
 
 def test_leaving_the_executor_stops_workers_in_the_middle_of_a_job(tmp_path: Path) -> None:
     with LocalExecutor(2, 1, FAKE) as executor:
-        running = executor.run([job(tmp_path, "a", at_epoch_2="hang"), job(tmp_path, "b")], lambda _: Ear())
+        running = ended(executor, [job(tmp_path, "a", at_epoch_2="hang"), job(tmp_path, "b")], lambda _: Ear())
         next(running)
         processes = [psutil.Process(worker.process.pid) for worker in executor._team]
         begun = time.perf_counter()

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from harness.execute.locks import Interrupts
+from harness.interrupts import Interrupts
 
 
 class Thing:

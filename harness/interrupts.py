@@ -1,0 +1,173 @@
+"""Ctrl-C and SIGTERM: heard when nothing is half done, and at once by whoever waits for something slow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, Generic, Self, TypeVar
+
+T = TypeVar("T")
+AGAIN_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.05
+"""How often whoever waits looks whether an interrupt has come."""
+_entered: list[Interrupts] = []
+
+
+class Interrupts:
+    """As a context: both signals raise KeyboardInterrupt, but inside `shield` only at its end.
+
+    After the first one all others are ignored, so that cleaning up is not cut short. Outside the main thread it
+    does nothing, because Python delivers signals to the main thread alone.
+
+    Python cannot let an exception out of a weak reference's callback or of `__del__`, and the signal may come there;
+    such a one is sent again.
+    """
+
+    def __init__(self) -> None:
+        self._shields = 0
+        self.pending = False
+        """Whether one has come within a shield, and waits for its end."""
+        self.heard = False
+        """Whether one has come."""
+        self._former: dict[int, Any] = {}
+        self._former_hook = sys.unraisablehook
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._former = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._former_hook, sys.unraisablehook = sys.unraisablehook, self._lost
+        _entered.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _entered.remove(self)
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        if self._former:
+            sys.unraisablehook = self._former_hook
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        """Put an interrupt off until the block is over.
+
+        Raises:
+            KeyboardInterrupt: at the end of the block, if one came meanwhile.
+        """
+        self._shields += 1
+        try:
+            yield
+        finally:
+            self._shields -= 1
+        if not self._shields:
+            self.raise_pending()
+
+    def raise_pending(self) -> None:
+        """Raise KeyboardInterrupt if an interrupt has come within a shield, now instead of at its end."""
+        if self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        if self.heard:
+            return
+        self.heard = True
+        if self._shields:
+            self.pending = True
+            return
+        raise KeyboardInterrupt
+
+    def _lost(self, lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            self._former_hook(lost)
+            return
+        self.heard = False
+        threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def is_pending() -> bool:
+    """Whether an interrupt waits for the end of a shield."""
+    return any(each.pending for each in _entered)
+
+
+def is_heard() -> bool:
+    """Whether an interrupt has come, so that what goes on is being brought to its end."""
+    return any(each.heard for each in _entered)
+
+
+def pause(seconds: float) -> None:
+    """Wait.
+
+    Raises:
+        KeyboardInterrupt: an interrupt came, even within a shield.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        _raise_pending()
+        time.sleep(LOOK_SECONDS)
+
+
+def interruptible(work: Callable[[], T], *, longest: float | None, slow: Callable[[], object]) -> T:
+    """Return what `work` returns, done in a thread of its own, so that an interrupt is heard meanwhile.
+
+    A call that waits for a server or a locked database would be deaf for minutes. Who gives up leaves it behind: the
+    thread ends with the process. Outside of the main thread, where no signal comes, it is simply called.
+
+    Args:
+        work: What may take long.
+        longest: Seconds after which it is given up; None for no limit.
+        slow: Called once, after ten seconds without an end.
+
+    Raises:
+        KeyboardInterrupt: an interrupt came, even within a shield.
+        TimeoutError: `longest` is over.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    call, begun, is_told = _Call(work), time.monotonic(), False
+    while not call.ended.wait(LOOK_SECONDS):
+        _raise_pending()
+        seconds = time.monotonic() - begun
+        if longest is not None and seconds > longest:
+            raise TimeoutError(f"no answer in {longest:g} s")
+        if seconds > SLOW_SECONDS and not is_told:
+            is_told = True
+            slow()
+    return call.result()
+
+
+SLOW_SECONDS: Final = 10
+
+
+class _Call(Generic[T]):
+    """A call in a thread of its own."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._answer: list[T] = []
+        self._error: BaseException | None = None
+        self.ended = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._answer.append(self._work())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.ended.set()
+
+    def result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
+
+
+def _raise_pending() -> None:
+    for each in _entered:
+        each.raise_pending()
