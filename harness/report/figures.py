@@ -1,4 +1,4 @@
-"""Charts, pictures and other files of a report's blocks, written beside it: for Markdown and for papers."""
+"""Charts, pictures and other files of a report's blocks, beside it: for Markdown and for papers."""
 
 from __future__ import annotations
 
@@ -26,29 +26,26 @@ def distinct(sections: Iterable[Section]) -> tuple[Section, ...]:
     return tuple(replace(each, blocks=_distinct(each.blocks, taken)) for each in sections)
 
 
-def remove_earlier(folder: Path) -> None:
-    """Remove the files that an earlier report had beside its tables: those that its results.md refers to."""
+def earlier_files(folder: Path) -> set[Path]:
+    """Return the files that an earlier report has beside its tables: those that its results.md refers to."""
     report = folder / "results.md"
     text = report.read_text(encoding="utf-8") if report.is_file() else ""
     named = {folder / name for name in REFERRED.findall(text) if not Path(name).is_absolute() and ".." not in name}
     drawn = {path for path in (folder / "figures").glob("*") if path.name.startswith(STEMS)}
-    for path in named | drawn:
+    return named | drawn
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Remove files, and their folders where nothing else is in them."""
+    for path in files:
         if path.is_file():
             path.unlink()
-    for below in {path.parent for path in named}:
-        if below.is_dir() and not any(below.iterdir()):
-            below.rmdir()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
-def write_files(blocks: Iterable[Block], folder: Path) -> None:
-    """Write what is a file among blocks: charts as SVG and pictures into `folder`/figures, texts into `folder`."""
-    for name, content in _files(blocks):
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def _files(blocks: Iterable[Block]) -> Iterator[tuple[str, bytes]]:
+def files_of(blocks: Iterable[Block]) -> Iterator[tuple[str, bytes]]:
+    """Yield what is a file among blocks, by its path: charts as SVG and pictures in figures/, texts beside the page."""
     for block in blocks:
         match block:
             case Charts(page_only=True) | Images(page_only=True):
@@ -61,7 +58,7 @@ def _files(blocks: Iterable[Block]) -> Iterator[tuple[str, bytes]]:
             case Code():
                 yield block.file, block.text.encode()
             case Group() | Fold():
-                yield from _files(block.blocks)
+                yield from files_of(block.blocks)
             case _:
                 pass
 

@@ -1,14 +1,20 @@
-"""All files of a report, each written whole or not at all."""
+"""All files of a report, each written whole or not at all; one process at a time writes a report."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from harness.phases import phase
 from harness.report.blocks import Document
 from harness.report.context import context_of
 from harness.report.csv_files import csv_texts
-from harness.report.figures import distinct, remove_earlier, write_files
+from harness.report.figures import distinct, earlier_files, files_of, remove
 from harness.report.html import page_text
 from harness.report.latex import latex_text
 from harness.report.markdown import markdown_text
@@ -34,7 +40,8 @@ class Written:
 def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     """Write the report of a study into `folder`, in place of an earlier one.
 
-    The same store gives the same bytes, whenever it is called.
+    The same store gives the same bytes, whenever it is called. What an earlier report had and this one has not is
+    removed when all of this one is there.
 
     Raises:
         InputError: the store holds no plan of that name.
@@ -42,21 +49,20 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     """
     context = context_of(store, study)
     document = Document(study, warning(context.findings), distinct(sections_of(context)))
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_earlier(folder)
-    for section in document.sections:
-        write_files(section.blocks, folder)
     texts = {
         **csv_texts(context),
         "results.tex": latex_text(document),
         "index.html": page_text(document, context.links),
         "results.md": markdown_text(document),
     }
-    for name, text in texts.items():
-        if text:
-            _write(folder / name, text)
-        else:
-            (folder / name).unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        earlier = earlier_files(folder)
+        files = [file for section in document.sections for file in files_of(section.blocks)]
+        files += [(name, text.encode()) for name, text in texts.items() if text]
+        for name, content in files:
+            _write(folder / name, content)
+        remove((earlier | {folder / name for name in texts}) - {folder / name for name, _ in files})
     return Written(
         folder=folder,
         html=folder / "index.html",
@@ -67,7 +73,26 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
     )
 
 
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    beside.replace(path)
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the right to write into a folder; who has to wait for it says so."""
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with phase(f"waiting for another process that writes {folder}"):
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -230,3 +232,41 @@ def test_a_floor_far_below_does_not_press_the_others_together(store: KeptStore) 
 def test_pictures_of_experiments_come_first_and_ranked(study: KeptStore) -> None:
     found = all_confusions(context_of(study, STUDY))
     assert [each.variant.name for each in found] == ["hog", "mlp", "parts - crop"]
+
+
+def test_several_reports_at_once_are_each_whole(study: KeptStore, tmp_path: Path) -> None:
+    write_report(study, STUDY, tmp_path / "alone")
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: write_report(study, STUDY, tmp_path / "together"), range(3)))
+    assert files_below(tmp_path / "together") == files_below(tmp_path / "alone")
+
+
+def test_a_report_that_cannot_be_written_leaves_the_earlier_one_and_nothing_half(
+    study: KeptStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(study, STUDY, tmp_path / "report")
+    earlier, write = files_below(tmp_path / "report"), Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "index.html" in path.name:
+            write(path, content[:100])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(study, STUDY, tmp_path / "report")
+    assert files_below(tmp_path / "report") == earlier
+
+
+def test_what_an_earlier_report_had_beside_it_is_removed(study: KeptStore, tmp_path: Path) -> None:
+    folder = write_report(study, STUDY, tmp_path / "report").folder
+    (folder / "figures" / "curves-old.svg").write_text("drawn by an earlier version")
+    (folder / "notes.csv").write_text("ours")
+    write_report(study, STUDY, folder)
+    assert not (folder / "figures" / "curves-old.svg").exists()
+    assert (folder / "notes.csv").exists()
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
