@@ -284,11 +284,7 @@ def _cells_ending(outcomes: Sequence[Outcome], fail_fast: bool) -> Ending:
         return "interrupted"
     if counts["failed"]:
         return "failed"
-    return "incomplete" if any(_runs_elsewhere(outcome) for outcome in outcomes) else "complete"
-
-
-def _runs_elsewhere(outcome: Outcome) -> bool:
-    return outcome.state == "skipped" and outcome.message.startswith("runs elsewhere")
+    return "incomplete" if any(outcome.runs_elsewhere for outcome in outcomes) else "complete"
 
 
 _SEARCHES: Final[Mapping[str, Ending]] = {

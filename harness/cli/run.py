@@ -9,7 +9,6 @@ from typing import Final
 
 from harness.api.run import Ending, Finished, RunOptions, carry_out
 from harness.cli.console import messages, print_json, say, shown_path, warn
-from harness.cli.dispatch import INTERRUPTED
 from harness.cli.options import HOME, Run, Work
 from harness.cli.progress import watching
 from harness.cli.report import print_summary
@@ -18,6 +17,7 @@ from harness.cli.tune_progress import watching_study
 from harness.contracts import Outcome, StudyPlan, Watcher
 from harness.execute.estimate import Estimate, Workers
 from harness.execute.executor import warnings_heard
+from harness.interrupts import INTERRUPTED
 from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, TuneWatcher
 from harness.words import amount
@@ -151,7 +151,11 @@ def _remarks(asked: Run, finished: Finished) -> tuple[str, ...]:
     """Return what is to be done about cells that have no figures, or old ones."""
     failed = sum(outcome.state == "failed" for outcome in finished.cells)
     stale = sum(state.state == "stale" for state in finished.estimate.states)
+    elsewhere = [outcome.message for outcome in finished.cells if outcome.runs_elsewhere]
     lines = []
+    if elsewhere:
+        many = f"{amount(len(elsewhere), 'cell')} {'is' if len(elsewhere) == 1 else 'are'} left to another process"
+        lines.append(f"{many} ({elsewhere[0]}) and not waited for; run the same command again when it has ended")
     if failed:
         lines.append(
             f"{failed} of {amount(len(finished.cells), 'cell')} failed; run the same command again to try them again"

@@ -149,6 +149,10 @@ class CellState:
     reason: str = ""
 
 
+ELSEWHERE: Final = "runs elsewhere"
+"""How the message begins of a cell that is left to another process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one cell ended in this run; a failed one is a value, not an exception."""
@@ -161,6 +165,11 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     is_worth_retrying: bool = False
     """Whether it failed by the machine's fault, such as a worker that died."""
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether the cell was left to another process, which had not finished it."""
+        return self.state == "skipped" and self.message.startswith(ELSEWHERE)
 
 
 class Watcher(Protocol):

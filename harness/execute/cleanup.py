@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from harness.contracts import Dataset, StudyPlan
 from harness.data.cache import decoded_folders, origin_of
 from harness.errors import HarnessError
-from harness.execute.locks import folder_of, is_held
+from harness.execute.locks import is_held, lock_of
 from harness.plugins import Catalog
 from harness.track import Record, Store
 
@@ -62,8 +62,8 @@ def remove(leftover: Leftover) -> bool:
 
 def _checkpoints(store: Store, needs: _Needs) -> Iterator[Leftover]:
     for folder in _folders(store.home / "checkpoints"):
-        if folder.name in needs.settled and not is_held(store.home, folder.name):
-            lock = folder_of(store.home, folder.name).with_suffix(".lock")
+        if folder.name in needs.settled and not is_held(store, folder.name):
+            lock = lock_of(store, folder.name)
             yield Leftover("checkpoint", folder, _size_of(folder), "its cell is finished", (lock,))
 
 
@@ -147,7 +147,7 @@ def _needs_of(store: Store) -> _Needs:
     studies = list(store.studies().values())
     records = [record for name in studies for record in store.records(name)]
     newest = {record.key: record for record in records if record.kind in {"cell", "trial"}}
-    settled = {key for key, record in newest.items() if record.status == "FINISHED" and not is_held(store.home, key)}
+    settled = {key for key, record in newest.items() if record.status == "FINISHED" and not is_held(store, key)}
     datasets: list[Dataset] = []
     sources = {record.tags.get("harness.dataset", "") for record in records}
     for plan in _plans(store, studies, records):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.contracts import CellState, Outcome, SilentWatcher, StudyPlan, Watcher
+from harness.contracts.running import ELSEWHERE
 from harness.data.inspect import leakage
 from harness.errors import DataError, StoreError
 from harness.execute.executor import Executor
@@ -42,7 +43,7 @@ def run_plan(
         watcher.ended(outcome)
     logged = store.plan(plan.study)
     if not todo and logged is not None and (plan.partial or plan.is_same(logged)):
-        return _in_order(plan, outcomes)
+        return _looked_again(_in_order(plan, outcomes), plan, store)
     packing = open_packing(settings)
     with Interrupts() as interrupts, store.spooling() as spool:
         context = _start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
@@ -57,7 +58,28 @@ def run_plan(
             with suppress(StoreError):
                 work.settle()
                 _end_matrix(context, _in_order(plan, outcomes))
-    return tuple(_refused(outcome, spool.refused) for outcome in _in_order(plan, outcomes))
+    ended = tuple(_refused(outcome, spool.refused) for outcome in _in_order(plan, outcomes))
+    return ended if interrupts.heard else _looked_again(ended, plan, store)
+
+
+def _looked_again(outcomes: Sequence[Outcome], plan: StudyPlan, store: Store) -> tuple[Outcome, ...]:
+    """Return the outcomes, those of cells that ran elsewhere as they stand now: they may have ended meanwhile."""
+    cells = tuple(each.planned for each in outcomes if each.runs_elsewhere)
+    if not cells:
+        return tuple(outcomes)
+    now = {state.planned.key: state for state in states(plan.model_copy(update={"cells": cells}), store)}
+    found = store.cell_records(now)
+    metrics = {record.run_id: record.metrics for records in found.values() for record in records}
+    return tuple(_elsewhere(now[each.planned.key], metrics) if each.runs_elsewhere else each for each in outcomes)
+
+
+def _elsewhere(state: CellState, metrics: Mapping[str, Mapping[str, float]]) -> Outcome:
+    """Return the outcome of a cell that was begun elsewhere."""
+    if state.state == "failed":
+        return Outcome(state.planned, "failed", state.run_id, message=f"failed elsewhere: {state.reason}")
+    if state.state == "missing":
+        return replace(_skip(state, metrics), message=f"{ELSEWHERE} no more: {state.reason}")
+    return _skip(state, metrics)
 
 
 def _refused(outcome: Outcome, refused: Mapping[str, str]) -> Outcome:
@@ -79,7 +101,7 @@ def _skipped(standing: Sequence[CellState], store: Store, settings: RunSettings)
 
 
 def _skip(state: CellState, metrics: Mapping[str, Mapping[str, float]]) -> Outcome:
-    message = f"runs elsewhere, {state.reason}" if state.state == "running" else state.reason
+    message = f"{ELSEWHERE}, {state.reason}" if state.state == "running" else state.reason
     return Outcome(state.planned, "skipped", state.run_id, 0.0, message, metrics.get(state.run_id or "", {}))
 
 

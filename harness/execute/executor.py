@@ -28,6 +28,7 @@ from harness.errors import (
     StoreRefusedError,
     TrainingError,
     nearest,
+    without_secrets,
 )
 from harness.execute import ExecutorName
 
@@ -127,7 +128,8 @@ def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
             if isinstance(error, StoreError) and not isinstance(error, StoreRefusedError):
                 raise
             message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-            result = Failure(_kind(error), message, "".join(traceback.format_exception(error)))
+            where = without_secrets("".join(traceback.format_exception(error)))
+            result = Failure(_kind(error), without_secrets(message), where)
     return replace(result, warnings=tuple(heard)) if heard else result
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 
-from harness.track.runs import Record
+from harness.track import Record, Store
 
 
 def folder_of(home: Path, key: str) -> Path:
@@ -17,12 +19,21 @@ def folder_of(home: Path, key: str) -> Path:
     return home / "checkpoints" / key
 
 
-def take(home: Path, key: str) -> FileLock | None:
-    """Return the cell's lock, held, or None if another process holds it.
+def lock_of(store: Store, key: str) -> Path:
+    """Return the file whose lock is held by the process of this machine that runs a cell.
 
-    The lock is beside the cell's folder, not in it: the folder is deleted while the lock is held.
+    It is beside the cell's folder, not in it: the folder is deleted while the lock is held. On a server, which several
+    homes of a machine may share, it is where all of them look.
     """
-    path = folder_of(home, key).with_suffix(".lock")
+    if store.artifacts is not None:
+        return folder_of(store.home, key).with_suffix(".lock")
+    server = sha256(store.client.address.encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"harness-locks-{os.getuid()}" / server / f"{key}.lock"
+
+
+def take(store: Store, key: str) -> FileLock | None:
+    """Return the cell's lock, held, or None if another process of this machine holds it."""
+    path = lock_of(store, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -32,11 +43,11 @@ def take(home: Path, key: str) -> FileLock | None:
     return lock
 
 
-def is_held(home: Path, key: str) -> bool:
-    """Whether some process runs the cell in this home."""
-    if not folder_of(home, key).with_suffix(".lock").exists():
+def is_held(store: Store, key: str) -> bool:
+    """Whether some process of this machine runs the cell."""
+    if not lock_of(store, key).exists():
         return False
-    lock = take(home, key)
+    lock = take(store, key)
     if lock is not None:
         lock.release()
     return lock is None

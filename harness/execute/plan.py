@@ -74,7 +74,7 @@ def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> Cel
     running = [record for record in records if record.status == "RUNNING"]
     is_server = store.artifacts is None
     # the lock knows best, but for processes with another home, which only a server's runs can have
-    alive = [each for each in running if is_held(store.home, planned.key) or (is_server and is_alive(each))]
+    alive = [each for each in running if is_held(store, planned.key) or (is_server and is_alive(each))]
     if alive:
         where = f"by process {alive[-1].tags.get('harness.pid')} on {alive[-1].tags.get('harness.host')}"
         return CellState(planned, "running", alive[-1].run_id, where)

@@ -11,10 +11,10 @@ from filelock import FileLock
 
 from harness.contracts import Cell, Outcome, PlannedCell, Result
 from harness.contracts.metrics import PEAK_BYTES
-from harness.contracts.running import Job
+from harness.contracts.running import ELSEWHERE, Job
 from harness.errors import StoreAwayError, StoreRefusedError
 from harness.execute.executor import Executor, Failure, JobResult
-from harness.execute.locks import folder_of, take
+from harness.execute.locks import folder_of, is_alive, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
 from harness.execute.recording import CellRun, RunContext, begin
@@ -113,12 +113,17 @@ class Work:
 
     def _take(self, planned: PlannedCell) -> bool:
         """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
-        lock = self._locks.get(planned.key) or take(self.context.store.home, planned.key)
+        store = self.context.store
+        lock = self._locks.get(planned.key) or take(store, planned.key)
         if lock is None:
-            self._close(planned.key, Outcome(planned, "skipped", message="runs elsewhere"))
+            self._close(planned.key, Outcome(planned, "skipped", message=ELSEWHERE))
             return False
         self._locks[planned.key] = lock
-        now = standing(self.context.store.cell_records([planned.key])[planned.key], planned.source_digest)
+        records = store.cell_records([planned.key])[planned.key]
+        if store.artifacts is None and any(each.status == "RUNNING" and is_alive(each) for each in records):
+            self._close(planned.key, Outcome(planned, "skipped", message=f"{ELSEWHERE}, on another machine"))
+            return False
+        now = standing(records, planned.source_digest)
         if now.state == "done" and now.run is not None:
             self._close(planned.key, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
             return False

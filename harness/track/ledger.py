@@ -13,7 +13,7 @@ from typing import Any, Final
 from harness.contracts import UNKNOWN_SET, Opening, SealedSet
 from harness.errors import SealError
 from harness.matrix import is_same_source
-from harness.track.runs import Record
+from harness.track.runs import Record, search
 
 LEDGER: Final = "harness-ledger"
 
@@ -99,3 +99,10 @@ def append(client: Any, experiment_id: str, opening: Opening, study: str) -> Non
     """Add a line to the ledger; returns when it is stored."""
     run = client.create_run(experiment_id, tags=tags_of(opening, study), run_name=f"{opening.key} {opening.time}")
     client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def end_lines(client: Any, experiment_id: str, key: str) -> None:
+    """End a cell's lines that still count as running: whoever wrote them was killed in between."""
+    for record in search(client, {experiment_id: LEDGER}, f"tags.`harness.key` = '{key}'"):
+        if record.status == "RUNNING":
+            client.set_terminated(record.run_id, "FINISHED")

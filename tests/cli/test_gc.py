@@ -124,7 +124,7 @@ def test_a_checkpoint_of_a_newer_attempt_is_kept(home: Path) -> None:
 
 def test_nothing_that_a_running_cell_holds_is_touched(home: Path) -> None:
     key = record_of(home, "cnn s0").key
-    lock = take(home, key)
+    lock = take(open_store(home), key)
     assert lock is not None
     assert collected(home)["leftovers"] == [], "its data set is needed, too"
     lock.release()
@@ -142,7 +142,7 @@ def test_a_data_set_that_is_being_decoded_is_left_alone(home: Path) -> None:
 def test_what_is_taken_up_after_it_was_found_stays(home: Path) -> None:
     found = leftovers([open_store(home)], home / "cache", Catalog())
     checkpoint = next(each for each in found if each.kind == "checkpoint")
-    lock = take(home, checkpoint.path.name)
+    lock = take(open_store(home), checkpoint.path.name)
     assert lock is not None
     assert not remove(checkpoint)
     assert checkpoint.path.exists()

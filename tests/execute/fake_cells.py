@@ -51,7 +51,9 @@ def _fit(job: Job, listen: Listener, epochs: int, at_epoch_2: str) -> None:
     for epoch in range(done + 1, epochs + 1):
         with (job.cache / "calls").open("a") as file:
             file.write(f"{job.key}:{epoch}\n")
-        if epoch == 2 and at_epoch_2:
+        if epoch == 2 and at_epoch_2 == "log a bad name":
+            listen.epoch(2, {"bad name!": 1.0})
+        elif epoch == 2 and at_epoch_2:
             TROUBLES[at_epoch_2](job)
         _tell(listen, epoch)
         checkpoint.write_text(str(epoch))

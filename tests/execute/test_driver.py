@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -278,7 +278,7 @@ def test_a_checkpoint_of_other_source_is_not_gone_on_with(store: Store) -> None:
 
 def test_a_cell_that_another_process_runs_is_left_to_it(store: Store) -> None:
     plan = plan_of(plan_cell("k1"), plan_cell("k2"))
-    lock = take(store.home, "k1")
+    lock = take(store, "k1")
     assert lock is not None
     run_id = store.start_run("a study", "cell", "fake k1 s0", tags={"harness.key": "k1"})
 
@@ -288,6 +288,34 @@ def test_a_cell_that_another_process_runs_is_left_to_it(store: Store) -> None:
     lock.release()
     assert states_by_key(plan, store) == {"k1": "missing", "k2": "done"}
     assert store.record(run_id).status == "KILLED"
+
+
+@pytest.mark.parametrize(("status", "state"), [("FINISHED", "skipped"), ("FAILED", "failed"), ("KILLED", "skipped")])
+def test_a_cell_that_another_process_ended_meanwhile_is_as_it_left_it(
+    store: Store, status: Literal["FINISHED", "FAILED", "KILLED"], state: str
+) -> None:
+    locks = [take(store, "k1")]
+    tags = {"harness.key": "k1", "harness.source_digest": "source"}
+    run_id = store.start_run("a study", "cell", "fake k1 s0", tags=tags)
+
+    class Other(Diary):
+        def ended(self, outcome: Outcome) -> None:
+            if outcome.planned.key == "k2":
+                store.end(run_id, status, "" if status == "FINISHED" else "boom")
+                for lock in filter(None, locks):
+                    lock.release()
+
+    first, second = run(plan_of(plan_cell("k1"), plan_cell("k2")), store, diary=Other())
+    assert (first.state, first.run_id, second.state) == (state, run_id, "finished")
+    assert first.runs_elsewhere == (status == "KILLED"), "that one is still to be run"
+
+
+def test_what_the_store_does_not_take_of_a_cell_fails_that_cell_alone(store: Store) -> None:
+    plan = plan_of(plan_cell("k1", at_epoch_2="log a bad name"), plan_cell("k2"))
+    outcomes = run(plan, store)
+    assert [outcome.state for outcome in outcomes] == ["failed", "finished"]
+    assert "bad name!" in outcomes[0].message
+    assert only_cell(store, "k1").status == "FAILED"
 
 
 def test_a_changed_plan_without_new_cells_is_still_logged(store: Store, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from harness.contracts import SealedSet
 from harness.errors import SealError
-from harness.track import Store
+from harness.track import LEDGER, Store
 
 
 def test_an_opening_is_recorded_with_model_run_time_and_host(store: Store) -> None:
@@ -61,3 +61,12 @@ def test_a_line_of_an_earlier_version_holds_for_its_model_and_says_nothing_of_th
     assert len(store.openings()) == 1, "it goes on where it was interrupted"
     store.open_test("k1", "one", "second-run", test_set=SealedSet("files"), source_digest="source")
     assert [opening.test_files for opening in store.openings()] == ["", "files"]
+
+
+def test_a_line_whose_writer_was_killed_is_ended_by_whoever_finishes(store: Store) -> None:
+    store.open_test("k1", "one", "first-run")
+    (line,) = store.client.search_runs([store._experiment(LEDGER)])
+    store.client.update_run(line.info.run_id, status="RUNNING")
+    store.open_test("k1", "one", "first-run")
+    assert store.client.get_run(line.info.run_id).info.status == "FINISHED"
+    assert len(store.openings()) == 1
