@@ -1,5 +1,6 @@
 """Every error a person can meet, each with the exit code that the command line ends with."""
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -129,3 +130,32 @@ def _secrets() -> Iterator[str]:
     for secret in known:
         if len(secret) >= _SHORTEST:
             yield from {secret, quote(secret), quote(secret, safe="")}
+
+
+_FULL: Final = "the disk is full; make room, then run the same command again"
+_NO_FOLDER: Final = "a file stands where a folder should be; move it away, or choose another place"
+_FORBIDDEN: Final = "this user may not read or write it; change that, or choose another place"
+_FILE_FAULTS: Final = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "it would be larger than this process may write; raise that limit (ulimit -f)",
+    errno.EROFS: "it lies on a disk that can only be read; choose another place",
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EEXIST: _NO_FOLDER,
+    errno.EISDIR: "a folder stands where a file should be; move it away, or choose another place",
+    errno.ENAMETOOLONG: "its name is too long for this disk",
+    errno.EIO: "the disk gives an error; check that it works",
+    errno.EMFILE: "too many files are open; raise that limit (ulimit -n)",
+}
+
+
+def file_fault(error: OSError) -> str:
+    """Return in a sentence what keeps a file from being read or written and what to do; "" of another error.
+
+    >>> file_fault(OSError(errno.ENOSPC, "No space left on device", "/data/cache/images.npy"))
+    '/data/cache/images.npy: the disk is full; make room, then run the same command again'
+    """
+    words = _FILE_FAULTS.get(error.errno or 0, "")
+    return f"{error.filename}: {words}" if words and error.filename is not None else words

@@ -13,6 +13,8 @@ from types import FrameType
 from typing import Any, Final, Generic, Self, TypeVar
 
 T = TypeVar("T")
+INTERRUPTED: Final = 130
+"""The exit code of a process that was interrupted."""
 AGAIN_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.05
 """How often whoever waits looks whether an interrupt has come."""
@@ -88,6 +90,22 @@ class Interrupts:
             return
         self.heard = False
         threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+def leave_when_interrupted() -> None:
+    """Have Ctrl-C end this process at once with the exit code 130, until `raise_when_interrupted` is called."""
+    signal.signal(signal.SIGINT, _leave)
+
+
+def raise_when_interrupted() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt, as it usually does, if it would end this process."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
 
 
 def is_pending() -> bool:

@@ -5,6 +5,12 @@ work of a command lives in a module of its own name, imported when the command i
 else; that module imports what it needs at its top, as any module does.
 """
 
-from harness.cli.options import main
+from importlib import import_module
 
-__all__ = ["main"]
+from harness.interrupts import leave_when_interrupted
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code of the command."""
+    leave_when_interrupted()
+    import_module("harness.cli.options").app(prog_name="harness")

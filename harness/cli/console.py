@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.errors import without_secrets
+
 _PIPE_COLUMNS: Final = 160
 """Width of lines that go to a file or a pipe, where no terminal says how wide it is."""
 MOST_WARNINGS: Final = 20
@@ -57,7 +59,7 @@ def say(line: str) -> None:
 
 def tell(console: Console, line: str, style: str = "") -> None:
     """Print a line of text: wrapped between words in a terminal, whole where programs read it."""
-    console.print(Text(line, style=style), soft_wrap=not console.is_terminal)
+    console.print(Text(without_secrets(line), style=style), soft_wrap=not console.is_terminal)
 
 
 def warn(lines: Sequence[str]) -> None:

@@ -19,11 +19,12 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Doctor
-from harness.errors import StoreError
+from harness.errors import HarnessError, file_fault, without_secrets
 from harness.track import open_store
 from harness.track.client import check_reachable
 from harness.track.environment import processor_name, usable_cores
-from harness.words import size
+from harness.track.spool import FOLDER, waiting
+from harness.words import amount, size
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -66,6 +67,7 @@ def examine(home: Path) -> Iterator[Check]:
     yield _writable("home", home)
     yield _writable("cache", home / "cache")
     yield _store(home)
+    yield from _spool(home)
 
 
 def _torch() -> Iterator[Check]:
@@ -144,12 +146,22 @@ def _store(home: Path) -> Check:
     try:
         if server.startswith(("http://", "https://")):
             check_reachable(server)
-            return Check("store", "ok", f"the server at {server} answers")
+            return Check("store", "ok", f"the server at {without_secrets(server)} answers")
         if not server and not (home / "mlflow.db").exists():
             return Check("store", "ok", f"{home / 'mlflow.db'} (not there yet)")
-        return Check("store", "ok", open_store(home).uri)
-    except StoreError as error:
+        return Check("store", "ok", open_store(home).client.address)
+    except HarnessError as error:
         return Check("store", "fail", str(error))
+    except OSError as error:
+        return Check("store", "fail", file_fault(error) or str(error))
+
+
+def _spool(home: Path) -> Iterator[Check]:
+    """Say what was recorded and could not be delivered, if there is anything."""
+    count = waiting(home)
+    if count:
+        finding = f"{amount(count, 'record')} wait in {home / FOLDER}: the next `harness run` delivers them"
+        yield Check("spool", "warn", finding)
 
 
 def _existing(path: Path) -> Path:

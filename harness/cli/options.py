@@ -73,11 +73,6 @@ def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:
     )
 
 
-def main() -> None:
-    """Run the command line; ends the process with the exit code of the command."""
-    app(prog_name="harness")
-
-
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"harness {__version__}")
@@ -161,7 +156,13 @@ class Home:
 
     home: Annotated[
         Path,
-        typer.Option("--home", metavar="DIR", envvar="HARNESS_HOME", help="Where runs, caches and reports are kept."),
+        typer.Option(
+            "--home",
+            metavar="DIR",
+            envvar="HARNESS_HOME",
+            file_okay=False,
+            help="Where runs, caches and reports are kept.",
+        ),
     ] = HOME
 
     @property

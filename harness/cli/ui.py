@@ -12,14 +12,19 @@ from contextlib import closing, suppress
 from tempfile import TemporaryFile
 from typing import IO, Final
 
+import psutil
+
 from harness.cli.console import results, say
 from harness.cli.options import Ui
-from harness.errors import InputError, StoreError
+from harness.errors import InputError, StoreError, without_secrets
 from harness.interrupts import Interrupts
 from harness.track import existing_store
 
 HOST: Final = "127.0.0.1"
 PATIENCE_SECONDS: Final = 90
+STOP_SECONDS: Final = 5
+OWNER: Final = "HARNESS_UI_PROCESS"
+"""The variable by which a server is known as ours: the process that started it."""
 
 
 def perform(asked: Ui) -> int:
@@ -31,12 +36,12 @@ def perform(asked: Ui) -> int:
     """
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     if server.startswith(("http://", "https://")):
-        results().print(server)
+        results().print(without_secrets(server))
         return 0
     store = existing_store(asked.home)
     if store is None:
         raise InputError(f"nothing was run in {asked.home} yet, so there is nothing to see")
-    _refuse_taken(asked.port)
+    _free(asked.port)
     say("starting MLflow's user interface, a few seconds ...")
     with Interrupts(), TemporaryFile() as output:
         process = _start(store.uri, asked.port, output)
@@ -56,11 +61,12 @@ def perform(asked: Ui) -> int:
 
 def _start(uri: str, port: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start the server with one worker and no job runner: 2 processes instead of 14, a third of the memory."""
-    options = ["--backend-store-uri", uri, "--host", HOST, "--port", str(port), "--workers", "1"]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    options = ["--host", HOST, "--port", str(port), "--workers", "1"]
+    own = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    own |= {"MLFLOW_BACKEND_STORE_URI": uri, OWNER: str(os.getpid())}  # not as an option: it may hold a password
     return subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", *options],
-        env=environment,
+        env={**os.environ, **own},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -74,9 +80,34 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _refuse_taken(port: int) -> None:
-    if _answers(port):
-        raise InputError(f"port {port} is taken; choose another with --port")
+def _free(port: int) -> None:
+    """Return if nobody serves on a port; the server of a `harness ui` that was killed is ended.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    if not _answers(port):
+        return
+    for left in _left_behind(port):
+        say(f"ending the server on port {port} (process {left.pid}): the `harness ui` that started it is gone")
+        left.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    while _answers(port):
+        if time.monotonic() > deadline:
+            raise InputError(f"port {port} is taken; choose another with --port")
+        time.sleep(0.2)
+
+
+def _left_behind(port: int) -> list[psutil.Process]:
+    """Return the servers that a `harness ui` has left on a port when it was killed; none if there is nobody's."""
+    found, pids = [], psutil.pids()
+    for pid in pids:
+        with suppress(psutil.Error, ValueError):
+            process = psutil.Process(pid)
+            owner = process.environ().get(OWNER)
+            if owner is not None and int(owner) not in pids and str(port) in process.cmdline():
+                found.append(process)
+    return found
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) -> None:

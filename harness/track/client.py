@@ -10,7 +10,6 @@ at once is: the curves of many runs in one request for each metric. Files are `h
 
 from __future__ import annotations
 
-import errno
 import functools
 import http.client
 import logging
@@ -37,7 +36,15 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request_safe
 
-from harness.errors import InputError, StoreAwayError, StoreError, StoreRefusedError, credentials_of, without_secrets
+from harness.errors import (
+    InputError,
+    StoreAwayError,
+    StoreError,
+    StoreRefusedError,
+    credentials_of,
+    file_fault,
+    without_secrets,
+)
 from harness.interrupts import SLOW_SECONDS, interruptible, is_heard, pause
 from harness.phases import remark
 from harness.words import rough
@@ -171,8 +178,7 @@ class Client:
         return {**found, **{run_id: self.get_metric_history(run_id, metric) for run_id in sampled}}
 
     def _fault(self, error: BaseException) -> StoreError:
-        kind, reason = _judged(error, is_local=not is_server(self.uri))
-        return kind(f"tracking store {self.address}: {without_secrets(reason)}")
+        return fault_of(error, self.uri)
 
 
 class Outage:
@@ -285,6 +291,12 @@ def check_reachable(uri: str) -> None:
     )
 
 
+def fault_of(error: BaseException, uri: str) -> StoreError:
+    """Return what MLflow has raised as a fault of the store at an address: of which kind, and why."""
+    kind, reason = _judged(error, is_local=not is_server(uri))
+    return kind(f"tracking store {without_secrets(uri)}: {without_secrets(reason)}")
+
+
 class _ConflictError(StoreError):
     """Two processes created the same thing at the same moment; tried again, it is there."""
 
@@ -303,15 +315,8 @@ _LOST: Final = (
 """What is raised when a connection cannot be made, is cut, or a server says that it is in trouble."""
 _DRIVER: Final = "pip install 'sealed-harness[postgresql]' has that of postgresql+psycopg://HOST/DATABASE"
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_FULL: Final = "the disk is full: make room, then run the same command again"
-_DISK: Final = {
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-    errno.EROFS: "its folder can only be read",
-    errno.EACCES: "its folder may not be written to",
-}
 _SQLITE: Final = {
-    "SQLITE_FULL": _FULL,
+    "SQLITE_FULL": "the disk is full; make room, then run the same command again",
     "SQLITE_READONLY": "the database can only be read: make it and its folder writable, or choose another --home",
     "SQLITE_CANTOPEN": "the database cannot be opened: make its folder writable, or choose another --home",
     "SQLITE_IOERR": "the disk gives an error; check that it has room and works",
@@ -335,7 +340,7 @@ def _judged(error: BaseException, is_local: bool) -> tuple[type[StoreError], str
 
 def _judged_answer(chain: Sequence[BaseException], status: int | None, text: str) -> tuple[type[StoreError], str]:
     kind, told = StoreError, text
-    disk = next((each for each in chain if isinstance(each, OSError) and each.errno in _DISK), None)
+    on_disk = next(filter(None, (file_fault(each) for each in chain if isinstance(each, OSError))), "")
     if status == 401:
         told = UNKNOWN
     elif status == 403:
@@ -344,8 +349,8 @@ def _judged_answer(chain: Sequence[BaseException], status: int | None, text: str
         pass
     elif any(isinstance(each, _LOST) for each in chain) or status in _PASSING:
         kind, told = StoreAwayError, _lost_words(chain, status)
-    elif disk is not None:
-        told = f"{disk.filename}: {_DISK[disk.errno or 0]}" if disk.filename else _DISK[disk.errno or 0]
+    elif on_disk:
+        told = on_disk
     elif re.search(r"IntegrityError|UniqueViolation|DeadlockDetected", text):
         kind = _ConflictError
     else:

@@ -15,9 +15,12 @@ from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 from harness.errors import StoreError
+from harness.track.client import FAULTS, fault_of
 
 DATABASE: Final = "mlflow.db"
 ARTIFACTS: Final = "artifacts"
+LOCKED_SECONDS: Final = 60
+"""How long a database that another process has locked is waited for as it is opened."""
 _LOCATED: Final = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -56,11 +59,14 @@ def _create(database: Path, artifacts: Path) -> None:
             return
         beside = database.with_suffix(".partial")
         beside.unlink(missing_ok=True)
-        with _quiet_migrations():
-            store = SqlAlchemyStore(uri_of(beside), str(artifacts))
-        store.engine.dispose()
-        with closing(sqlite3.connect(beside)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")  # persists; parallel writers wait a third as long
+        try:
+            with _quiet_migrations():
+                store = SqlAlchemyStore(uri_of(beside), str(artifacts))
+            store.engine.dispose()
+            with closing(sqlite3.connect(beside)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")  # persists; parallel writers wait a third as long
+        except FAULTS as error:
+            raise fault_of(error, uri_of(database)) from error
         beside.rename(database)
 
 
@@ -119,19 +125,21 @@ def _known_place(database: Path) -> str | None:
 
 def _ask(database: Path, query: str) -> list[tuple[str]]:
     try:
-        with closing(sqlite3.connect(database, timeout=20)) as connection:
+        with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
             return connection.execute(query).fetchall()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "no such table" in str(error):
             return []
-        raise StoreError(f"{database} cannot be read: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"{database} is not a database: {error}; move it away or choose another --home") from error
+        raise fault_of(error, uri_of(database)) from error
 
 
 def _move(database: Path, artifacts: Path) -> None:
     """Tell the database that its artifacts are now in `artifacts`."""
-    with FileLock(f"{database}.lock"), closing(sqlite3.connect(database, timeout=20)) as connection, connection:
+    with (
+        FileLock(f"{database}.lock"),
+        closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection,
+        connection,
+    ):
         old = _known_place(database)
         if old in (None, str(artifacts)):
             return

@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 
+from harness.errors import without_secrets
 from harness.measure.machine import gpus
 
 GIT_SECONDS: Final = 5
@@ -31,7 +32,7 @@ def uncommitted(folder: Path) -> str:
     new = _git(folder, "ls-files", "--others", "--exclude-standard", "--full-name", ":/")
     changes = _git(folder, "diff", "HEAD", "--no-color", "--no-ext-diff")
     names = "".join(f"# new file, its contents are not kept: {name}\n" for name in new.splitlines())
-    text = f"{names}{changes}\n" if names or changes else ""
+    text = without_secrets(f"{names}{changes}\n") if names or changes else ""
     if len(text) <= LONGEST_DIFF:
         return text
     return f"{text[:LONGEST_DIFF]}\n# cut here: {len(text):,} characters in all\n"
@@ -60,7 +61,7 @@ def environment_text(folder: Path, device: str, workers: int, threads: int) -> s
         "gpu": ", ".join(gpu.name for gpu in gpus()) or "none",
         "device": device,
         "workers": f"{workers}, {threads} threads each",
-        "command": " ".join(sys.argv),
+        "command": without_secrets(" ".join(sys.argv)),
     }
     lines = [f"{name}: {value}" for name, value in facts.items()]
     packages = sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower)

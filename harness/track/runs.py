@@ -19,6 +19,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from harness.contracts import State
 from harness.contracts.metrics import EPOCH_METRICS, METRICS
+from harness.errors import without_secrets
 from harness.matrix import is_same_source
 from harness.words import metric_heading, metric_text
 
@@ -250,7 +251,8 @@ def _log(
 def stored_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return tags as the store has them: those for programs out of sight, none longer than MLflow allows."""
     return {
-        f"{HIDDEN}{name}" if name in FOR_PROGRAMS else name: cut(value, LONGEST_TAG) for name, value in tags.items()
+        f"{HIDDEN}{name}" if name in FOR_PROGRAMS else name: cut(without_secrets(value), LONGEST_TAG)
+        for name, value in tags.items()
     }
 
 

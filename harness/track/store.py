@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,14 +16,15 @@ from typing import Final, Literal
 from filelock import FileLock
 
 from harness.contracts import UNKNOWN_SET, Opening, SealedSet, StudyPlan
-from harness.errors import InputError
+from harness.errors import InputError, without_secrets
 from harness.track import embedded, experiments, ledger, runs
 from harness.track.artifacts import LOGGED, RunFiles, write_images
-from harness.track.client import RUNS_A_REQUEST, Client, check_reachable, is_server
+from harness.track.client import RUNS_A_REQUEST, Client, check_reachable, hasty, is_server
 from harness.track.runs import FITTED, Record, history_of, record_of, search
 from harness.track.spool import Spool, in_turn, spooled
 
 KEYS_ASKED_ONE_BY_ONE: Final = 5
+DATABASES: Final = ("postgresql", "mysql", "mssql", "sqlite")
 EndStatus = Literal["FINISHED", "FAILED", "KILLED"]
 
 
@@ -30,6 +32,7 @@ def open_store(home: Path) -> Store:
     """Open the store: the server that MLFLOW_TRACKING_URI names, else SQLite below `home`, created if there is none.
 
     Raises:
+        InputError: MLFLOW_TRACKING_URI is no address of a store.
         StoreError: the server does not answer or lets us not in, or the database is of another MLflow version.
     """
     home = home.resolve()
@@ -39,8 +42,15 @@ def open_store(home: Path) -> Store:
         check_reachable(uri)
     elif not uri:
         uri, artifacts = embedded.prepare(home)
+    elif re.split(r"[:+]", uri)[0] not in DATABASES:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI={without_secrets(uri)}: results are kept on a tracking server (http:// or https://) "
+            f"or in a database ({', '.join(DATABASES)}, such as postgresql+psycopg://HOST/NAME); correct the address, "
+            "or unset it to use the embedded store"
+        )
     store = store_at(home, uri, artifacts)
-    store.client.search_experiments(max_results=1)
+    with nullcontext() if artifacts or is_server(uri) else hasty():
+        store.client.search_experiments(max_results=1)
     return store
 
 
@@ -83,7 +93,7 @@ def store_at(home: Path, uri: str, artifacts: Path | None, trusting: bool = True
         trusting: Whether copies of a server's files that were fetched before are good enough.
     """
     client = Client(uri)
-    return Store(home, uri, artifacts, client, RunFiles(client, home if artifacts is None else None, trusting))
+    return Store(home, client.uri, artifacts, client, RunFiles(client, home if artifacts is None else None, trusting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class Store:
     """
 
     home: Path
-    uri: str
+    uri: str = field(repr=False)
     artifacts: Path | None
     client: Client = field(repr=False)
     files: RunFiles = field(repr=False)
@@ -307,6 +317,8 @@ class Store:
             )
             if not ledger.is_opened(self.openings([key]), opening):
                 ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)
+            else:
+                ledger.end_lines(self.client, self._experiment(ledger.LEDGER), key)
 
     def study_links(self, base: str) -> Mapping[str, str]:
         """Return each study's address in MLflow's UI at `base`: all its cells, the best on validation first."""

@@ -30,7 +30,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from harness.contracts import Frozen
-from harness.errors import StoreError
+from harness.errors import StoreError, without_secrets
 
 VARIABLE: Final = "HARNESS_OPTUNA_STORAGE"
 FILE: Final = "optuna.db"
@@ -97,7 +97,9 @@ def _opened(url: str, shown: str, engine: dict[str, Any], tries: int) -> Any:
     except ImportError as error:
         raise StoreError(f"{shown}: {error}; install the database's driver") from error
     except (SQLAlchemyError, RuntimeError, ValueError) as error:
-        raise StoreError(f"{shown}: the tuning studies cannot be opened: {str(error).splitlines()[0]}") from error
+        raise StoreError(
+            f"{shown}: the tuning studies cannot be opened: {without_secrets(str(error)).splitlines()[0]}"
+        ) from error
 
 
 def _created(url: str, engine: dict[str, Any], tries: int) -> Any:
@@ -119,7 +121,7 @@ def faults_told(storage: Storage) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
+        reason = without_secrets(str(error.__cause__ or error)).splitlines()[0]
         raise StoreError(f"{storage.address}: the tuning study is out of reach: {reason}") from error
 
 
