@@ -349,6 +349,8 @@ class Lines:
     def planned(self, plan: StudyPlan, found: Estimate) -> None:
         """Say how much there is to do."""
         self._tell(f"{plan.study}: {amount(len(found.todo), 'cell')} of {len(plan.cells)} to run")
+        for line in found.deletions:
+            self._tell(line)
 
     @contextmanager
     def cells(self, found: Estimate) -> Iterator[Watcher]:

@@ -77,7 +77,9 @@ def perform(asked: Plan) -> int:
     searches = _searches(asked, replace(study, tune=tuned), catalog, store, found)
     remarks = () if asked.smoke else remarks_of(present, partial(fitted_on, catalog=catalog, cache=asked.cache))
     faults = tuple(f"{row.name}: {sizes.faults[row.key]}" for row in rows if row.key in sizes.faults)
-    totals = _Totals(rows, found, bytes_left, len(study.cells) - len(here), searches, remarks + faults)
+    totals = _Totals(
+        rows, found, bytes_left, len(study.cells) - len(here), searches, (*found.deletions, *remarks, *faults)
+    )
     if asked.json:
         print_json(totals.as_json(plan.study))
     else:

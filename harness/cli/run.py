@@ -91,6 +91,8 @@ class Terminal:
             before = f", {counts['done']} of {len(plan.cells)} are done already" if counts["done"] else ""
             say(f"{plan.study}: {amount(len(found.todo), 'cell')} to run with {found.workers.text}{before}")
 
+        warn(found.deletions)
+
     def cells(self, found: Estimate) -> AbstractContextManager[Watcher]:
         """Show the cells for as long as the context lasts."""
         progress = RunProgress(found.todo, found.rates, found.workers, found.flops)

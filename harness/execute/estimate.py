@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log
 from statistics import fmean
 from typing import Final
@@ -27,6 +27,8 @@ BYTES_A_PARAMETER: Final = 4
 BYTES_BESIDE_THE_MODEL: Final = 1_000_000
 """Predictions, pictures and text of a cell."""
 MOST_WORKERS: Final = 8
+DELETED: Final = "its run was deleted in MLflow"
+"""Why a cell is missing that was run before."""
 GROWTH: Final = 2 / 3
 """The time of a step grows as this power of its operations: small networks wait for each operation to start, only
 large ones for its arithmetic. From digits' networks of 4e4 to 5e6 operations on two cores the power is 0.5."""
@@ -169,6 +171,12 @@ class Estimate:
         return self.rates.guess(planned.cell, self.flops.get(planned.key))
 
     @property
+    def deletions(self) -> tuple[str, ...]:
+        """What is to be said of cells whose runs were deleted, if there are any."""
+        gone = sum(each.reason == DELETED for each in self.states)
+        return (f"{amount(gone, 'cell')} to run: {DELETED}, by itself or with its study",) if gone else ()
+
+    @property
     def unknown(self) -> int:
         """How many of the cells to be run nothing is known of; they are not in `seconds`."""
         return sum(self.seconds_of(planned) is None for planned in self.todo)
@@ -226,10 +234,18 @@ def estimate(
     """
     devices = choose_devices(device)
     standing = states(plan, store) if store else tuple(CellState(each, "missing") for each in plan.cells)
+    standing = _with_deletions(standing, store)
     rates = rates_of(store.records(plan.study) if store else (), devices[0], smoke)
     wanted = {"missing", "failed", "stale"} if stale else {"missing", "failed"}
     todo = tuple(each.planned for each in standing if each.state in wanted)
     return Estimate(standing, todo, workers_for(workers, executor, devices, len(todo)), rates)
+
+
+def _with_deletions(standing: Sequence[CellState], store: Store | None) -> tuple[CellState, ...]:
+    """Return the states, those with their reason that are missing because somebody deleted their run."""
+    missing = [each.planned.key for each in standing if each.state == "missing" and each.run_id is None]
+    gone = store.deleted_keys(missing) if store and missing else frozenset()
+    return tuple(replace(each, reason=DELETED) if each.planned.key in gone else each for each in standing)
 
 
 def disk_bytes(parameters: Mapping[str, int | None], cells: Sequence[PlannedCell]) -> int:

@@ -7,6 +7,7 @@ about a job.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import traceback
@@ -158,7 +159,7 @@ class _Collector(logging.Handler):
 
 def _kind(error: Exception) -> FailureKind:
     match error:
-        case OutOfMemoryError() | MemoryError():
+        case OutOfMemoryError() | MemoryError() | OSError(errno=errno.ENOMEM):
             return "memory"
         case TrainingError():
             return "training"

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from mlflow.entities import ViewType
+
 from harness.contracts.metrics import METRICS, TEST_ACCURACY, VAL_ACCURACY
 from harness.errors import StoreError
 from harness.track.ledger import LEDGER
@@ -69,12 +71,13 @@ def _renew(client: Any, found: Any, tags: Mapping[str, str]) -> None:
         client.delete_experiment_tag(found.experiment_id, f"{PREFIX}{FORMER}")
 
 
-def names_by_id(client: Any) -> Mapping[str, str]:
-    """Return the names of all experiments by id."""
+def names_by_id(client: Any, *, deleted: bool = False) -> Mapping[str, str]:
+    """Return the names of all experiments by id, of those that were deleted too where asked for."""
+    view = ViewType.ALL if deleted else ViewType.ACTIVE_ONLY
     found: dict[str, str] = {}
     token = None
     while True:
-        page = client.search_experiments(page_token=token)
+        page = client.search_experiments(view, page_token=token)
         found |= {each.experiment_id: each.name for each in page}
         token = page.token
         if not token:

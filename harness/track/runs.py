@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 
 from harness.contracts import State
 from harness.contracts.metrics import EPOCH_METRICS, METRICS
@@ -95,18 +95,21 @@ def _plain_tags(stored: Mapping[str, str]) -> dict[str, str]:
     return plain | {name.removeprefix(HIDDEN): value for name, value in stored.items() if name.startswith(hidden)}
 
 
-def search(client: Any, experiments: Mapping[str, str], condition: str = "") -> tuple[Record, ...]:
-    """Return the runs of some experiments (id -> name) that meet an MLflow filter, oldest first."""
+def search(
+    client: Any, experiments: Mapping[str, str], condition: str = "", *, deleted: bool = False
+) -> tuple[Record, ...]:
+    """Return the runs, or the deleted ones, of experiments (id -> name) that meet an MLflow filter, oldest first."""
     if not experiments:
         return ()
-    runs = sorted(_pages(client, list(experiments), condition), key=lambda run: run.info.start_time)
+    view = ViewType.DELETED_ONLY if deleted else ViewType.ACTIVE_ONLY
+    runs = sorted(_pages(client, list(experiments), condition, view), key=lambda run: run.info.start_time)
     return tuple(record_of(run, experiments[run.info.experiment_id]) for run in runs)
 
 
-def _pages(client: Any, experiment_ids: list[str], condition: str) -> Iterator[Any]:
+def _pages(client: Any, experiment_ids: list[str], condition: str, view: int) -> Iterator[Any]:
     token = None
     while True:
-        page = client.search_runs(experiment_ids, condition, max_results=PAGE, page_token=token)
+        page = client.search_runs(experiment_ids, condition, view, max_results=PAGE, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -259,6 +259,12 @@ class Store:
             found[record.key].append(record)
         return {key: tuple(records) for key, records in found.items()}
 
+    def deleted_keys(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return the keys of cells of which runs were deleted in MLflow, by hand or with their study."""
+        studies = experiments.names_by_id(self.client, deleted=True)
+        gone = search(self.client, studies, "tags.`harness.kind` = 'cell'", deleted=True)
+        return frozenset(keys) & {record.key for record in gone}
+
     def history(self, run_id: str, metrics: Iterable[str] | None = None) -> Mapping[str, tuple[tuple[int, float], ...]]:
         """Return (step, value) of metrics, all by default, in step order."""
         names = self.client.get_run(run_id).data.metrics if metrics is None else metrics

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mlflow import MlflowClient
+
 from harness.track import open_store
 from tests.cli.homes import OTHER, harness, record_of, run_file
 
@@ -49,3 +51,25 @@ def test_cells_that_another_study_has_run_are_not_missing(tmp_path: Path) -> Non
         ("other", 1, 0),
         ("twin", 1, 0),
     ]
+
+
+def test_a_cell_whose_run_or_study_was_deleted_in_mlflow_does_not_come_back_without_a_word(tmp_path: Path) -> None:
+    store, file = open_store(tmp_path / "home"), tmp_path / "other.yaml"
+    file.write_text(OTHER)
+    run_file(file, store)
+    (record,) = (each for each in store.records("other") if each.kind == "cell")
+    said = "1 cell to run: its run was deleted in MLflow, by itself or with its study"
+    options = ("--executor", "inline", "--device", "cpu", "--home", tmp_path / "home")
+    client = MlflowClient(store.uri)
+
+    client.delete_run(record.run_id)
+    plan = json.loads(harness("plan", file, "--json", *options).stdout)
+    assert [(each["state"], each["reason"]) for each in plan["cells"]] == [("missing", "its run was deleted in MLflow")]
+    assert plan["warnings"] == [said]
+
+    client.restore_run(record.run_id)
+    assert json.loads(harness("plan", file, "--json", *options).stdout)["warnings"] == []
+    client.delete_experiment(client.get_experiment_by_name("other").experiment_id)
+    again = harness("run", file, *options)
+    assert again.exit_code == 0
+    assert f"Warning: {said}\n" in again.stderr

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+from typing import cast
 
 import pytest
 
+from harness.contracts import Listener, Result
+from harness.contracts.running import Job
 from harness.errors import InputError
-from harness.execute.executor import EXECUTORS, open_executor
+from harness.execute.executor import EXECUTORS, Failure, open_executor, run_job
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -20,6 +24,16 @@ def test_every_executor_opens_without_starting_anything(name: str) -> None:
 def test_an_unknown_executor_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match='did you mean "local"'):
         open_executor("locale", 1, 1)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_memory_that_ran_out_is_worth_another_try_however_it_is_told(error: Exception) -> None:
+    def run(_job: Job, _listen: Listener) -> Result:
+        raise error
+
+    failure = run_job(run, cast("Job", None), cast("Listener", None))
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.is_worth_retrying) == ("memory", True)
 
 
 def test_a_worker_imports_no_mlflow() -> None:
