@@ -1,8 +1,8 @@
 """Writes `docs/reference.md`: every key of the matrix file, component, metric and command.
 
 Types, defaults and meanings are those of the JSON Schema, which has them from the models that parse a file; commands
-are those that typer serves. The examples alone are written here: a key that none shows is an error, and a test loads
-each of them.
+are those that typer serves. The examples alone are written by hand, in `examples.yaml`: a key that none shows is an
+error, and a test loads each of them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
+from ruamel.yaml import YAML
 
 from harness.cli.options import app
 from harness.contracts.metrics import METRICS, Metric
@@ -41,146 +42,7 @@ One grammar names a setting everywhere: `recipe.optimizer.lr` is a key below `re
 dimension of a search, an argument of `--set`, a parameter in MLflow and a column of the results. A component of a list
 goes by its name: `recipe.augment.crop.pad`. Relative paths of files are relative to the matrix file.
 """
-EXAMPLES: Final = {
-    "The file": """\
-version: 1
-study: my-images
-extends: common.yaml
-dataset: {name: image_folder, path: pictures}
-seeds: [0, 1, 2]
-defaults: {recipe: {epochs: 30}}
-experiments:
-  hog-svm: {model: hog_svm}
-  small-vgg: {model: small_vgg}
-ablations:
-  parts: {base: small-vgg, switch: {schedule: {recipe.schedule.name: constant}}}
-tune:
-  small-vgg: {trials: 20, space: {recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}}}
-claims:
-  - {experiment: hog-svm, metric: test/accuracy, value: 0.55, tolerance: 0.02, source: "Smith 2020, table 2"}
-budget: {hours: 12}
-report: {baseline: hog-svm}
-""",
-    "dataset": """\
-dataset:
-  name: image_folder
-  path: pictures                 # options of the source stand beside its name
-  resize: 64
-  validation: {fraction: 0.1}
-  limit: {train: 500}
-""",
-    "dataset.validation": """\
-dataset:
-  name: digits
-  validation: {size: 200, seed: 1}
-experiments:
-  hog-svm: {dataset: {name: parquet, path: scans, validation: {fraction: 0.2, groups: patient}}}
-""",
-    "dataset.limit": """\
-dataset: {name: digits, limit: {train: 500, test: 200}}
-""",
-    "experiments": """\
-experiments:
-  hog-svm: {model: hog_svm, seeds: [0]}
-  pixels: {model: logistic, dataset: {name: fashion_mnist}, test: never}
-  small-vgg:
-    model: {name: small_vgg, dropout: 0.1}
-    recipe: {epochs: 20}
-    train_on: train
-    matrix:
-      recipe.label_smoothing: [0.0, 0.1]
-      "recipe.optimizer.lr, recipe.epochs": [[0.1, 20], [0.05, 40]]
-    exclude: [{recipe.label_smoothing: 0.1, recipe.epochs: 40}]
-    add: [{name: without-norm, model.norm: none, recipe.optimizer.lr: 0.01}]
-""",
-    "recipe": """\
-defaults:
-  recipe:
-    epochs: 40
-    batch_size: 128
-    optimizer: {name: sgd, lr: 0.1, momentum: 0.9}
-    schedule: {name: cosine, warmup_epochs: 2}
-    augment: [{crop: {pad: 4, mode: reflect}}, flip]
-    label_smoothing: 0.1
-    gradient_clip: 1.0
-    ema: {decay: 0.999}
-    freeze: [{parameters: "layers.0.*", epochs: 3}]
-    early_stopping: {patience: 5}
-    keep: best
-    precision: auto
-    channels_last: true
-    tta: flip
-    checkpoint: {minutes: 5}
-experiments:
-  small-cnn: {model: small_cnn, recipe: {ema: null, lookahead: {every: 5}}}
-""",
-    "recipe.ema": "defaults: {recipe: {ema: {decay: 0.99}}}\n",
-    "recipe.lookahead": "defaults: {recipe: {lookahead: {every: 5, decay: 0.774, power: 3.0}}}\n",
-    "recipe.freeze": 'defaults: {recipe: {freeze: [{parameters: "layers.0.*", epochs: 3}]}}\n',
-    "recipe.early_stopping": "defaults: {recipe: {early_stopping: {patience: 5, metric: val/loss}}}\n",
-    "recipe.checkpoint": "defaults: {recipe: {checkpoint: {epochs: 1, minutes: null}}}\n",
-    "ablations": """\
-ablations:
-  regularizers:
-    base: small-vgg
-    switch:
-      augmentation: {recipe.augment: []}
-      weight decay: {recipe.optimizer.weight_decay: 0.0}
-    order: cumulative
-""",
-    "tune": """\
-seeds: [0, 1]
-tune:
-  small-vgg:
-    trials: 40
-    timeout: 2h
-    sampler: tpe
-    pruner: hyperband
-    objective: {metric: val/accuracy, seeds: 2}
-    space: {recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}}
-    constraints: {model/parameters: 500000}
-    confirm: {top: 3, seeds: [10, 11, 12]}
-    final: {train_on: train}
-""",
-    "tune.objective": """\
-tune:
-  small-vgg:
-    trials: 20
-    objective: {metric: [val/accuracy, model/flops], direction: [maximize, minimize], seeds: 1}
-    space: {model.dropout: {low: 0.0, high: 0.5}}
-""",
-    "tune.space": """\
-tune:
-  small-vgg:
-    trials: 20
-    space:
-      recipe.optimizer.lr: {low: 1.0e-3, high: 1.0, log: true}
-      recipe.epochs: {low: 10, high: 30, step: 5, int: true}
-      recipe.optimizer.name: {choices: [sgd, adamw]}
-      recipe.optimizer.momentum: {low: 0.8, high: 0.99, when: {recipe.optimizer.name: sgd}}
-""",
-    "tune.constraints": """\
-tune:
-  small-vgg:
-    trials: 20
-    space: {model.dropout: {low: 0.0, high: 0.5}}
-    constraints: {model/parameters: 3.0e+6, model/flops: 1.0e+9, time/train_seconds: 600, memory/peak_bytes: 4.0e+9}
-""",
-    "tune.confirm": """\
-tune:
-  small-vgg: {trials: 9, space: {model.dropout: {low: 0.0, high: 0.5}}, confirm: {top: 3, seeds: [10, 11, 12]}}
-""",
-    "tune.final": """\
-tune:
-  small-vgg: {trials: 9, space: {model.dropout: {low: 0.0, high: 0.5}}, final: {train_on: train+val}}
-""",
-    "claims": """\
-claims:
-  - {experiment: hog-svm, metric: test/accuracy, value: 0.55, tolerance: 0.02, source: "Smith 2020, table 2"}
-""",
-    "budget": "budget: {hours: 12, disk_gb: 20}\n",
-    "report": "report: {baseline: hog-svm}\n",
-}
+EXAMPLES: Final[Mapping[str, str]] = YAML(typ="safe", pure=True).load(PAGE.with_name("examples.yaml"))
 """Section -> a matrix file that shows each of its keys; what is missing, `BASE` brings."""
 BASE: Final = """\
 version: 1
@@ -296,7 +158,7 @@ def _section(title: str, schema: Schema) -> str:
     mapping, example = _mapping(schema), EXAMPLES[title]
     for key in mapping["properties"]:
         if not re.search(rf"(^|[\s{{]){re.escape(key)}:", example):
-            raise ValueError(f"the example of {title} does not show {key}; add it in {__file__}")
+            raise ValueError(f"the example of {title} does not show {key}; add it in examples.yaml")
     rows = _rows(mapping)
     return f"### {title}\n{_table(('key', 'type', 'default', 'meaning'), rows)}```yaml\n{example}```\n"
 
