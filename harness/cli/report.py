@@ -73,7 +73,7 @@ def _test(row: SummaryRow, spread: Spread | None) -> str:
 
 
 _COLUMNS: Final[Mapping[str, Callable[[SummaryRow], str]]] = {
-    "tier": lambda row: NOTHING if row.tier is None else str(row.tier),
+    "letters": lambda row: row.letters or NOTHING,
     "test %": lambda row: _test(row, row.test_accuracy),
     "val %": lambda row: percent_spread(row.val_accuracy),
     "parameters": lambda row: whole(row.parameters),

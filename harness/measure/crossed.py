@@ -14,21 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-OUTLYING: Final = 0.05
+SEEDS_SHARE: Final = 1.25
+"""Power of the seeds' share of a variance with which their quantile counts: by simulation, `benchmarks/coverage.py`."""
 HALVINGS, SECANTS = 20, 4
 """Of an interval of 300 powers of ten, then from its ends: as exact as floats are, in half the time of halving."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeedSpread:
-    """How much more seeds move each model's accuracy than the images on which its seeds disagree explain.
-
-    `factor` [V] is about 1 where they explain all of it; `df` [V] the degrees of freedom it was estimated with,
-    infinite for models without a seed's variance.
-    """
-
-    factor: NDArray[np.float64]
-    df: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +27,8 @@ class Errors:
     seeds: NDArray[np.float64]
     df: NDArray[np.float64]
     images: NDArray[np.float64]
+    images_df: float = np.inf
+    """Degrees of freedom of what images add: the number of their groups less one, without groups infinite."""
 
     @property
     def standard(self) -> NDArray[np.float64]:
@@ -45,65 +36,51 @@ class Errors:
         return np.asarray(np.sqrt(self.seeds.sum(axis=0) + self.images), dtype=np.float64)
 
 
-def seed_spread(found: Components) -> SeedSpread:
-    """Estimate the heterogeneity factor, pooled over models (McCullagh and Nelder 1989, section 4.5.1).
-
-    The spread of two or three accuracies says next to nothing. All models' together do, once each is measured by
-    what its disagreements on single images make likely, and of those there are many. A model whose seeds spread by
-    far more than the others' (F test, 5 % over all models) keeps its own estimate.
-    """
-    noise, df = np.diag(found.noise), found.seed_df
-    varies = noise > 0
-    weights = np.where(varies, df, 0)
-    own = np.divide(found.seeds, noise, out=np.ones(len(noise)), where=varies)
-    others = weights.sum() - weights
-    rest = np.divide((weights * own).sum() - weights * own, others, out=np.ones(len(noise)), where=others > 0)
-    beyond = special.fdtrc(np.maximum(weights, 1), np.maximum(others, 1), own / np.maximum(rest, 1))
-    outlying = varies & (others > 0) & (beyond < OUTLYING / max(1, varies.sum()))
-    pooled = np.where(outlying, 0, weights)
-    factor = np.average(own, weights=pooled) if pooled.any() else 1.0
-    return SeedSpread(
-        factor=np.where(outlying, own, factor),
-        df=np.where(varies, np.where(outlying, df, pooled.sum()), np.inf),
-    )
-
-
-def errors_of_means(found: Components, spread: SeedSpread) -> Errors:
+def errors_of_means(found: Components) -> Errors:
     """Return the errors of each model's accuracy, P = V."""
-    noise, images = np.diag(found.noise), np.diag(found.images)
-    return Errors((spread.factor * noise)[None], spread.df[None], np.maximum(images - noise, 0))
+    images = np.maximum(np.diag(found.images) - np.diag(found.noise), 0)
+    return Errors(found.seeds[None], found.seed_df[None], images, found.images_df)
 
 
-def errors_of_differences(found: Components, spread: SeedSpread, pairs: NDArray[np.int64]) -> Errors:
+def errors_of_differences(found: Components, pairs: NDArray[np.int64]) -> Errors:
     """Return the errors of accuracy a minus accuracy b for `pairs` (a, b) int [P, 2].
 
-    Noise moves the means over seeds and those over images alike, so that it is taken out of the images' once (Hillis
-    2007, Statistics in Medicine 26, for readers and cases); where both models have the same seeds it is paired by seed
-    and image. 1 / n^2 is one further discordant image, half of it on either side (Agresti and Min 2005, Statistics in
-    Medicine 24): it keeps a handful of differing images from looking certain.
+    What seeds add is each model's own, never pooled: that one of many recipes is unstable is just what two or three of
+    its seeds cannot show beside the others' (Welch 1938, Biometrika 29). Noise moves the means over seeds and those
+    over images alike, so that it is taken out of the images' once (Hillis 2007, Statistics in Medicine 26, for readers
+    and cases); where both models have the same seeds, the two move together as far as their noise does. 1 / n^2 is one
+    further discordant image, half of it on either side (Agresti and Min 2005, Statistics in Medicine 24): it keeps a
+    handful of differing images from looking certain.
     """
-    scale = np.sqrt(spread.factor)
     noise = of_differences(found.noise, pairs)
+    own_noise = np.diag(found.noise)
+    scale = np.sqrt(np.divide(found.seeds, own_noise, out=np.zeros(len(own_noise)), where=own_noise > 0))
     together = of_differences(found.noise * scale[:, None] * scale[None, :], pairs)
-    own = (np.diag(found.noise) * spread.factor)[pairs].T
+    own = found.seeds[pairs].T
     total = own.sum(axis=0)
     shares = np.divide(own, total, out=np.zeros(own.shape), where=total > 0)
     images = np.maximum(of_differences(found.images, pairs) - noise, 0) + 1 / found.count**2
-    return Errors(shares * together, spread.df[pairs].T, images)
+    return Errors(shares * together, found.seed_df[pairs].T, images, found.images_df)
 
 
 def critical(errors: Errors, p: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Return how many standard errors from 0 a figure's two-sided p-value is `p`, [P].
 
-    Each source's quantile of Student's t, weighted by its share of the variance (Cochran and Cox 1957, Experimental
-    Designs, section 4.14): unlike Satterthwaite's degrees of freedom it keeps the level with two seeds.
+    Between Student's t of what seeds add, with the degrees of freedom of Satterthwaite 1946 (Biometrics Bulletin 2)
+    for two models' seeds, and that of what images add, by their shares of the variance (Cochran and Cox 1957,
+    Experimental Designs, section 4.14). Satterthwaite's for all sources together would be wrong by half with two seeds;
+    Cochran and Cox's for all would find nothing where the models are alike.
     """
     tail = np.asarray(p) / 2
-    total = errors.seeds.sum(axis=0) + errors.images
-    weighted = errors.images * -special.ndtri(tail) + (errors.seeds * -special.stdtrit(errors.df, tail)).sum(axis=0)
-    found: NDArray[np.float64] = np.full(total.shape, -special.ndtri(tail))
-    np.divide(weighted, total, out=found, where=total > 0)
-    return found
+    of_images = -special.ndtri(tail) if np.isinf(errors.images_df) else -special.stdtrit(errors.images_df, tail)
+    by_seeds = errors.seeds.sum(axis=0)
+    total = by_seeds + errors.images
+    parts = np.divide(errors.seeds, by_seeds, out=np.zeros(errors.seeds.shape), where=by_seeds > 0)
+    inverse = np.divide(parts**2, errors.df, out=np.zeros(parts.shape), where=errors.df > 0).sum(axis=0)
+    varies = inverse > 0
+    of_seeds = np.where(varies, -special.stdtrit(1 / np.where(varies, inverse, 1), tail), of_images)
+    share = np.divide(by_seeds, total, out=np.zeros(total.shape), where=total > 0) ** SEEDS_SHARE
+    return np.asarray((1 - share) * of_images + share * of_seeds, dtype=np.float64)
 
 
 def p_values(differences: NDArray[np.float64], errors: Errors) -> NDArray[np.float64]:
@@ -154,18 +131,33 @@ class Components:
     seed_sets: tuple[tuple[int, ...], ...]
     count: int
     """Number of images, n."""
+    units: int
+    """Number of what was drawn independently: groups of images where they are known, else images."""
 
     @property
     def seed_df(self) -> NDArray[np.float64]:
         """S - 1, [V]."""
         return np.array([len(each) - 1 for each in self.seed_sets], dtype=np.float64)
 
+    @property
+    def images_df(self) -> float:
+        """Degrees of freedom of what images add: groups may be few, images count as many."""
+        return self.units - 1 if self.units < self.count else np.inf
 
-def components(answers: Sequence[Answers]) -> Components:
-    """Return the components of models that answered the same n >= 2 images, in the same order."""
+
+def components(answers: Sequence[Answers], groups: NDArray[np.int64] | None = None) -> Components:
+    """Return the components of models that answered the same n >= 2 images, in the same order.
+
+    Args:
+        answers: What each model had right.
+        groups: Each image's group as a number from 0, [n], where images of a group are alike; two groups at least.
+            Then groups, not images, vary independently: the cluster-robust variance of Liang and Zeger 1986
+            (Biometrika 73), which for paired shares is Obuchowski's (1998, Statistics in Medicine 17).
+    """
     by_image = np.stack([each.right.mean(axis=0) for each in answers])
     accuracies, count = by_image.mean(axis=1), by_image.shape[1]
-    centered = by_image - accuracies[:, None]
+    centered = sums_by_group(by_image - accuracies[:, None], groups)
+    units = centered.shape[1]
     noise = np.zeros((len(answers), len(answers)))
     for seeds, members in groupby(
         sorted(range(len(answers)), key=lambda i: answers[i].seeds), lambda i: answers[i].seeds
@@ -175,12 +167,20 @@ def components(answers: Sequence[Answers]) -> Components:
             noise[np.ix_(places, places)] = _noise([answers[place].right for place in places])
     return Components(
         accuracies=accuracies,
-        images=centered @ centered.T / (count - 1) / count,
+        images=centered @ centered.T * (units / (units - 1) / count**2),
         noise=noise,
         seeds=np.array([_own_seed_variance(each.right) for each in answers]),
         seed_sets=tuple(each.seeds for each in answers),
         count=count,
+        units=units,
     )
+
+
+def sums_by_group(values: NDArray[np.floating], groups: NDArray[np.int64] | None) -> NDArray[np.floating]:
+    """Return the sums of values [V, n] over the images of each group, [V, G]; without groups the values."""
+    if groups is None:
+        return values
+    return np.stack([np.bincount(groups, weights=each) for each in values])
 
 
 def apart(each: Sequence[Components]) -> Components:
@@ -192,6 +192,7 @@ def apart(each: Sequence[Components]) -> Components:
         seeds=np.concatenate([one.seeds for one in each]),
         seed_sets=tuple(one.seed_sets[0] for one in each),
         count=each[0].count,
+        units=each[0].units,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from harness.contracts.metrics import TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS
+from harness.measure.paired import difference_of_shares, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ Verdict: TypeAlias = Literal[
     "still improving",
     "past its best",
     "too short to say",
+    "no better than guessing",
     "no validation",
     "no curve",
 ]
@@ -51,6 +53,9 @@ SHORTFALL: Final = 0.05
 """So far below what another model reaches on unseen images that a lack of training images is no excuse."""
 SMOOTHED: Final = 3
 """Epochs that are taken together before a lowest or last value is read."""
+ALPHA: Final = 0.05
+KEPT: Final = 0.5
+"""Test and validation contradict each other where one keeps less than half of what the other gains over guessing."""
 SOMETHING_TO_LOSE: Final = 0.10
 LOST: Final = 0.5
 """A fit that had gained 10 points over guessing and has lost half of that has come apart: noise does not do it."""
@@ -62,6 +67,12 @@ RULE: Final[tuple[tuple[Verdict, str], ...]] = (
         f"{LOST * 100:.0f} % of what it had gained over guessing.",
     ),
     ("too short to say", f"Fewer than {FEWEST_EPOCHS} epochs."),
+    (
+        "no better than guessing",
+        "Training accuracy is above what saying the commonest class gives, validation accuracy is not, beyond what so "
+        "few validation images leave open: what was learned of the training images holds for no others. Training "
+        "labels that do not belong to their images look like this.",
+    ),
     (
         "overfitting",
         f"Training accuracy is {LARGE_GAP * 100:.0f} points or more above validation's, or {CLEAR_GAP * 100:.0f} or "
@@ -116,6 +127,8 @@ class Known:
 
     chance: float = 0.0
     """Accuracy of guessing."""
+    commonest: float = 0.0
+    """Accuracy on validation of saying its commonest class."""
     best: float | None = None
     """The best validation accuracy of any model on the same images."""
     images: int | None = None
@@ -166,6 +179,8 @@ class Evidence:
     """Where validation loss was lowest, in the mean over seeds."""
     broken: int
     """Seeds that came apart."""
+    is_guessing: bool = False
+    """Whether validation accuracy is no better than guessing, beyond what so few validation images leave open."""
 
     @property
     def trend(self) -> Course:
@@ -181,6 +196,42 @@ class Diagnosis:
 
     verdict: Verdict
     evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Validation accuracy minus test accuracy beyond chance, with the ends of its interval; shares."""
+
+    validation: float
+    test: float
+    low: float
+    high: float
+    is_contradiction: bool
+    """Whether one of the two keeps less than half of what the other gains over guessing."""
+
+
+def disagreement(
+    validation: float, test: float, images: tuple[int, int], guessing: float, comparisons: int = 1
+) -> Disagreement | None:
+    """Return how far the two accuracies are apart, None where chance explains it or it is less than a point.
+
+    The images of both are independent, so that the interval is that of two shares (`difference_of_shares`), at 95 %
+    for all `comparisons` together (Bonferroni). Validation may have been used to choose; that alone flatters it by a
+    few points, not by half of what it gains over guessing.
+
+    Args:
+        validation: Accuracy on validation, a share.
+        test: Accuracy on test.
+        images: How many independent images (or groups of images) each rests on: of validation, of test.
+        guessing: Accuracy of saying the commonest class.
+        comparisons: How many variants are looked at.
+    """
+    quantile = float(-special.ndtri(ALPHA / 2 / max(1, comparisons)))
+    low, high = difference_of_shares(validation, images[0], test, images[1], quantile)
+    if low <= 0 <= high or abs(validation - test) < TEST_SHORTFALL:
+        return None
+    gains = sorted(max(0.0, each - guessing) for each in (validation, test))
+    return Disagreement(validation, test, low, high, gains[0] < KEPT * gains[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +281,9 @@ def evidence_of(fits: Sequence[Fit], known: Known) -> Evidence:
         loss_rise=_mean([rise for rise, _ in rises]),
         lowest_epoch=round(float(np.mean([epoch for _, epoch in rises]))) if rises else None,
         broken=known.broken + sum(_has_come_apart(history, known.chance) for history in histories),
+        is_guessing=validation is not None
+        and bool(known.images)
+        and wilson(min(validation, 1.0), known.images or 1)[0] <= max(known.chance, known.commonest),
     )
 
 
@@ -286,6 +340,7 @@ def _verdict(seen: Evidence, known: Known, has_curve: bool) -> Verdict:
         "diverged": seen.broken > 0,
         "no validation": has_curve and seen.validation is None,
         "too short to say": has_curve and seen.epochs < FEWEST_EPOCHS,
+        "no better than guessing": _guesses(seen, known),
         "overfitting": _overfits(seen),
         "still improving": seen.trend == "rising",
         "underfitting": is_known and _underfits(seen, known),
@@ -293,6 +348,12 @@ def _verdict(seen: Evidence, known: Known, has_curve: bool) -> Verdict:
         "past its best": not known.keeps_best and _is_past_its_best(seen),
     }
     return next((verdict for verdict, is_so in holds.items() if is_so), "healthy")
+
+
+def _guesses(seen: Evidence, known: Known) -> bool:
+    guessing = max(known.chance, known.commonest)
+    is_learned = (seen.train or 0.0) > guessing + _half_width(guessing, known.images or 1000)
+    return seen.is_guessing and is_learned
 
 
 def _overfits(seen: Evidence) -> bool:

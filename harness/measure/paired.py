@@ -30,7 +30,38 @@ def wilson(share: float, count: float, quantile: float = NORMAL) -> tuple[float,
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def share_interval(share: float, standard_error: float, count: int, quantile: float) -> tuple[float, float]:
+def difference_of_shares(
+    first: float, first_count: float, second: float, second_count: float, quantile: float = NORMAL
+) -> tuple[float, float]:
+    """Return the interval of first minus second, shares of two independent samples of so many tries.
+
+    From Wilson's intervals of both (Newcombe 1998, Statistics in Medicine 17, pages 873 to 890, method 10).
+
+    >>> [round(end, 4) for end in difference_of_shares(56 / 70, 70, 48 / 80, 80)]
+    [0.0524, 0.3339]
+    """
+    low, high = wilson(first, first_count, quantile)
+    other_low, other_high = wilson(second, second_count, quantile)
+    difference = first - second
+    return (
+        difference - math.hypot(first - low, other_high - second),
+        difference + math.hypot(high - first, second - other_low),
+    )
+
+
+def worth_of_class_means(counts: NDArray[np.int64]) -> float:
+    """Return how many images a mean over K classes rests on, by the classes' images, [K]: K^2 / sum(1 / counts).
+
+    The harmonic mean, times K: with one image of a class, half of a mean over two classes rests on that image.
+
+    >>> worth_of_class_means(np.array([1, 31])), worth_of_class_means(np.array([50, 50]))
+    (3.875, 100.0)
+    """
+    occurring = counts[counts > 0]
+    return float(len(occurring) ** 2 / (1 / occurring).sum())
+
+
+def share_interval(share: float, standard_error: float, count: float, quantile: float) -> tuple[float, float]:
     """Return the interval of a share over `count` images whose standard error also holds what seeds add.
 
     Wilson's interval with the effective number of images, share (1 - share) / standard_error^2, as for clustered
@@ -39,6 +70,16 @@ def share_interval(share: float, standard_error: float, count: int, quantile: fl
     binomial = share * (1 - share)
     effective = binomial / standard_error**2 if standard_error > 0 and binomial > 0 else count
     return wilson(share, effective, quantile)
+
+
+def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean of `count` > 1 values with this standard deviation (n - 1).
+
+    >>> [round(end, 3) for end in mean_interval(10.0, 1.0, 4)]
+    [8.409, 11.591]
+    """
+    half = float(special.stdtrit(count - 1, 0.975)) * deviation / math.sqrt(count)
+    return mean - half, mean + half
 
 
 def mcnemar(only_first: NDArray[np.int64], only_second: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -74,22 +115,33 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def tiers(differ: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the tier of each model, from 1, for models in order of merit and `differ` bool [V, V] (symmetric).
+def letters(differ: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+    """Return each model's letters as numbers from 0, for models in order of merit and `differ` bool [V, V] (symmetric).
 
-    From the top down, a model joins the tier above it unless it differs from one of its members; then it opens
-    the next. So no two of a tier differ, and the first of a tier differs from one of the tier above. Being
-    indistinguishable is not transitive, so two models of different tiers need not differ: the pairs say it.
+    A compact letter display (Piepho 2004, Journal of Computational and Graphical Statistics 13): two models share a
+    letter if and only if they do not differ. Being indistinguishable is not transitive, so a model may have several.
+    Each letter is a clique of models of which no two differ, grown from a pair that shares none yet (Gramm and others
+    2007, Algorithms for Compact Letter Displays, Theoretical Computer Science 388), the best models first.
 
     >>> import numpy as np
-    >>> tiers(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool))
-    (1, 1, 2)
+    >>> letters(np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool))
+    ((0,), (0, 1), (1,))
     """
-    found: list[int] = []
-    members: list[int] = []
+    found: list[list[int]] = [[] for _ in differ]
+    lacks = np.array(~differ)
+    number = 0
     for model in range(len(differ)):
-        if differ[model, members].any():
-            members = []
-        found.append(found[-1] + (not members) if found else 1)
-        members.append(model)
-    return tuple(found)
+        while lacks[model, model:].any():
+            first = model + int(lacks[model, model:].argmax())
+            members = [model] if first == model else [model, first]
+            able: NDArray[np.bool_] = np.asarray(~differ[members].any(axis=0))
+            able[members] = False
+            while able.any():
+                members.append(int(able.argmax()))
+                able &= ~differ[members[-1]]
+                able[members[-1]] = False
+            for member in members:
+                found[member].append(number)
+            lacks[np.ix_(members, members)] = False
+            number += 1
+    return tuple(map(tuple, found))

@@ -22,7 +22,7 @@ from harness.measure.crossed import Errors, critical, errors_of_differences
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.measure.crossed import Components, SeedSpread
+    from harness.measure.crossed import Components
 
 POWER: Final = 0.8
 """The chance with which a difference is to show (Cohen 1988, section 2.4)."""
@@ -45,19 +45,18 @@ class Needed:
     """Images that would do with `TEN` seeds of each model."""
 
 
-def needed(found: Components, spread: SeedSpread, pairs: NDArray[np.int64], level: float) -> Needed:
+def needed(found: Components, pairs: NDArray[np.int64], level: float) -> Needed:
     """Return what would tell pairs (a, b) int [P, 2] apart at a two-sided level, were their differences the true ones.
 
     Args:
         found: The components of V models on the same images.
-        spread: Of the same models, how much their seeds add.
         pairs: Places of models in `found`.
         level: Corrected for the other comparisons: 0.05 over their number.
     """
     distance = np.abs(found.accuracies[pairs[:, 0]] - found.accuracies[pairs[:, 1]])
-    errors = errors_of_differences(found, spread, pairs)
+    errors = errors_of_differences(found, pairs)
     have = np.array([len(each) for each in found.seed_sets], dtype=np.float64)[pairs].T
-    shared = _shared(spread, pairs)
+    shared = _shared(found, pairs)
     return Needed(
         seeds=_seeds(distance, errors, have, level),
         images=_images(distance, errors, shared, found.count, level),
@@ -65,13 +64,20 @@ def needed(found: Components, spread: SeedSpread, pairs: NDArray[np.int64], leve
     )
 
 
-def _shared(spread: SeedSpread, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def smallest_difference(errors: Errors, level: float) -> NDArray[np.float64]:
+    """Return the smallest true differences that show with a chance of `POWER` in a two-sided test at `level`, [P]."""
+    return np.asarray((critical(errors, level) + special.ndtri(POWER)) * errors.standard, dtype=np.float64)
+
+
+def _shared(found: Components, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the part of what seeds add that shrinks with more images, [2, P]: all but what is beyond the noise."""
-    return np.asarray(1 / np.maximum(spread.factor[pairs].T, 1), dtype=np.float64)
+    noise = np.diag(found.noise)
+    part = np.divide(noise, found.seeds, out=np.ones(len(noise)), where=found.seeds > noise)
+    return np.asarray(part[pairs].T, dtype=np.float64)
 
 
 def _shows(distance: NDArray[np.float64], errors: Errors, level: float) -> NDArray[np.bool_]:
-    return np.asarray(distance >= (critical(errors, level) + special.ndtri(POWER)) * errors.standard)
+    return np.asarray(distance >= smallest_difference(errors, level))
 
 
 def _seeds(distance: NDArray[np.float64], errors: Errors, have: NDArray[np.float64], level: float) -> NDArray[np.int64]:
@@ -85,8 +91,8 @@ def _seeds(distance: NDArray[np.float64], errors: Errors, have: NDArray[np.float
 
 def _with_seeds(errors: Errors, have: NDArray[np.float64], seeds: int) -> Errors:
     """Return the errors with so many seeds of each model in place of those that it has, [2, P]."""
-    more = np.where(np.isfinite(errors.df), errors.df * (seeds - 1) / np.maximum(have - 1, 1), np.inf)
-    return Errors(errors.seeds * have / seeds, more, errors.images)
+    more = np.where(have > 1, seeds - 1, 0)
+    return Errors(errors.seeds * have / seeds, more, errors.images, errors.images_df)
 
 
 def _images(
@@ -104,4 +110,4 @@ def _images(
 
 def _with_images(errors: Errors, shared: NDArray[np.float64], count: int, images: NDArray[np.float64]) -> Errors:
     share = count / images
-    return Errors(errors.seeds * (shared * share + 1 - shared), errors.df, errors.images * share)
+    return Errors(errors.seeds * (shared * share + 1 - shared), errors.df, errors.images * share, errors.images_df)

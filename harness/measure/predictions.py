@@ -22,16 +22,22 @@ if TYPE_CHECKING:
 
 
 SCORE: Final = "score_"
+GROUP: Final = "group"
+"""The column that names each image's group, where groups are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Position in the source's split and true class of each image, int64 [N]; scores float32 [N, K]; K class names."""
+    """Position in the source's split and true class of each image, int64 [N]; scores float32 [N, K]; K class names.
+
+    `groups` [N] names each image's group where groups are known.
+    """
 
     classes: tuple[str, ...]
     index: NDArray[np.int64]
     labels: NDArray[np.int64]
     scores: NDArray[np.float32]
+    groups: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,7 +66,8 @@ def read_predictions(path: Path) -> Predictions:
     names = [name for name in table.column_names if name.startswith(SCORE)]
     scores = np.stack([table.column(name).to_numpy() for name in names], axis=1).astype(np.float32)
     classes = tuple(name.removeprefix(SCORE) for name in names)
-    return Predictions(classes, table.column("index").to_numpy(), table.column("label").to_numpy(), scores)
+    groups = np.array(table.column(GROUP).to_pylist(), dtype=np.str_) if GROUP in table.column_names else None
+    return Predictions(classes, table.column("index").to_numpy(), table.column("label").to_numpy(), scores, groups)
 
 
 CORNER = "true/predicted"

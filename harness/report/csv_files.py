@@ -44,7 +44,7 @@ def csv_texts(context: Context) -> Mapping[str, str]:
 
 
 def results_csv(findings: Findings, known: Verdicts = NOTHING_KNOWN) -> str:
-    """Return one row for each variant: what it is, cells, tier, then n, mean and std of each metric, test intervals.
+    """Return one row for each variant: what it is, cells, letters, then n, mean and std of each metric, test intervals.
 
     Settings that vary are columns by their path. What depends on the hardware has no mean over several devices.
     """
@@ -114,11 +114,11 @@ def _figures(variant: Variant, metrics: Iterable[str]) -> dict[str, Scalar]:
 
 
 def _verdict(variant: Variant | None, known: Verdicts) -> dict[str, Scalar]:
-    """Return tier and intervals; empty columns where the variant was not compared, none where no variant was."""
+    """Return letters and intervals; empty columns where the variant was not compared, none where no variant was."""
     if not known.sets:
         return {}
     found = None if variant is None else known.of(variant)
-    row: dict[str, Scalar] = {"tier": None if variant is None else known.tier(variant)}
+    row: dict[str, Scalar] = {"letters": None if variant is None else known.letters(variant) or None}
     for metric in INTERVALS:
         interval = found[0].interval(metric, found[1]) if found else None
         row |= {
@@ -132,14 +132,16 @@ def _effect(effects: Effects, metric: str, label: str, other: str) -> dict[str, 
     pair = effects.pairs[metric, label, other]
     row: dict[str, Scalar] = {"ablation": effects.ablation.name, "metric": metric, "row": label, "compared_to": other}
     row |= {"difference": pair.difference, "low": pair.low, "high": pair.high}
-    return row | {"p": pair.p, "p_holm": pair.adjusted, "differs": str(pair.differs).lower()}
+    row |= {"p": pair.p, "p_holm": pair.adjusted, "differs": str(pair.differs).lower()}
+    return row | {"about": pair.question, "smallest_difference": pair.visible}
 
 
 def _pair(found: Significance, pair: Pair) -> dict[str, Scalar]:
     row: dict[str, Scalar] = {"dataset": found.dataset}
     row |= {"better": found.variants[pair.first].name, "than": found.variants[pair.second].name}
     row |= {"difference": pair.difference, "low": pair.low, "high": pair.high, "p": pair.p, "p_holm": pair.adjusted}
-    return row | {"differs": str(pair.differs).lower(), "comparisons": found.comparisons}
+    row |= {"differs": str(pair.differs).lower(), "comparisons": found.comparisons}
+    return row | {"about": pair.question, "smallest_difference": pair.visible}
 
 
 def _cell_row(entry: Entry, paths: Sequence[str], metrics: Sequence[str]) -> Mapping[str, Scalar]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
-from harness.measure.crossed import Answers, Components, SeedSpread, components, seed_spread
+from harness.measure.crossed import Answers, Components, components
 from harness.measure.predictions import SCORE, Predictions, read_predictions
 from harness.measure.scores import calibration_values, log_softmax, loss_values, macro_f1_values
 from harness.report.store import Entry, ReportStore
@@ -34,6 +34,8 @@ class Images:
 
     index: NDArray[np.int64]
     labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+    """Each image's group as a number from 0, [N], where groups are known and there are two at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +87,14 @@ class PredictionFiles:
         file = pq.ParquetFile(path)
         return file.metadata.num_rows, sum(name.startswith(SCORE) for name in file.schema_arrow.names)
 
+    def commonest(self, entry: Entry, split: str) -> float:
+        """Return the share of a split's commonest class, from the labels alone; 0 where the store has nothing of it."""
+        path = self._path(entry, split)
+        if path is None:
+            return 0.0
+        labels = pq.ParquetFile(path).read(columns=["label"]).column("label").to_numpy()
+        return float(np.bincount(labels).max() / len(labels)) if len(labels) else 0.0
+
     def _path(self, entry: Entry, split: str) -> Path | None:
         if entry.run is None or (split == "test" and entry.tag("test") != "opened"):
             return None
@@ -93,12 +103,14 @@ class PredictionFiles:
     def _predicted(self, entry: Entry, split: str, found: Predictions) -> Predicted:
         is_logit = any(entry.metric(f"{split}/{name}") is not None for name in ("loss", "ece"))
         logs = log_softmax(found.scores) if is_logit else None
-        key = found.index.tobytes() + found.labels.tobytes()
+        groups = None if found.groups is None else np.unique(found.groups, return_inverse=True)[1]
+        groups = groups if groups is not None and groups.max(initial=0) > 0 else None
+        key = found.index.tobytes() + found.labels.tobytes() + (b"" if groups is None else groups.tobytes())
         return Predicted(
             run_id=entry.run.run_id if entry.run is not None else "",
             seed=entry.seed,
             classes=found.classes,
-            images=self._images.setdefault(key, Images(found.index, found.labels)),
+            images=self._images.setdefault(key, Images(found.index, found.labels, groups)),
             predicted=found.predicted,
             ranks=found.ranks,
             confidence=None if logs is None else np.exp(logs.max(axis=1)),
@@ -116,6 +128,13 @@ class Measured:
     variant: Variant
     answers: Answers
     figures: Mapping[str, Components]
+    seeds: int
+    """How many seeds answered; of answers that are all the same one is kept."""
+
+    @property
+    def is_one_fit(self) -> bool:
+        """Whether there is one seed alone: nothing is known of what another seed would give."""
+        return self.seeds == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +143,9 @@ class ImageSet:
 
     dataset: str
     split: str
+    images: Images
     members: tuple[Measured, ...]
     found: Components
-    spread: SeedSpread
     places: Mapping[tuple[str, ...], int]
     """By the keys of a variant's cells."""
 
@@ -151,7 +170,7 @@ def image_sets(variants: Sequence[Variant], files: PredictionFiles, split: str) 
         same = [each for each in read if each.images is read[0].images]
         if same and len(same[0].predicted) >= FEWEST_IMAGES:
             groups[dataset_name(variant.cell.dataset), same[0].images].append(_measured(variant, same))
-    found = [_image_set(dataset, split, members) for (dataset, _), members in groups.items()]
+    found = [_image_set(dataset, split, images, members) for (dataset, images), members in groups.items()]
     return tuple(sorted(found, key=lambda each: -len(each.members)))
 
 
@@ -164,10 +183,10 @@ def left_out(variants: Sequence[Variant], sets: Sequence[ImageSet]) -> Mapping[s
     return reasons
 
 
-def _image_set(dataset: str, split: str, members: Sequence[Measured]) -> ImageSet:
-    found = components([each.answers for each in members])
+def _image_set(dataset: str, split: str, images: Images, members: Sequence[Measured]) -> ImageSet:
+    found = components([each.answers for each in members], images.groups)
     places = {each.variant.cells: place for place, each in enumerate(members)}
-    return ImageSet(dataset, split, tuple(members), found, seed_spread(found), places)
+    return ImageSet(dataset, split, images, tuple(members), found, places)
 
 
 def _measured(variant: Variant, said: Sequence[Predicted]) -> Measured:
@@ -175,8 +194,9 @@ def _measured(variant: Variant, said: Sequence[Predicted]) -> Measured:
     metrics = [metric for metric in values[0] if all(metric in each for each in values)]
     seeds = [each.seed for each in said]
     answers = {metric: _answers(seeds, [each[metric] for each in values]) for metric in metrics}
-    right = answers.pop(TEST_ACCURACY)
-    return Measured(variant, right, {metric: components([each]) for metric, each in answers.items()})
+    right, groups = answers.pop(TEST_ACCURACY), said[0].images.groups
+    figures = {metric: components([each], groups) for metric, each in answers.items()}
+    return Measured(variant, right, figures, len(said))
 
 
 def _answers(seeds: Sequence[int], each: Sequence[NDArray[np.bool_] | NDArray[np.floating]]) -> Answers:

@@ -1,4 +1,4 @@
-"""Which variants can be told apart on the same images: tests, intervals, tiers and the pairs behind them."""
+"""Which variants can be told apart on the same images: tests, intervals, letters and the pairs behind them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -20,10 +21,9 @@ from harness.measure.crossed import (
     errors_of_differences,
     errors_of_means,
     p_values,
-    seed_spread,
 )
-from harness.measure.paired import discordant, holm, mcnemar, share_interval, tiers
-from harness.measure.power import MOST_IMAGES, TEN, needed
+from harness.measure.paired import discordant, holm, letters, mcnemar, share_interval, worth_of_class_means
+from harness.measure.power import MOST_IMAGES, TEN, needed, smallest_difference
 from harness.report.predictions import ImageSet, left_out
 from harness.report.variants import Variant
 from harness.words import amount, percent, points
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 
 ALPHA: Final = 0.05
+Question: TypeAlias = Literal["recipes", "fits", "fit and recipe"]
+"""What a comparison is about: what new seeds would give, two fitted models, or one fit against what new seeds give."""
 DIGITS: Final = 6
 """Kept of intervals and p-values: what is beyond depends on the machine's way to add floats."""
 
@@ -51,6 +53,9 @@ class Pair:
     p: float
     adjusted: float
     """By Holm's correction over the whole family of comparisons."""
+    question: Question = "recipes"
+    visible: float = 0.0
+    """The smallest true difference that would have shown four times in five, at the level of the comparison."""
     seeds: int = 0
     """How many of each would tell the two apart if this is the true difference; 0 where none would, or they are."""
     images: int = 0
@@ -107,15 +112,18 @@ def all_pairs(places: Sequence[int]) -> NDArray[np.int64]:
 
 
 def tested(images: ImageSet, places: NDArray[np.int64]) -> Family:
-    """Test some pairs (a, b) int [P, 2]: McNemar's test where both have one seed, else over seeds and images."""
-    single = np.array([len(each.seeds) == 1 for each in images.answers])
+    """Test some pairs (a, b) int [P, 2]: McNemar's test of two fitted models, else over seeds and images or groups.
+
+    Nothing that other models do has a part in a pair's p-value, but for the number of comparisons.
+    """
+    single = np.array([len(each.seeds) == 1 for each in images.answers]) & (images.images.groups is None)
     difference = images.found.accuracies[places[:, 0]] - images.found.accuracies[places[:, 1]]
     p = np.ones(len(places))
     both = single[places].all(axis=1)
     if both.any():
         p[both] = _of_fitted_models(images, places[both])
     if not both.all():
-        errors = errors_of_differences(images.found, images.spread, places[~both])
+        errors = errors_of_differences(images.found, places[~both])
         p[~both] = p_values(difference[~both], errors)
     return Family(places, p, holm(p))
 
@@ -127,22 +135,39 @@ def with_intervals(images: ImageSet, family: Family, wanted: Iterable[int]) -> t
     if not len(places):
         return ()
     used, renumbered = np.unique(places, return_inverse=True)
-    answers = [images.answers[place] for place in used]
-    errors = errors_of_differences(images.found, images.spread, places)
-    found = components(answers)
-    drawn = resample(answers, found, draw_shares(found.count))
+    answers, groups = [images.answers[place] for place in used], images.images.groups
+    errors = errors_of_differences(images.found, places)
+    found = components(answers, groups)
+    drawn = resample(answers, found, draw_shares(found.units), groups)
     ends = difference_intervals(renumbered.reshape(-1, 2), found, errors, drawn)
     means = images.found.accuracies
-    more = needed(images.found, images.spread, places, ALPHA / max(1, int((family.adjusted >= ALPHA).sum())))
-    rows = zip(places.tolist(), ends.tolist(), family.p[chosen], family.adjusted[chosen], strict=True)
+    level = ALPHA / max(1, int((family.adjusted >= ALPHA).sum()))
+    more, visible = needed(images.found, places, level), smallest_difference(errors, level)
+    rows = zip(places.tolist(), ends.tolist(), family.p[chosen], family.adjusted[chosen], visible.tolist(), strict=True)
     pairs = [
-        Pair(a, b, float(means[a] - means[b]), round(low, DIGITS), round(high, DIGITS), _cut(p), _cut(adjusted))
-        for (a, b), (low, high), p, adjusted in rows
+        Pair(
+            a,
+            b,
+            float(means[a] - means[b]),
+            round(low, DIGITS),
+            round(high, DIGITS),
+            _cut(p),
+            _cut(adjusted),
+            question=_question(images, a, b),
+            visible=round(least, DIGITS),
+        )
+        for (a, b), (low, high), p, adjusted, least in rows
     ]
     return tuple(
         pair if pair.differs else replace(pair, seeds=int(seeds), images=int(count), together=int(both))
         for pair, seeds, count, both in zip(pairs, more.seeds, more.images, more.together, strict=True)
     )
+
+
+def _question(images: ImageSet, first: int, second: int) -> Question:
+    single = images.members[first].is_one_fit + images.members[second].is_one_fit
+    kinds: tuple[Question, ...] = ("recipes", "fit and recipe", "fits")
+    return kinds[single]
 
 
 def _cut(p: float) -> float:
@@ -166,12 +191,14 @@ class Interval:
 
 def intervals_of(images: ImageSet, places: Sequence[int]) -> Mapping[str, tuple[Interval | None, ...]]:
     """Return each metric's intervals of some members, in their order; None where a member has no such figure."""
-    found = {TEST_ACCURACY: dict(zip(places, _intervals(TEST_ACCURACY, images.found, places), strict=True))}
+    accuracy = _intervals(TEST_ACCURACY, images.found, images.found.units, places)
+    found = {TEST_ACCURACY: dict(zip(places, accuracy, strict=True))}
     for metric in (TEST_MACRO_F1, TEST_LOSS, TEST_ECE):
         having = [place for place in places if metric in images.members[place].figures]
         if having:
             figures = apart([images.members[place].figures[metric] for place in having])
-            each = _intervals(metric, figures, range(len(having)))
+            worth = min(figures.units, worth_of_class_means(np.bincount(images.images.labels)))
+            each = _intervals(metric, figures, worth, range(len(having)))
             found[metric] = dict(zip(having, each, strict=True))
     return {metric: tuple(each.get(place) for place in places) for metric, each in found.items()}
 
@@ -186,13 +213,19 @@ def interval_text(metric: str, interval: Interval | None) -> str:
     return f"[{', '.join(ends)}]"
 
 
-def _intervals(metric: str, found: Components, places: Sequence[int]) -> list[Interval]:
-    """Return Wilson's intervals of accuracy and macro-F1, symmetric ones of the others, which end at 0."""
-    errors = errors_of_means(found, seed_spread(found))
+def _intervals(metric: str, found: Components, worth: float, places: Sequence[int]) -> list[Interval]:
+    """Return Wilson's intervals of accuracy and macro-F1, symmetric ones of the others, which end at 0.
+
+    Macro-F1 is never surer than as many images as its classes' means rest on, `worth`, make a share: one image of a
+    class that happens to be right says little of that class.
+    """
+    errors = errors_of_means(found)
     means, standard, quantile = found.accuracies, errors.standard, critical(errors, ALPHA)
     if metric in {TEST_ACCURACY, TEST_MACRO_F1}:
+        if metric == TEST_MACRO_F1:
+            standard = np.maximum(standard, np.sqrt(means * (1 - means) / worth))
         figures = zip(means.tolist(), standard.tolist(), quantile.tolist(), strict=True)
-        ends = [share_interval(mean, error, found.count, far) for mean, error, far in figures]
+        ends = [share_interval(mean, error, worth, far) for mean, error, far in figures]
     else:
         low, high = np.maximum(means - quantile * standard, 0), means + quantile * standard
         ends = list(zip(low.tolist(), high.tolist(), strict=True))
@@ -201,6 +234,8 @@ def _intervals(metric: str, found: Components, places: Sequence[int]) -> list[In
 
 MOST_COMPARED: Final = 40
 """Variants, the best ones, whose differences among each other are given intervals; tested are all."""
+MOST_LETTERED: Final = 100
+"""Variants, the best ones, that have letters: of more nobody could read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +245,13 @@ class Significance:
     dataset: str
     images: int
     variants: tuple[Variant, ...]
-    tiers: tuple[int, ...]
+    letters: tuple[str, ...]
+    """A compact letter display: two variants that share a letter cannot be told apart, two that share none can. Empty
+    beyond the first `MOST_LETTERED`."""
+    one_fit: tuple[bool, ...]
+    """Whether a variant has one seed alone, so that what is said is about that fit."""
+    groups: int
+    """Groups in which the images lie, 0 where none are known."""
     intervals: Mapping[str, tuple[Interval | None, ...]]
     """By metric, in the order of the variants."""
     pairs: tuple[Pair, ...]
@@ -223,6 +264,11 @@ class Significance:
         """Return a variant's place, None where it takes no part."""
         cells = variant.cells
         return next((place for place, each in enumerate(self.variants) if each.cells == cells), None)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether some variants have one seed and others several: two questions in one table."""
+        return any(self.one_fit) and not all(self.one_fit)
 
     def interval(self, metric: str, place: int) -> Interval | None:
         """Return the interval of a variant's figure."""
@@ -246,10 +292,10 @@ class Verdicts:
         found = ((each, place) for each in self.sets if (place := each.place(variant)) is not None)
         return next(found, None)
 
-    def tier(self, variant: Variant) -> int | None:
-        """Return a variant's tier, 1 for the best; None where it was not compared."""
+    def letters(self, variant: Variant) -> str:
+        """Return a variant's letters; empty where it was not compared."""
         found = self.of(variant)
-        return None if found is None else found[0].tiers[found[1]]
+        return "" if found is None else found[0].letters[found[1]]
 
 
 NOTHING_KNOWN: Final = Verdicts((), {})
@@ -271,7 +317,7 @@ def method(found: Significance) -> str:
     if found.single:
         tests.append("McNemar's exact test of two fitted models, where seeds make no difference or there is one")
     if found.single < found.comparisons:
-        tests.append("a paired test over seeds and images, where seeds make a difference")
+        tests.append(f"a paired test over seeds and {_units(found)}, each variant's spread over seeds its own")
     return (
         f"{amount(found.comparisons, 'comparison')} on the same {found.images:,} test images ({'; '.join(tests)}), "
         f"p-values corrected together by Holm's method, level {ALPHA:.0%}.".replace("%", " %")
@@ -281,9 +327,13 @@ def method(found: Significance) -> str:
 def method_in_brief(found: Significance) -> str:
     """Return the same in few words."""
     tests = ["McNemar's exact test"] if found.single else []
-    tests += ["a paired test over seeds and images"] if found.single < found.comparisons else []
+    tests += [f"a paired test over seeds and {_units(found)}"] if found.single < found.comparisons else []
     count = amount(found.comparisons, "comparison")
     return f"{' or '.join(tests)}, {count} on the same {found.images:,} test images, corrected by Holm's method."
+
+
+def _units(found: Significance) -> str:
+    return f"{found.groups} groups of images" if found.groups else "images"
 
 
 def _significance(variants: Sequence[Variant], images: ImageSet) -> Significance | None:
@@ -298,17 +348,32 @@ def _significance(variants: Sequence[Variant], images: ImageSet) -> Significance
     family = tested(images, all_pairs(list(order)))
     ranks = _ranks(family, order)
     shown = np.flatnonzero((ranks.max(axis=1) < MOST_COMPARED) | (ranks.min(axis=1) == 0)).tolist()
-    single = [len(images.answers[place].seeds) == 1 for place in order]
+    groups = images.found.units if images.images.groups is not None else 0
+    single = 0 if groups else sum(len(images.answers[place].seeds) == 1 for place in order)
+    lettered = letters(_matrix(family, ranks, len(placed))[:MOST_LETTERED, :MOST_LETTERED])
     return Significance(
         dataset=images.dataset,
         images=images.found.count,
         variants=tuple(placed.values()),
-        tiers=tiers(_matrix(family, ranks, len(placed))),
+        letters=(*map(_letters_text, lettered), *[""] * (len(placed) - len(lettered))),
+        one_fit=tuple(images.members[place].is_one_fit for place in order),
+        groups=groups,
         intervals=intervals_of(images, list(order)),
         pairs=tuple(_renumbered(pair, order) for pair in with_intervals(images, family, shown)),
         comparisons=len(family.p),
-        single=sum(single) * (sum(single) - 1) // 2,
+        single=single * (single - 1) // 2,
     )
+
+
+def _letters_text(numbers: Sequence[int]) -> str:
+    """Return letters by their numbers; where the alphabet is not enough, numbered and with spaces between.
+
+    >>> _letters_text((0, 1)), _letters_text((2, 30))
+    ('ab', 'c e2')
+    """
+    few = len(ascii_lowercase)
+    names = [f"{ascii_lowercase[each % few]}{each // few + 1 if each >= few else ''}" for each in numbers]
+    return (" " if max(numbers, default=0) >= few else "").join(names)
 
 
 def _ranks(family: Family, order: Mapping[int, int]) -> NDArray[np.int64]:

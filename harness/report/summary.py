@@ -28,11 +28,11 @@ class Summary:
 
 def summary_of(context: Context) -> Summary:
     """Return what a study's report comes to."""
-    findings, known = context.findings, context.verdicts
+    findings, known, diagnosed = context.findings, context.verdicts, context.once(all_diagnosed)
     return Summary(
         rows=rows_of(context),
-        headline=headline(context.variants, findings.plan.report.baseline, known),
-        next_steps="" if findings.is_smoke else next_steps(context.variants, context.once(all_diagnosed), known),
+        headline=headline(context.variants, findings.plan.report.baseline, known, diagnosed),
+        next_steps="" if findings.is_smoke else next_steps(context.variants, diagnosed, known),
         warnings=tuple(filter(None, (warning(findings), *audit_faults(context), gaps(findings)))),
     )
 

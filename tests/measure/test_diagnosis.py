@@ -242,6 +242,7 @@ def test_every_verdict_of_a_curve_is_explained() -> None:
     assert [name for name, _ in RULE] == [
         "diverged",
         "too short to say",
+        "no better than guessing",
         "overfitting",
         "still improving",
         "underfitting",

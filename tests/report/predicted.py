@@ -39,6 +39,7 @@ def predict(
     split: str = "test",
     side: int = 4,
     classes: Sequence[str] = CLASSES,
+    groups: Sequence[int] = (),
 ) -> Run:
     """Finish a cell with predictions of these classes; with `thumbnails` its errors are on a sheet."""
     accuracy = float(np.mean(np.equal(labels, said)))
@@ -48,6 +49,7 @@ def predict(
     (folder / "predictions").mkdir()
     columns: dict[str, NDArray[np.generic]] = {"index": images.index, "label": images.labels}
     columns |= {f"score_{name}": scores[:, place] for place, name in enumerate(classes)}
+    columns |= {"group": np.array(list(map(str, groups)))} if groups else {}
     pq.write_table(pa.table(columns), folder / "predictions" / f"{split}.parquet")
     if thumbnails:
         write_thumbnails(folder / "errors", split, images, scores, classes, probabilistic=True)

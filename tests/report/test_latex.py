@@ -94,7 +94,7 @@ def test_figures_are_those_of_the_csv(tex: Path) -> None:
     mean, deviation, low, high = (
         f"{float(wanted[f'test/accuracy {name}']) * 100:.2f}" for name in ("mean", "std", "low", "high")
     )
-    assert row[1:3] == [wanted["tier"], rf"{mean} $\pm$ {deviation} {{[}}{low}, {high}{{]}}"]
+    assert row[1:3] == [wanted["letters"], rf"{mean} $\pm$ {deviation} {{[}}{low}, {high}{{]}}"]
     with (tex / "ablations.csv").open(newline="") as file:
         effect = next(csv.DictReader(file))
     shown = next(row for row in rows_of((tex / "results.tex").read_text()) if row[0] == "- crop")

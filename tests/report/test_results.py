@@ -154,14 +154,14 @@ def test_a_study_that_was_never_run_is_an_input_error(store: KeptStore) -> None:
         summarize(store, STUDY)
 
 
-def test_the_terminal_shows_the_tiers(store: KeptStore) -> None:
+def test_the_terminal_shows_the_letters(store: KeptStore) -> None:
     labels = [place % 3 for place in range(200)]
     wrong = [(label + 1) % 3 if place < 90 else label for place, label in enumerate(labels)]
     cells = {name: cell_of(name) for name in ("best", "far")}
     store.keep(plan_of(*cells.values()))
     for name, said in (("best", labels), ("far", wrong)):
         predict(store, cells[name], labels, said, thumbnails=False)
-    assert [(row.experiment, row.tier) for row in summarize(store, STUDY).rows] == [("best", 1), ("far", 2)]
+    assert [(row.experiment, row.letters) for row in summarize(store, STUDY).rows] == [("best", "a"), ("far", "b")]
 
 
 def test_the_csv_has_energy_and_plain_training_accuracy_and_no_mean_of_energy_over_devices(store: KeptStore) -> None:

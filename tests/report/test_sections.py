@@ -5,13 +5,19 @@ import json
 import pytest
 
 from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
+from harness.measure.paired import wilson
 from harness.report.blocks import Table
+from harness.report.context import context_of
+from harness.report.sections import claims
 from harness.report.sections.ablations import ablation_effects, effects_table
-from harness.report.sections.claims import claims_table
+from harness.report.sections.claims import claims_table, verdict
 from harness.report.sections.honesty import facts
 from harness.report.sections.openings import duplicates_of, ledger_of
+from harness.report.significance import Interval
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
+from harness.words import Spread
+from tests.report.predicted import predict
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
 
@@ -21,33 +27,65 @@ def column(table: Table, title: str) -> list[str]:
 
 
 def claimed(store: KeptStore, *claims: Claim) -> Table:
-    table = claims_table(claims, distinct_variants(gather(store, STUDY)))
+    table = claims_table(claims, distinct_variants(gather(store, STUDY)), lambda variant, metric: None)
     assert table is not None
     return table
 
 
 @pytest.mark.parametrize(
-    ("measured", "verdict"),
+    ("measured", "judged"),
     [
         (0.915, "holds (within 1.00 points)"),
         (0.92, "holds (within 1.00 points)"),
-        (0.921, "higher than claimed (not within 1.00 points)"),
-        (0.85, "lower than claimed (not within 1.00 points)"),
+        (0.921, "differs: higher than claimed (not within 1.00 points)"),
+        (0.85, "differs: lower than claimed (not within 1.00 points)"),
     ],
 )
-def test_a_claim_is_judged_by_its_tolerance(store: KeptStore, measured: float, verdict: str) -> None:
+def test_a_claim_about_a_figure_without_an_interval_is_judged_by_its_tolerance(
+    store: KeptStore, measured: float, judged: str
+) -> None:
     planned = cell_of("vgg")
     store.keep(plan_of(planned)).finish(planned, measured)
     table = claimed(store, Claim(experiment="vgg", metric="test/accuracy", value=0.91, source="T1, 40 epochs"))
-    assert column(table, "verdict") == [verdict]
+    assert column(table, "verdict") == [judged]
     assert column(table, "source of the claim") == ["T1, 40 epochs"]
     assert column(table, "measured on") == ["digits"]
 
 
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "judged"),
+    [
+        (0.91, 0.905, 0.915, "holds (within 1.00 points)"),
+        (0.925, 0.902, 0.939, "undecided (the mean is not within 1.00 points, the interval is on both sides)"),
+        (0.91, 0.85, 0.97, "undecided (the mean is within 1.00 points, the interval is on both sides)"),
+        (0.80, 0.78, 0.82, "differs: lower than claimed (not within 1.00 points)"),
+        (0.95, 0.93, 0.97, "differs: higher than claimed (not within 1.00 points)"),
+    ],
+)
+def test_a_claim_is_judged_by_the_whole_interval(mean: float, low: float, high: float, judged: str) -> None:
+    claim = Claim(experiment="vgg", metric="test/accuracy", value=0.91)
+    assert verdict(claim, Spread(3, mean, 0.01), Interval(low, high)).text == judged
+
+
+def test_a_claim_has_the_interval_of_new_images_and_seeds(store: KeptStore) -> None:
+    labels = [place % 3 for place in range(200)]
+    for split in ("test", "val"):
+        planned = cell_of(split)
+        store.keep(plan_of(planned, claims=(Claim(experiment=split, metric=f"{split}/accuracy", value=0.9),)))
+        wrong = [(label + 1) % 3 if place < 20 else label for place, label in enumerate(labels)]
+        predict(store, planned, labels, wrong, split=split, thumbnails=False)
+        found = claims.section(context_of(store, STUDY))
+        assert found is not None and isinstance(found.blocks[0], Table)
+        row = found.blocks[0].rows[0]
+        low, high = wilson(0.9, 199)
+        assert row[3].detail == f"[{100 * low:.2f}, {100 * high:.2f}]"
+        assert row[5].text.startswith("undecided (the mean is within 1.00 points")
+
+
 def test_a_claim_about_what_was_not_run_is_not_measured(store: KeptStore) -> None:
     store.keep(plan_of(cell_of("vgg")))
-    claims = [Claim(experiment=name, metric="test/accuracy", value=0.9) for name in ("vgg", "other")]
-    assert column(claimed(store, *claims), "verdict") == ["not measured", "not measured"]
+    asked = [Claim(experiment=name, metric="test/accuracy", value=0.9) for name in ("vgg", "other")]
+    assert column(claimed(store, *asked), "verdict") == ["not measured", "not measured"]
 
 
 def ablation_study(store: KeptStore, order: str, rows: tuple[str, ...]) -> KeptStore:
@@ -172,7 +210,7 @@ def test_a_claim_about_seconds_is_held_against_each_device_by_itself(store: Kept
         store.finish(planned, 0.9, device=device, seconds=seconds)
     table = claimed(store, Claim(experiment="vgg", metric="time/train_seconds", value=60, tolerance=5))
     assert column(table, "measured on") == ["digits, a CPU", "digits, a GPU"]
-    assert [text.split(" (")[0] for text in column(table, "verdict")] == ["higher than claimed", "holds"]
+    assert [text.split(" (")[0] for text in column(table, "verdict")] == ["differs: higher than claimed", "holds"]
 
 
 def test_a_part_of_the_data_says_nothing_of_a_claim(store: KeptStore) -> None:
@@ -187,4 +225,4 @@ def test_the_sources_of_claims_are_explained_where_they_stand(store: KeptStore) 
     planned = cell_of("vgg")
     store.keep(plan_of(planned)).finish(planned, 0.91)
     table = claimed(store, Claim(experiment="vgg", metric="test/accuracy", value=0.9, source="T1, 40 epochs"))
-    assert table.notes == ("T1: an end-to-end CIFAR-10 course project",)
+    assert table.notes[1:] == ("T1: an end-to-end CIFAR-10 course project",)

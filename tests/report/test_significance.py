@@ -54,10 +54,10 @@ def column(table: Table, title: str) -> list[str]:
     return [row[place].text for row in table.rows]
 
 
-def test_a_tier_holds_what_cannot_be_told_apart(store: KeptStore) -> None:
+def test_a_letter_is_shared_by_what_cannot_be_told_apart(store: KeptStore) -> None:
     found = study(store, best=(10,), near=(12,), far=(60,)).sets[0]
     assert [each.name for each in found.variants] == ["best", "near", "far"]
-    assert found.tiers == (1, 1, 2)
+    assert found.letters == ("a", "a", "b")
     assert found.comparisons == 3
 
 
@@ -104,7 +104,7 @@ def test_seeds_that_make_no_difference_are_one_fitted_model(store: KeptStore) ->
     assert found.pairs[0].p == pytest.approx(2 * 0.5**40)
 
 
-def test_variants_without_a_tier_are_named_with_the_reason(store: KeptStore) -> None:
+def test_variants_without_letters_are_named_with_the_reason(store: KeptStore) -> None:
     opened, sealed, missing = cell_of("opened"), cell_of("sealed", test="never"), cell_of("missing")
     silent = cell_of("silent")
     store.keep(plan_of(opened, sealed, missing, silent))
@@ -118,8 +118,8 @@ def test_variants_without_a_tier_are_named_with_the_reason(store: KeptStore) -> 
         "no test predictions in the store": ["silent"],
     }
     table = results_table(experiment_variants(gather(store, STUDY)), None, found)
-    assert column(table, "tier") == ["1", "-", "-", "-"]
-    assert "no tier for missing: no finished cell" in table.notes
+    assert column(table, "letters") == ["a", "-", "-", "-"]
+    assert "no letter for missing: no finished cell" in table.notes
 
 
 def test_other_test_images_are_never_compared(store: KeptStore) -> None:
@@ -167,3 +167,67 @@ def test_two_names_of_the_same_cells_are_compared_once(store: KeptStore) -> None
     images = image_sets(variants, PredictionFiles(store), "test")
     again = verdicts((*variants, variants[0]), images)
     assert again.sets[0].comparisons == 1
+
+
+def test_letters_say_nothing_that_the_tests_deny(store: KeptStore) -> None:
+    found = study(store, a=(10,), b=(14,), c=(19,), d=(25,), e=(60,)).sets[0]
+    for pair in found.pairs:
+        share = set(found.letters[pair.first]) & set(found.letters[pair.second])
+        assert bool(share) is not pair.differs
+    assert any(len(each) > 1 for each in found.letters)
+
+
+def test_one_seed_against_several_is_marked_wherever_it_is_told(store: KeptStore) -> None:
+    found = study(store, single=(10,), several=(58, 60, 62))
+    (pair,) = found.sets[0].pairs
+    assert pair.question == "fit and recipe"
+    (table,) = pairs_tables(found.sets)
+    assert column(table, "verdict") == ["told apart, as this fit of single"]
+    assert any("cannot be said of one seed" in note for note in table.notes)
+    first = lead(store, found)[0]
+    assert "this one fit is better than several" in first
+    assert first.endswith("what another seed would give cannot be said.")
+    rows = list(csv.DictReader(io.StringIO(pairs_csv(found.sets))))
+    assert rows[0]["about"] == "fit and recipe"
+    results = results_table(experiment_variants(gather(store, STUDY)), None, found)
+    place = [each.title for each in results.columns].index("letters")
+    assert [row[place].detail for row in results.rows] == ["one fit", ""]
+
+
+def test_seeds_that_make_no_difference_are_no_single_fit(store: KeptStore) -> None:
+    found = study(store, hog=(20, 20), several=(58, 60, 62)).sets[0]
+    assert found.pairs[0].question == "recipes"
+    assert not found.is_mixed
+
+
+def test_the_smallest_difference_that_could_have_shown_is_told(store: KeptStore) -> None:
+    found = study(store, best=(10,), near=(12,), far=(60,))
+    pair = found.sets[0].pairs[0]
+    assert 0.01 < pair.visible < 0.05
+    (table,) = pairs_tables(found.sets)
+    assert column(table, "smallest seen")[0] == f"{100 * pair.visible:.2f}"
+    assert any("Not told apart is not equal" in sentence for sentence in lead(store, found))
+
+
+def test_a_macro_f1_of_one_positive_image_is_not_sure(store: KeptStore) -> None:
+    labels = [0] * 31 + [1]
+    planned = cell_of("all-right")
+    store.keep(plan_of(planned))
+    predict(store, planned, labels, labels, thumbnails=False)
+    found = known(store).sets[0]
+    accuracy, macro_f1 = found.interval("test/accuracy", 0), found.interval("test/macro_f1", 0)
+    assert accuracy is not None and macro_f1 is not None
+    assert accuracy.low == pytest.approx(wilson(1.0, 32)[0], abs=1e-5)
+    assert macro_f1.low == pytest.approx(0.5, abs=0.02)
+
+
+def test_groups_of_test_images_widen_intervals_and_tests(store: KeptStore) -> None:
+    one, other = cell_of("one"), cell_of("other")
+    store.keep(plan_of(one, other))
+    groups = [place // 50 for place in range(200)]
+    predict(store, one, LABELS, said(10), thumbnails=False, groups=groups)
+    predict(store, other, LABELS, said(40), thumbnails=False, groups=groups)
+    found = known(store).sets[0]
+    assert found.groups == 4
+    assert found.pairs[0].p > 0.1
+    assert "4 groups of images" in method(found)

@@ -1,4 +1,4 @@
-"""The pairs behind the tiers: which differences are more than chance, and what it would take to tell."""
+"""The pairs behind the letters: which differences are more than chance, and what it would take to tell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from harness.report.blocks import Block, Column, Fold, Section, Table, Text, Value, named
 from harness.report.context import Context
 from harness.report.significance import Pair, Significance, interval_points, method, needs
-from harness.words import NOTHING, p_text, points
+from harness.words import NOTHING, p_text, percent, points
 
 MOST_ROWS: Final = 20
 """Variants whose pairs are shown: 190 rows. The others are in the CSV."""
@@ -22,6 +22,10 @@ COLUMNS: Final = (
     Column("p, corrected", hint="by Holm's method over all pairs"),
     Column("verdict", numeric=False),
     Column(
+        "smallest seen",
+        hint="points: the smallest true difference that these seeds and images would show in four studies of five",
+    ),
+    Column(
         "would take",
         numeric=False,
         hint="seeds of each, or test images, at which this difference would show in four studies of five",
@@ -30,6 +34,10 @@ COLUMNS: Final = (
 NOTES: Final = (
     "the interval is for one difference by itself; the verdict is by the corrected p, for all pairs at once",
     "would take: an estimate from the spread seen over seeds and images, as if the difference seen were the true one",
+)
+ONE_FIT: Final = (
+    "as this fit: one seed against several. The test is about that one fitted model; what another seed would give "
+    "cannot be said of one seed"
 )
 
 
@@ -51,7 +59,7 @@ def _blocks(found: Significance, is_one_of_several: bool) -> list[Block]:
     best = f"{found.variants[0].name} against each of the others{where}, paired by image"
     blocks: list[Block] = [
         Text(f"Tested by {method(found)}"),
-        Table(best, COLUMNS[1:], tuple(_row(found, pair)[1:] for pair in with_best), NOTES),
+        Table(best, COLUMNS[1:], tuple(_row(found, pair)[1:] for pair in with_best), _notes(with_best)),
     ]
     if len(found.pairs) > len(with_best):
         table = _table(found, is_one_of_several)
@@ -62,11 +70,21 @@ def _blocks(found: Significance, is_one_of_several: bool) -> list[Block]:
 def _table(found: Significance, is_one_of_several: bool) -> Table:
     shown = [pair for pair in found.pairs if max(pair.first, pair.second) < MOST_ROWS]
     where = f" on {found.dataset}" if is_one_of_several else ""
-    notes = list(NOTES)
+    notes = list(_notes(shown))
     if len(found.variants) > MOST_ROWS:
         notes.append(f"the best {MOST_ROWS} of {len(found.variants)}; more of them in {FILE}")
     rows = tuple(_row(found, pair) for pair in shown)
     return Table(f"Each pair{where}: difference in test top-1, paired by image", COLUMNS, rows, tuple(notes))
+
+
+def _notes(pairs: Sequence[Pair]) -> tuple[str, ...]:
+    return (*NOTES, ONE_FIT) if any(pair.question == "fit and recipe" for pair in pairs) else NOTES
+
+
+def _verdict(found: Significance, pair: Pair) -> Value:
+    name = found.variants[pair.first if found.one_fit[pair.first] else pair.second].name
+    mark = f", as this fit of {name}" if pair.question == "fit and recipe" else ""
+    return Value(f"told apart{mark}", "0", "good") if pair.differs else Value(f"not told apart{mark}", "1", "muted")
 
 
 def _row(found: Significance, pair: Pair) -> tuple[Value, ...]:
@@ -77,6 +95,7 @@ def _row(found: Significance, pair: Pair) -> tuple[Value, ...]:
         Value(interval_points(pair.low, pair.high), pair.low),
         Value(p_text(pair.p), pair.p),
         Value(p_text(pair.adjusted), pair.adjusted),
-        Value("told apart", "0", "good") if pair.differs else Value("not told apart", "1", "muted"),
+        _verdict(found, pair),
+        Value(NOTHING) if pair.differs else Value(percent(pair.visible), pair.visible),
         Value(NOTHING if pair.differs else needs(pair)),
     )

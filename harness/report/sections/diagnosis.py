@@ -18,6 +18,7 @@ from harness.measure.diagnosis import (
     PREMISE,
     RULE,
     Diagnosis,
+    Disagreement,
     Evidence,
     Fit,
     History,
@@ -25,6 +26,7 @@ from harness.measure.diagnosis import (
     Shortfall,
     Verdict,
     diagnose,
+    disagreement,
     shortfall,
     values_of,
 )
@@ -50,6 +52,7 @@ TONES: Final[dict[Verdict, Tone]] = {
     "diverged": "bad",
     "overfitting": "bad",
     "underfitting": "bad",
+    "no better than guessing": "bad",
     "past its best": "bad",
     "no curve": "muted",
     "no validation": "muted",
@@ -70,6 +73,8 @@ class Diagnosed:
     """The best validation accuracy of any variant on the same images."""
     shortfall: Shortfall | None = None
     """How far test accuracy is below validation's, where both are known."""
+    disagreement: Disagreement | None = None
+    """How far test and validation accuracy are apart, where that is beyond chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], files: Pred
         images, classes = _size(variant.finished, files, "val")
         known = Known(
             chance=1 / classes if classes else 0.0,
+            commonest=files.commonest(variant.finished[0], "val") if variant.finished else 0.0,
             best=best.get(variant.cell.dataset.images),
             images=images,
             broken=broken,
@@ -116,7 +122,8 @@ def diagnosed(variants: Sequence[Variant], curves: Sequence[Curves], files: Pred
         )
         diagnosis = diagnose(_fits(variant, by_name.get(variant.name)), known)
         to_try = remedies(diagnosis, variant.cell, around.get(variant.cell.dataset.images, Around()))
-        found.append(Diagnosed(variant, diagnosis, to_try, known.best, _shortfall(variant, images, files)))
+        apart = _disagreement(variant, known, files, len(variants))
+        found.append(Diagnosed(variant, diagnosis, to_try, known.best, _shortfall(variant, images, files), apart))
     return tuple(found)
 
 
@@ -220,6 +227,21 @@ def _shortfall(variant: Variant, images: int | None, files: PredictionFiles) -> 
     if validation is None or test is None or not images or not tested:
         return None
     return shortfall(validation.mean, test.mean, images, tested)
+
+
+def _disagreement(variant: Variant, known: Known, files: PredictionFiles, comparisons: int) -> Disagreement | None:
+    validation, test = variant.spread(VALIDATION), variant.spread(TEST)
+    opened = [entry for entry in variant.finished if entry.tag("test") == "opened"]
+    tested, _ = _size(opened, files, "test")
+    if validation is None or test is None or not known.images or not tested:
+        return None
+    if not (math.isfinite(validation.mean) and math.isfinite(test.mean)):
+        return None
+    said = files.of(opened[0], "test")
+    groups = None if said is None else said.images.groups
+    independent = tested if groups is None else int(groups.max()) + 1
+    guessing = max(known.chance, known.commonest)
+    return disagreement(validation.mean, test.mean, (known.images, independent), guessing, comparisons)
 
 
 def _shortfall_note(group: Sequence[Diagnosed]) -> str:

@@ -15,13 +15,21 @@ from harness.report.sections.diagnosis import Diagnosed, all_diagnosed
 from harness.report.sections.openings import audit_faults
 from harness.report.sections.remedies import FURTHER
 from harness.report.sections.results import baseline_of
-from harness.report.significance import NOTHING_KNOWN, Significance, Verdicts, method_in_brief, needs
+from harness.report.significance import (
+    NOTHING_KNOWN,
+    Significance,
+    Verdicts,
+    interval_points,
+    method_in_brief,
+    needs,
+)
 from harness.report.store import Findings
 from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, mean_or_least, ranked
 from harness.words import Spread, amount, duration, percent, percent_spread, points
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3
+GUESSING: Final[Verdict] = "no better than guessing"
 CURABLE: Final[frozenset[Verdict]] = frozenset(
     {"still improving", "underfitting", "overfitting", "diverged", "too short to say"}
 )
@@ -32,8 +40,9 @@ def section(context: Context) -> Section:
     """Return what a reader should know before any table."""
     findings, known = context.findings, context.verdicts
     lacking, faults = gaps(findings), audit_faults(context)
-    lead, *rest = headline(context.variants, findings.plan.report.baseline, known)
-    steps = next_steps(context.variants, context.once(all_diagnosed), known)
+    diagnosed = context.once(all_diagnosed)
+    lead, *rest = headline(context.variants, findings.plan.report.baseline, known, diagnosed)
+    steps = next_steps(context.variants, diagnosed, known)
     blocks: list[Block] = [Text(lacking, "bad")] if lacking else []
     if faults:
         blocks.append(Items(faults, "bad", lead="What harness audit would fail:"))
@@ -90,16 +99,94 @@ def gaps(findings: Findings) -> str:
     return f"Of {amount(len(findings.entries), 'cell')}: {', '.join(lacking)}." if lacking else ""
 
 
-def headline(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> tuple[str, ...]:
-    """Return the result in sentences, the most important first."""
+def headline(
+    variants: Sequence[Variant],
+    baseline: str | None,
+    known: Verdicts = NOTHING_KNOWN,
+    diagnosed: Sequence[Diagnosed] = (),
+) -> tuple[str, ...]:
+    """Return the result in sentences, the most important first.
+
+    Where the variant that validation puts first has test and validation contradict each other, nothing is ranked; where
+    the leading one's are apart beyond chance, that comes first.
+    """
     tested = [variant for variant in ranked(variants) if _has(variant, TEST)]
+    names = {variant.name for variant in variants}
+    mine = [each for each in diagnosed if each.variant.name in names]
+    guessing = _guessing(mine)
     if not tested:
-        return _without_test(variants)
+        return (*guessing, *_without_test(variants))
+    if refused := _contradiction(mine):
+        return (*refused, *guessing, *(_method(each) for each in known.sets if len(each.variants) > 1))
+    apart = _disagreeing(mine)
+    ranking = _ranking(tested, variants, baseline, known)
+    leads = bool(apart) and any(each.disagreement and each.variant.name == tested[0].name for each in mine)
+    if leads:
+        return (*guessing, *apart, *ranking)
+    return (*guessing, *ranking[:1], *apart, *ranking[1:])
+
+
+def _ranking(
+    tested: Sequence[Variant], variants: Sequence[Variant], baseline: str | None, known: Verdicts
+) -> tuple[str, ...]:
+    """Return who is ahead, how sure that is, and by which tests."""
     compared = [each for each in known.sets if len(each.variants) > 1]
     firsts = [_certainty(each, len(known.sets) > 1) for each in compared] or [_winner(tested)]
     rest = [*map(_power, compared), _choice(tested), _against(tested[0], baseline_of(variants, baseline))]
     sentences = [*firsts, *rest, *(_method(each) for each in compared), _untested(tested, known)]
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def _guessing(diagnosed: Sequence[Diagnosed]) -> tuple[str, ...]:
+    """Say that no variant is better than guessing, though some learned their training images."""
+    learned = [each.variant for each in diagnosed if each.diagnosis.verdict == GUESSING]
+    validated = [each for each in diagnosed if each.diagnosis.evidence.validation is not None]
+    if not learned or not all(each.diagnosis.evidence.is_guessing for each in validated):
+        return ()
+    return (
+        f"No experiment is better than guessing on validation images, though {names_of(learned)} learned the training "
+        "images: look whether training labels belong to their images.",
+    )
+
+
+def _contradiction(diagnosed: Sequence[Diagnosed]) -> tuple[str, ...]:
+    """Say that test and validation contradict each other where they do so for the first by validation or most."""
+    both = [each for each in diagnosed if _has(each.variant, TEST) and _has(each.variant, VALIDATION)]
+    wrong = [each for each in both if each.disagreement is not None and each.disagreement.is_contradiction]
+    first = max(both, key=lambda each: mean_or_least(each.variant, VALIDATION), default=None)
+    if not wrong or (first not in wrong and 2 * len(wrong) <= len(both)):
+        return ()
+    return (
+        f"Test and validation contradict each other, far beyond chance: {_apart(wrong)}. Labels or images of one of "
+        "the two are probably not what they should be, or test images are among the training images; until that is "
+        "explained, no experiment is put before another here.",
+    )
+
+
+def _disagreeing(diagnosed: Sequence[Diagnosed]) -> tuple[str, ...]:
+    """Say of whom test and validation are apart by more than chance explains."""
+    found = [each for each in diagnosed if each.disagreement is not None]
+    if not found:
+        return ()
+    return (
+        f"Test and validation disagree by more than chance: {_apart(found)}. The test images are of another kind than "
+        "the training images, or validation was used so often to choose that it flatters.",
+    )
+
+
+def _apart(diagnosed: Sequence[Diagnosed]) -> str:
+    """Return what both say of a few variants, the farthest apart first."""
+    found = sorted(
+        ((each.variant.name, each.disagreement) for each in diagnosed if each.disagreement is not None),
+        key=lambda each: -abs(each[1].validation - each[1].test),
+    )
+    texts = [
+        f"{name} {percent(each.validation)} % on validation and {percent(each.test)} % on test "
+        f"(difference {interval_points(each.low, each.high)} points)"
+        for name, each in found[:MOST_NAMED]
+    ]
+    more = len(found) - MOST_NAMED
+    return "; ".join(texts) + (f"; and {more} more" if more > 0 else "")
 
 
 def _certainty(found: Significance, is_one_of_several: bool) -> str:
@@ -110,13 +197,30 @@ def _certainty(found: Significance, is_one_of_several: bool) -> str:
     if interval is not None:
         figure = f"{figure}, 95 % interval {percent(interval.low)} to {percent(interval.high)} %"
     alike, others = found.like_the_best(), len(found.variants) - 1
+    told = ""
     if not alike:
         each = f"each of the {others} others" if others > 1 else found.variants[1].name
-        return f"{where}{first.name} is best: it is better than {each} at the 5 % level ({figure})."
-    told = f" It is better than {_the_others(others - len(alike))}." if len(alike) < others else ""
+        if found.is_mixed and found.one_fit[0]:
+            told = f"{first.name} has the highest test accuracy ({figure}): this one fit is better than {each}."
+        else:
+            told = f"{first.name} is best: it is better than {each} at the 5 % level ({figure})."
+    else:
+        rest = f" It is better than {_the_others(others - len(alike))}." if len(alike) < others else ""
+        told = (
+            f"{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
+            f"{names_of(alike)} at the 5 % level.{rest}"
+        )
+    return f"{where}{told}{_of_single_fits(found)}"
+
+
+def _of_single_fits(found: Significance) -> str:
+    """Say of whom there is one seed where others have several; empty where all are alike in that."""
+    single = [variant for variant, is_one in zip(found.variants, found.one_fit, strict=True) if is_one]
+    if not found.is_mixed:
+        return ""
     return (
-        f"{where}{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
-        f"{names_of(alike)} at the 5 % level.{told}"
+        f" Of {names_of(single)} there is one seed: that is about {'this fit' if len(single) == 1 else 'these fits'}, "
+        "and what another seed would give cannot be said."
     )
 
 
@@ -127,7 +231,12 @@ def _power(found: Significance) -> str:
         return ""
     first, *rest = [f"from {found.variants[pair.second].name} takes {needs(pair)}" for pair in pairs[:MOST_NAMED]]
     others = "".join(f", {each.replace(' takes ', ' ', 1)}" for each in rest)
-    return f"If the differences seen are the true ones, telling it {first}{others}."
+    unseen = max(pairs, key=lambda pair: pair.visible)
+    return (
+        "Not told apart is not equal: with these seeds and images a true difference of less than "
+        f"{percent(unseen.visible)} points from {found.variants[unseen.second].name} would often go unseen. "
+        f"If the differences seen are the true ones, telling it {first}{others}."
+    )
 
 
 def _the_others(count: int) -> str:
@@ -144,7 +253,7 @@ def names_of(variants: Sequence[Variant]) -> str:
 
 def _method(found: Significance) -> str:
     text = f"Tested by {method_in_brief(found)}"
-    if all(len(variant.finished) == 1 for variant in found.variants):
+    if all(found.one_fit):
         return f"{text} With one seed each, this is about the fitted models: another seed could turn it."
     return text
 
@@ -211,6 +320,8 @@ def _with_seeds(spread: Spread | None) -> str:
 def _in_brief(spread: Spread | None) -> str:
     if spread is None:
         return ""
+    if spread.deviation == 0:
+        return f"{percent(spread.mean)} % with each of {spread.count} seeds"
     return f"{percent_spread(spread)} % with {'one seed' if spread.count == 1 else f'{spread.count} seeds'}"
 
 

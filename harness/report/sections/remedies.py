@@ -13,6 +13,7 @@ from harness.report.variants import Variant
 MOST_REMEDIES: Final = 3
 WIDTHS: Final = ("width", "hidden")
 """Options that make a model larger."""
+LABELS: Final = "look whether training labels belong to their images: harness data shows counts and pictures"
 FURTHER: Final = "nothing is wrong; for more: "
 LOW_WEIGHT_DECAY: Final = 1e-4
 BY_HEART: Final = 0.99
@@ -34,6 +35,8 @@ class Around:
 
 def remedies(diagnosis: Diagnosis, cell: Cell, around: Around) -> tuple[str, ...]:
     """Return at most three things to try, each a path with a value, given what the cell has set already."""
+    if diagnosis.verdict == "no better than guessing":
+        return (LABELS,)
     if cell.recipe is None:
         return tuple(_classical(diagnosis, cell))
     if diagnosis.verdict == "healthy":
@@ -160,6 +163,7 @@ def _nothing(_cell: Cell, _recipe: Recipe, _around: Around) -> list[str]:
 _WAYS: Final[Mapping[Verdict, Callable[[Cell, Recipe, Around], list[str]]]] = {
     "healthy": _nothing,
     "no curve": _nothing,
+    "no better than guessing": _nothing,
     "overfitting": _regularized,
     "underfitting": _stronger,
     "diverged": _calmer,

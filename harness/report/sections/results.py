@@ -23,7 +23,7 @@ from harness.contracts.metrics import (
 )
 from harness.report.blocks import Charts, Column, Section, Table, Text, Value, named
 from harness.report.context import Context
-from harness.report.significance import NOTHING_KNOWN, Interval, Verdicts, interval_text
+from harness.report.significance import MOST_LETTERED, NOTHING_KNOWN, Interval, Verdicts, interval_text
 from harness.report.variants import (
     SEALED,
     Variant,
@@ -43,6 +43,7 @@ from harness.words import NOTHING, Spread, decimals_spread, points, scaled
 
 CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
 MOST_NAMED: Final = 6
+FILE: Final = "pairs.csv"
 MOST_DOTS: Final = 40
 """Variants in the chart of seeds: a longer one nobody takes in."""
 LACKING: Final = (
@@ -58,8 +59,10 @@ class SummaryRow:
     """One variant as the results table has it, in numbers; shares are in [0, 1]."""
 
     experiment: str
-    tier: int | None
-    """Variants of one tier cannot be told apart; 1 is the best; None where it was not compared."""
+    letters: str
+    """Variants that share a letter cannot be told apart on the test images, others can; empty where not compared."""
+    one_fit: bool
+    """Whether there is one seed alone: what is said is about that fit, not about what another seed would give."""
     test: str
     """sealed (for good), opened, or empty where no cell has opened it."""
     test_accuracy: Spread | None
@@ -92,7 +95,7 @@ def rows_of(context: Context) -> tuple[SummaryRow, ...]:
 
 
 def results_table(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> Table:
-    """Return the table of all variants, the best on the test set first, with the tiers of `known`."""
+    """Return the table of all variants, the best on the test set first, with the letters of `known`."""
     shown = _Shown(
         tta=any(variant.spread(TEST_ACCURACY_TTA) for variant in variants),
         datasets=len({dataset_name(variant.cell.dataset) for variant in variants}) > 1,
@@ -150,8 +153,9 @@ def _columns(shown: _Shown) -> list[_Filled]:
     """Return the columns, those that decide first; the page hides the last ones until they are asked for."""
     filled = [_Filled(Column("experiment", numeric=False), lambda variant: named(variant.name))]
     if shown.known.sets:
-        hint = "no two experiments of a tier can be told apart"
-        filled += [_Filled(Column("tier", hint=hint), lambda variant: _tier(variant, shown.known))]
+        hint = "experiments that share a letter cannot be told apart, others can: the tests are under Comparisons"
+        column = Column("letters", numeric=False, hint=hint)
+        filled += [_Filled(column, lambda variant: _letters(variant, shown.known))]
     if shown.datasets:
         filled += [_Filled(Column("data", numeric=False), lambda variant: named(dataset_name(variant.cell.dataset)))]
     return [*filled, *_quality(shown), *_cost(shown), *_extra(shown)]
@@ -202,9 +206,10 @@ def _extra(shown: _Shown) -> list[_Filled]:
     ]
 
 
-def _tier(variant: Variant, known: Verdicts) -> Value:
-    tier = known.tier(variant)
-    return Value(NOTHING) if tier is None else Value(str(tier), tier)
+def _letters(variant: Variant, known: Verdicts) -> Value:
+    letters, found = known.letters(variant), known.of(variant)
+    is_marked = found is not None and found[0].is_mixed and found[0].one_fit[found[1]]
+    return Value(letters or NOTHING, letters or None, detail="one fit" if is_marked else "")
 
 
 def _test(variant: Variant, metric: str, known: Verdicts) -> Value:
@@ -233,7 +238,8 @@ def _summary(variant: Variant, known: Verdicts) -> SummaryRow:
     is_opened = any(entry.tag("test") == "opened" for entry in variant.finished)
     return SummaryRow(
         experiment=variant.name,
-        tier=known.tier(variant),
+        letters=known.letters(variant),
+        one_fit=len(variant.finished) == 1,
         test="sealed" if is_sealed else "opened" if is_opened else "",
         test_accuracy=None if is_sealed else variant.spread(TEST_ACCURACY),
         test_accuracy_interval=None if is_sealed else _interval(variant, TEST_ACCURACY, known),
@@ -248,10 +254,10 @@ def _summary(variant: Variant, known: Verdicts) -> SummaryRow:
 
 
 def _explained(variants: Sequence[Variant], known: Verdicts) -> Iterator[str]:
-    """Say what intervals and tiers mean, and why figures of finished variants are missing."""
+    """Say what intervals and letters mean, and why figures of finished variants are missing."""
     if known.sets:
         yield from _about_intervals(variants)
-        yield from _about_tiers(known)
+        yield from _about_letters(known)
     for metric, what, reason in LACKING:
         done = [each for each in variants if each.finished and (metric != TEST_ECE or each.values(TEST_ACCURACY))]
         lacking = [each.name for each in done if not each.values(metric)]
@@ -268,11 +274,19 @@ def _about_intervals(variants: Sequence[Variant]) -> Iterator[str]:
     yield f"intervals cover new test images and new seeds{single}"
 
 
-def _about_tiers(known: Verdicts) -> Iterator[str]:
+def _about_letters(known: Verdicts) -> Iterator[str]:
     if any(len(each.variants) > 1 for each in known.sets):
-        yield "tiers: no two variants of a tier can be told apart; the tests are under Comparisons"
+        yield (
+            "letters: experiments that share one cannot be told apart at the 5 % level, others can; "
+            "the tests are under Comparisons"
+        )
+    if any(each.is_mixed for each in known.sets):
+        yield "one fit: of one seed, letters are about that fit; what another seed would give cannot be said"
     for reason, names in known.left_out.items():
-        yield f"no tier for {_listed(names)}: {reason}"
+        yield f"no letter for {_listed(names)}: {reason}"
+    beyond = sum(not letters for each in known.sets for letters in each.letters)
+    if beyond:
+        yield f"no letters beyond the first {MOST_LETTERED} experiments: {FILE} has the tests"
 
 
 def _listed(names: Sequence[str]) -> str:
