@@ -31,6 +31,7 @@ class Job:
     device: str
     """auto, cpu or cuda:N."""
     threads: int
+    """CPU threads; a network's fit has other last bits with another number of them."""
     data_fingerprint: str = ""
     """The planned training split's; images with another one are not fitted on. Empty takes any."""
     test_set: SealedSet = UNKNOWN_SET
@@ -110,6 +111,8 @@ class Opening:
     """`SealedSet.fingerprint`; empty where its images had never been decoded: a line is written before that."""
     source_digest: str = ""
     """Digest of the sources of the cell's components: with the model digest it says which function looked."""
+    threads: int = 0
+    """CPU threads that the model was fitted with; 0 in lines of earlier versions."""
 
     @property
     def test_set(self) -> SealedSet:

@@ -112,7 +112,10 @@ class RunSettings:
 
     @property
     def threads(self) -> int:
-        """CPU threads of each worker: two with one thread each beat one with two, and two with two are far worse."""
+        """CPU threads of each worker: two with one thread each beat one with two, and two with two are far worse.
+
+        A network's fit has other last bits with another number of them, so a cell that was begun keeps its own.
+        """
         return max(1, usable_cores() // self.workers)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from harness.matrix import flatten
 from harness.seeds import file_digest
 from harness.track import Record, Store
 from harness.track.environment import hardware
+from harness.track.runs import THREADS
 from harness.track.spool import Spool
 
 METRICS: Final = "metrics.json"
@@ -66,17 +68,31 @@ class RunContext:
         return self.store.spool
 
 
-def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[str, str]) -> CellRun:
+def threads_for(store: Store, planned: PlannedCell, usual: int) -> int:
+    """Return how many CPU threads a cell gets: as many as before where its model is to have the same bits as before.
+
+    That is so where its former run is gone on with, and where its test set was opened on this machine, for then no
+    other model may finish, though the run may have been deleted.
+    """
+    last = _unfinished(planned, store.cell_records([planned.key])[planned.key], store.home)
+    if last is not None:
+        return int(last.tags.get(THREADS, usual))
+    here = (opening.threads for opening in store.openings([planned.key]) if opening.host == platform.node())
+    return next(filter(None, here), usual)
+
+
+def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, how: Mapping[str, str]) -> CellRun:
     """Start the cell's run, or go on with the former one where the cell left something to go on from.
 
     Args:
         context: What it shares with the others.
         planned: The cell.
         device: What it runs on.
+        threads: How many CPU threads it has.
         how: Further tags of this attempt.
     """
     store = context.store
-    here = {**context.tags, **device_tags([device]), **how}
+    here = {**context.tags, **device_tags([device]), THREADS: str(threads), **how}
     former = store.cell_records([planned.key])[planned.key]
     with context.interrupts.shield():
         last = _unfinished(planned, former, store.home)
@@ -84,14 +100,14 @@ def begin(context: RunContext, planned: PlannedCell, device: str, how: Mapping[s
             logged = store.resume_run(last.run_id, context.parent)
             store.tag(last.run_id, here)
             warnings = tuple(last.tags.get(WARNINGS, "").splitlines())
-            return CellRun(context, planned, last.run_id, logged, warnings)
+            return CellRun(context, planned, last.run_id, threads, logged, warnings)
         shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
         tags = {**_tags_of(planned), **here, "harness.attempt": str(len(former) + 1)}
         run_id = store.start_run(
             context.study, context.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=context.parent
         )
         store.log_text(run_id, context.environment, "environment.txt")
-    return CellRun(context, planned, run_id, logged=0)
+    return CellRun(context, planned, run_id, threads, logged=0)
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:
@@ -141,6 +157,7 @@ class CellRun:
     context: RunContext
     planned: PlannedCell
     run_id: str
+    threads: int
     logged: int
     warnings: tuple[str, ...] = ()
     begun: float = field(default_factory=time.perf_counter)
@@ -172,6 +189,7 @@ class CellRun:
                 self.context.study,
                 test_set=test_set,
                 source_digest=planned.source_digest,
+                threads=self.threads,
             )
             opened = {"harness.test": "opened", "harness.model_digest": model_digest}
             store.tag(self.run_id, opened | {"harness.test_files": test_set.files})

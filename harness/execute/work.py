@@ -17,7 +17,7 @@ from harness.execute.executor import Executor, Failure, JobResult
 from harness.execute.locks import folder_of, is_alive, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
-from harness.execute.recording import CellRun, RunContext, begin
+from harness.execute.recording import CellRun, RunContext, begin, threads_for
 from harness.track.client import hasty
 from harness.track.runs import standing
 
@@ -87,7 +87,9 @@ class Work:
                 if not self._take(planned):
                     return None
                 job, attempt = self._job(planned, device), self._attempt(planned.key)
-                self._active[planned.key] = begin(self.context, planned, device, attempt.tags(planned.cell))
+                self._active[planned.key] = begin(
+                    self.context, planned, device, job.threads, attempt.tags(planned.cell)
+                )
                 self.context.watcher.started(planned, device + attempt.text(planned.cell))
         except StoreAwayError:
             return "store away"
@@ -136,7 +138,7 @@ class Work:
             folder=folder_of(self.context.store.home, planned.key),
             cache=self.settings.cache_folder,
             device=device,
-            threads=self.settings.threads,
+            threads=threads_for(self.context.store, planned, self.settings.threads),
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
             light=self.context.kind == "trial",

@@ -13,7 +13,8 @@ from typing import Any, Final
 from harness.contracts import UNKNOWN_SET, Opening, SealedSet
 from harness.errors import SealError
 from harness.matrix import is_same_source
-from harness.track.runs import Record, search
+from harness.track.runs import THREADS, Record, search
+from harness.words import amount
 
 LEDGER: Final = "harness-ledger"
 
@@ -31,6 +32,7 @@ def opening_of(record: Record) -> Opening:
         test_files=tags.get("harness.test_files", ""),
         test_fingerprint=tags.get("harness.test_fingerprint", ""),
         source_digest=tags.get("harness.source_digest", ""),
+        threads=int(tags.get(THREADS, "0")),
     )
 
 
@@ -47,6 +49,7 @@ def tags_of(opening: Opening, study: str) -> dict[str, str]:
         "harness.test_files": opening.test_files,
         "harness.test_fingerprint": opening.test_fingerprint,
         "harness.source_digest": opening.source_digest,
+        THREADS: str(opening.threads),
     }
 
 
@@ -58,11 +61,14 @@ def new_opening(
     *,
     test_set: SealedSet = UNKNOWN_SET,
     source_digest: str = "",
+    threads: int = 0,
 ) -> Opening:
     """Return an opening that happens now, on this machine."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     test = {"test_files": test_set.files, "test_fingerprint": test_set.fingerprint}
-    return Opening(key, model_digest, now, platform.node(), run_id, study, **test, source_digest=source_digest)
+    return Opening(
+        key, model_digest, now, platform.node(), run_id, study, **test, source_digest=source_digest, threads=threads
+    )
 
 
 def is_opened(earlier: Iterable[Opening], opening: Opening) -> bool:
@@ -77,14 +83,15 @@ def is_opened(earlier: Iterable[Opening], opening: Opening) -> bool:
     possible = [each for each in earlier if each.test_set.is_same(opening.test_set) is not False]
     for first in possible:
         if first.model_digest != opening.model_digest:
-            what = f"with model {first.model_digest}; this one is {opening.model_digest}"
+            what = f"with model {first.model_digest}{_by(first)}; this one is {opening.model_digest}{_by(opening)}"
         elif first.source_digest and not is_same_source(first.source_digest, opening.source_digest):
             what = "with the same weights, but the source of its components has changed since"
         else:
             continue
         raise SealError(
             f"the test set of cell {opening.key} was opened before, by run {first.run_id} at {first.time} "
-            f"on {first.host}, {what}. A test set is opened once a cell: "
+            f"on {first.host}, {what}. A test set is opened once a cell. Fitted with as many CPU threads, on the same "
+            "kind of processor and by the same version of torch, it is the same model, which may finish; "
             "if a component's results have changed on purpose, raise its revision"
         )
     return any(
@@ -93,6 +100,10 @@ def is_opened(earlier: Iterable[Opening], opening: Opening) -> bool:
         or each.test_set.is_same(opening.test_set) is True
         for each in possible
     )
+
+
+def _by(opening: Opening) -> str:
+    return f" (fitted with {amount(opening.threads, 'CPU thread')})" if opening.threads else ""
 
 
 def append(client: Any, experiment_id: str, opening: Opening, study: str) -> None:

@@ -24,6 +24,8 @@ from harness.matrix import is_same_source
 from harness.words import metric_heading, metric_text
 
 PAGE: Final = 1000
+THREADS: Final = "harness.threads"
+"""Tag of a run, and of an opening: how many CPU threads the cell was begun with, and goes on with."""
 FITTED: Final = frozenset({"cell", "trial"})
 """The kinds of runs that fit a model."""
 STALE: Final = "the source of one of its components has changed since, its revision has not"

@@ -311,6 +311,7 @@ class Store:
         *,
         test_set: SealedSet = UNKNOWN_SET,
         source_digest: str = "",
+        threads: int = 0,
     ) -> None:
         """Record in the ledger that a cell's test set is opened; returns once it is stored.
 
@@ -319,7 +320,7 @@ class Store:
         """
         with FileLock(self.home / "ledger.lock"):
             opening = ledger.new_opening(
-                key, model_digest, run_id, study, test_set=test_set, source_digest=source_digest
+                key, model_digest, run_id, study, test_set=test_set, source_digest=source_digest, threads=threads
             )
             if not ledger.is_opened(self.openings([key]), opening):
                 ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)

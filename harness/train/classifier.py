@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 class NetworkClassifier:
     """Trains `model`'s network by `recipe`; scores are logits.
 
-    The same seed on the same device gives the same bits. Torch's global generators and cuDNN's
+    The same seed on the same device gives the same bits, on the CPU with the same number of threads: they add up what
+    each has added up. Torch's global generators and cuDNN's
     settings are as before after every call.
 
     Attributes:

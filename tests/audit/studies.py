@@ -114,12 +114,12 @@ def ledger_run(store: Store, key: str) -> str:
     return next(record.run_id for record in store.records(LEDGER) if record.key == key)
 
 
-def forge_opening(store: Store, key: str, run_id: str, **changes: str) -> None:
+def forge_opening(store: Store, key: str, run_id: str, **changes: Any) -> None:
     """Append a line to the ledger that nobody asked for."""
-    line = {"model_digest": "0123456789abcdef", "time": "2026-11-21T05:00:00+00:00", "host": "here"} | changes
+    line: dict[str, Any] = {"model_digest": "0123456789abcdef", "time": "2026-11-21T05:00:00+00:00", "host": "here"}
     experiment = store.client.get_experiment_by_name(LEDGER)
     ledger = experiment.experiment_id if experiment else store.client.create_experiment(LEDGER)
-    append(store.client, ledger, Opening(key=key, run_id=run_id, **line), STUDY)
+    append(store.client, ledger, Opening(key=key, run_id=run_id, **line | changes), STUDY)
 
 
 START = Cell(

@@ -32,6 +32,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
         _fit(job, listen, int(options.get("epochs", 2)), str(options.get("at_epoch_2", "")))
         fitted.mkdir()
     digest = str(options.get("digest", f"digest of {job.key}"))
+    if options.get("threads_matter"):
+        digest += f" with {job.threads} threads"
     if job.cell.test == "once":
         _open(job, listen, digest, str(options.get("test_file", "")))
     metrics = {"val/accuracy": 0.75, "val/macro_f1": 0.7}

@@ -241,6 +241,37 @@ def test_a_second_opening_with_another_model_fails_the_cell(store: Store) -> Non
     assert only_cell(store, "k1").tags["harness.test"] == "sealed"
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_cell_goes_on_with_the_threads_that_it_was_begun_with(
+    is_deleted: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after its fit, or deleted in MLflow after its opening, it becomes the same model again."""
+    monkeypatch.setattr("harness.execute.plan.usable_cores", lambda: 8)
+    test_file = store.home / "test.parquet"
+    plan = plan_of(plan_cell("k1", test_file=str(test_file), threads_matter=True))
+    if is_deleted:
+        test_file.touch()
+    (outcome,) = run(plan, store, workers=4)
+    assert outcome.state == ("finished" if is_deleted else "failed")
+    if is_deleted:
+        store.client.delete_run(outcome.run_id)
+    test_file.touch()
+    (outcome,) = run(plan, store, workers=1)
+    assert (outcome.state, outcome.message) == ("finished", "")
+    record = only_cell(store, "k1")
+    assert record.tags["harness.threads"] == "2"
+    assert [opening.model_digest for opening in store.openings()] == ["digest of k1 with 2 threads"]
+
+
+def test_a_cell_begun_anew_has_the_threads_of_this_run(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.execute.plan.usable_cores", lambda: 8)
+    plan = plan_of(plan_cell("k1", at_epoch_2="raise"))
+    run(plan, store, workers=4)
+    (store.home / "checkpoints" / "k1" / "checkpoint.pt").unlink()
+    run(plan, store, workers=2)
+    assert [record.tags["harness.threads"] for record in cells(store)["k1"]] == ["2", "4"]
+
+
 def test_a_cell_that_never_opens_is_tagged_so(store: Store) -> None:
     run(plan_of(plan_cell("k1", test="never")), store)
     assert only_cell(store, "k1").tags["harness.test"] == "never"
