@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import ClassVar, Final
+from unicodedata import category
 from urllib.parse import quote, unquote
 
 _MANY: Final = 2_000
@@ -79,13 +80,23 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; valid: {', '.join(names)}" if names else ""
 
 
-def printable(text: str) -> str:
-    r"""Return a text as a terminal may show it: what is no printable character is written as an escape.
+def printable(text: str, kept: str = "") -> str:
+    r"""Return a text as a terminal may show it: what steers terminals or turns lines around is written as an escape.
 
-    >>> printable("a\nb \x1b[31m café")
-    'a\\nb \\x1b[31m café'
+    Args:
+        text: Any text.
+        kept: Characters that stay what they are, such as ends of lines.
+
+    >>> printable("a\nb \x1b[31m café \u202egnp")
+    'a\\nb \\x1b[31m café \\u202egnp'
     """
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    if text.isprintable():
+        return text
+    return "".join(each if _is_shown(each) or each in kept else ascii(each)[1:-1] for each in text)
+
+
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or category(character) == "Zs"  # spaces of all widths
 
 
 SECRETS: Final = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
+from harness.escape import folder_of
 from harness.matrix import Study, flatten, study_name
 from harness.phases import phase
 from harness.report import Summary, summarize, write_report
@@ -90,7 +91,7 @@ def store_to_report(home: str | Path | None) -> Store:
 
 def report_folder(store: Store, study: str) -> Path:
     """Return where a study's report is written."""
-    return store.home / "reports" / study
+    return folder_of(study, store.home / "reports")
 
 
 def _name(study: str | Path | Study) -> str:

@@ -18,7 +18,6 @@ from harness.charts.style import (
     MUTED,
     Chart,
     chosen,
-    file_stem,
     finished,
     haloed,
     legend,
@@ -29,6 +28,7 @@ from harness.charts.style import (
 )
 from harness.charts.trial_marks import Scale, goal_title, round_numbers, scored_marks, settings_text, trial_row
 from harness.contracts import Choices, Range, TrialFound, Tuning
+from harness.escape import file_stem
 from harness.measure.trials import (
     ranking,
     score_span,

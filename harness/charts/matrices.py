@@ -19,7 +19,6 @@ from harness.charts.style import (
     INK,
     MUTED,
     Chart,
-    file_stem,
     filled,
     finished,
     in_percent,
@@ -28,6 +27,7 @@ from harness.charts.style import (
     titled,
     told,
 )
+from harness.escape import file_stem
 from harness.words import NOTHING, amount, percent
 
 if TYPE_CHECKING:

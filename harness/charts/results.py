@@ -19,7 +19,6 @@ from harness.charts.style import (
     LINE,
     MUTED,
     Chart,
-    file_stem,
     finished,
     haloed,
     in_percent,
@@ -28,6 +27,7 @@ from harness.charts.style import (
     told,
     zoom,
 )
+from harness.escape import file_stem
 from harness.words import amount, percent, points
 
 ROW: Final = 34

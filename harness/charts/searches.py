@@ -17,7 +17,6 @@ from harness.charts.style import (
     MUTED,
     Chart,
     chosen,
-    file_stem,
     finished,
     legend,
     sheet_png,
@@ -27,6 +26,7 @@ from harness.charts.style import (
 )
 from harness.charts.trial_marks import Scale, goal_format, goal_title, looks_of, scored_marks, shown, trial_row
 from harness.contracts import Goal, Importances, TrialFound, Tuning
+from harness.escape import file_stem
 from harness.measure.trials import (
     Kind,
     front,

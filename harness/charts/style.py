@@ -24,6 +24,8 @@ import vl_convert
 from markupsafe import Markup
 
 from harness.charts.vega import vega_script
+from harness.errors import printable
+from harness.escape import shown
 
 BLUE: Final = "var(--blue)"
 AMBER: Final = "var(--amber)"
@@ -166,9 +168,10 @@ def filled(
 
     Altair takes tens of milliseconds for a specification, so that charts which many variants have keep theirs.
     """
-    said = " ".join(words.split())
+    said = printable(" ".join(words.split()))
     datasets = {**spec.get("datasets", {}), **rows}
-    return Chart(name, said, {**spec, **({"datasets": datasets} if datasets else {}), "description": said}, title)
+    whole = {**spec, **({"datasets": datasets} if datasets else {}), "description": said}
+    return Chart(name, said, shown(whole), printable(title))
 
 
 def theme(font: str) -> dict[str, Any]:
@@ -281,15 +284,6 @@ def looks(count: int) -> tuple[list[str], list[Sequence[float]]]:
 def titled(of: str, text: str) -> str:
     """Return a title that says whose figures they are, where that is known."""
     return f"{of}: {text}" if of else text
-
-
-def file_stem(*parts: str) -> str:
-    """Return a name that a file can have.
-
-    >>> file_stem("curves", "small cnn lr=0.1", "loss")
-    'curves-small-cnn-lr=0.1-loss'
-    """
-    return re.sub(r"[^a-z0-9._=]+", "-", "-".join(parts).casefold()).strip("-.") or "chart"
 
 
 def without_middle(text: str, longest: int) -> str:

@@ -19,7 +19,6 @@ from harness.charts.style import (
     Chart,
     chosen,
     field,
-    file_stem,
     filled,
     finished,
     haloed,
@@ -32,6 +31,7 @@ from harness.charts.style import (
     told,
     zoom,
 )
+from harness.escape import file_stem
 from harness.measure.diagnosis import History, best_epoch, mean_of, values_of
 from harness.words import amount
 

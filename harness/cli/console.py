@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TextIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from harness.errors import without_secrets
+from harness.errors import printable, without_secrets
+from harness.escape import in_json
 
 _PIPE_COLUMNS: Final = 160
 """Width of lines that go to a file or a pipe, where no terminal says how wide it is."""
@@ -32,6 +34,19 @@ def messages() -> Console:
     return _console(sys.stderr)
 
 
+class _Calm(Console):
+    """A console on which no text, wherever it comes from, steers the terminal: what would is shown as an escape."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield what is drawn; rich's own steering (`control`) stays."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(text, "\n"), segment.style)
+
+
 @lru_cache(maxsize=4)
 def _console(stream: TextIO) -> Console:
     """Return the one console of a stream: two moving parts on one terminal must know of each other.
@@ -39,17 +54,19 @@ def _console(stream: TextIO) -> Console:
     Without a terminal: no colors, and lines as long as their content asks for.
     """
     known = stream.isatty() or "COLUMNS" in os.environ
-    return Console(
+    return _Calm(
         file=stream,
         width=None if known else _PIPE_COLUMNS,
         highlight=False,
+        markup=False,  # names have brackets
+        emoji=False,
         force_terminal=stream.isatty(),  # FORCE_COLOR and the like must not color a file
     )
 
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON on stdout; NaN and infinity are refused."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(in_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def say(line: str) -> None:

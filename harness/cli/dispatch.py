@@ -119,4 +119,4 @@ def work_of(module: str) -> Any:
 
 def _tell(error: HarnessError, verbose: bool) -> None:
     text = "".join(traceback.format_exception(error)) if verbose else f"{error}\n"
-    sys.stderr.writelines(f"{printable(line)}\n" for line in without_secrets(text).rstrip("\n").split("\n"))
+    sys.stderr.write(printable(without_secrets(text).rstrip("\n") + "\n", "\n"))

@@ -18,6 +18,7 @@ from harness.cli.options import LrFind
 from harness.contracts import Placed
 from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest
+from harness.escape import folder_of
 from harness.execute.plan import choose_device
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
@@ -46,7 +47,7 @@ def perform(asked: LrFind) -> int:
     study = load_study(asked.matrix, catalog, asked.override)
     placed = _chosen(study, asked.experiment)
     found = _tested(placed, asked, catalog)
-    path = asked.output or asked.home / "reports" / study.name / PICTURE
+    path = asked.output or folder_of(study.name, asked.home / "reports") / PICTURE
     current = float(placed.cell.recipe.optimizer.options["lr"]) if placed.cell.recipe else 0.0
     suggestions = [each for each in (found.steepest(), found.tenth_of_minimum()) if each is not None]
     marks = [Mark(each.lr, each.rule) for each in suggestions] + [Mark(current, "the recipe now")]

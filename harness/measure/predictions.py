@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow.parquet as pq
 
+from harness.escape import from_csv, in_csv
 from harness.measure.paired import mcnemar
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def write_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: 
     """Write counts [K, K] as CSV: one row a true class, one column a predicted class."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([CORNER, *classes])
-        table.writerows([name, *row] for name, row in zip(classes, confusion.tolist(), strict=True))
+        table.writerow([CORNER, *map(in_csv, classes)])
+        table.writerows([in_csv(name), *row] for name, row in zip(classes, confusion.tolist(), strict=True))
 
 
 def read_confusion(path: Path) -> Confusion:
@@ -97,7 +98,7 @@ def read_confusion(path: Path) -> Confusion:
     """
     with path.open(newline="", encoding="utf-8") as file:
         head, *rows = list(csv.reader(file)) or [[]]
-    classes = tuple(head[1:])
+    classes = tuple(map(from_csv, head[1:]))
     counts = np.array([[int(value) for value in row[1:]] for row in rows], dtype=np.int64)
     if not classes or counts.shape != (len(classes), len(classes)):
         raise ValueError(f"{path}: not a square table of counts with class names")

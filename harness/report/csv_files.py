@@ -17,6 +17,7 @@ from harness.contracts.metrics import (
     VAL_ACCURACY,
     VAL_MACRO_F1,
 )
+from harness.escape import in_csv
 from harness.matrix import flatten
 from harness.measure.trials import setting_text
 from harness.report.context import Context
@@ -187,5 +188,5 @@ def _text(rows: Sequence[Mapping[str, Scalar]]) -> str:
     columns = dict.fromkeys(name for row in rows for name in row)
     table = csv.DictWriter(file, list(columns), lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({name: in_csv(value) for name, value in row.items()} for row in rows)
     return file.getvalue()

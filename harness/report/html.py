@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.charts.style import Chart, page_loader, page_markup, page_script, page_style
+from harness.errors import printable
 from harness.report.blocks import Block, Charts, Document, Fold, Group, Picture
 from harness.report.variants import Links
 
@@ -34,6 +35,7 @@ def page_text(document: Document, links: Links) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     templates.filters["tight"] = _tight
     templates.globals |= {
@@ -55,6 +57,11 @@ def page_text(document: Document, links: Links) -> str:
         script_hashes=Markup(script_hashes(script, *chart_scripts)),
     )
     return page.rstrip() + "\n"
+
+
+def _shown(value: object) -> object:
+    """Return what a template shows: of plain text, no letter that turns a line around or cannot be seen."""
+    return printable(value, "\n\t") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _kind(block: Block) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from harness.errors import printable
 from harness.report.blocks import Block, Column, Document, Fold, Group, Table, Value
 from harness.words import NOTHING
 
@@ -24,6 +25,7 @@ HEAD: Final = r"""% Written by `harness report`. Needs booktabs, graphicx and te
 """
 SPECIAL: Final = {
     "\\": r"\textbackslash{}",
+    "*": "{*}",
     "{": r"\{",
     "}": r"\}",
     "$": r"\$",
@@ -51,7 +53,7 @@ SPECIAL: Final = {
     "µ": r"\textmu{}",
     "·": r"\textperiodcentered{}",
 }
-"""A bracket at the start of a cell would be an argument of the line break before it."""
+"""A bracket or a star at the start of a cell would belong to the line break before it."""
 
 
 def latex_text(document: Document) -> str:
@@ -89,7 +91,7 @@ def safe(text: str) -> str:
     >>> safe("50 % of a_b & c #1")
     '50 \\% of a\\_b \\& c \\#1'
     """
-    flat = re.sub(r"\s+", " ", text).strip()
+    flat = printable(re.sub(r"\s+", " ", text).strip())
     return "".join(SPECIAL.get(character) or _plain(character) for character in flat)
 
 

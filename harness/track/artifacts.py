@@ -22,8 +22,11 @@ from typing import Final, TypeVar
 
 from PIL import Image
 
+from harness.errors import StoreError
 from harness.track.client import Client
 from harness.track.runs import Record
+from harness.track.within import files_of, within
+from harness.words import listed
 
 T = TypeVar("T")
 DOWNLOADS: Final = "downloads"
@@ -47,15 +50,20 @@ class Place:
 class RunFiles:
     """The files of a store's runs, by run id and path.
 
+    Addresses come from the store's database, and names of files from a server: what they lead to outside of the store's
+    own folder is neither read nor written.
+
     Args:
         client: The store's client.
         home: Where copies of a server's files are kept; None in an embedded store, whose files need no copies.
+        root: What all files of an embedded store lie below; None of a server, or a database of the user's own.
         trusting: Whether copies that an earlier process fetched are good enough.
     """
 
-    def __init__(self, client: Client, home: Path | None, trusting: bool = True) -> None:
+    def __init__(self, client: Client, home: Path | None, root: Path | None = None, trusting: bool = True) -> None:
         self._client = client
         self._home = home
+        self._root = root
         self._copies = Path()
         if home is not None and trusting:
             self._copies = home / DOWNLOADS
@@ -94,7 +102,12 @@ class RunFiles:
             self._keep(folder, self._copies / run_id / PUT)
 
     def put_at(self, address: str, folder: Path) -> None:
-        """Put all files below `folder` at an artifact address, such as a logged model's."""
+        """Put all files below `folder` at an artifact address, such as a logged model's.
+
+        Raises:
+            StoreError: the store cannot be reached or written, or the address leads out of it.
+        """
+        self._require_own(Path(address))
         repository = self._client.repository(address)
         if self._home is None:
             self._client.call(repository.log_artifacts, str(folder))
@@ -115,11 +128,15 @@ class RunFiles:
         """Return a file or folder of a run as a local path, None if the run has none of that name; "" is all of them.
 
         Raises:
-            StoreError: the store cannot be reached or read.
+            StoreError: the store cannot be reached or read, or what is there is no file of its own.
         """
         place = self._place(run_id)
         if self._home is None:
             local = Path(place.address) / path
+            self._require_own(local)
+            strange = files_of(local, self._root).strange if self._root is not None and local.is_dir() else ()
+            if strange:
+                raise StoreError(f"the store has what is no file of its own:\n{listed(strange)}")
             return local if local.exists() else None
         local = self._folder(run_id, place) / path
         if place.ended is not None and local.is_file():
@@ -129,6 +146,15 @@ class RunFiles:
             return None
         self._fetch(run_id, place, sorted(self._below(run_id, path)) if kind == "folder" else [path])
         return local
+
+    def _require_own(self, local: Path) -> None:
+        """Raise StoreError if a path of an embedded store leads out of its folder, or to what is no file or folder."""
+        if self._root is None:
+            return
+        if not within(self._root, local):
+            raise StoreError(f"{local}: the store names this place, which is not below {self._root}; it is left alone")
+        if local.exists() and not (local.is_file() or local.is_dir()):
+            raise StoreError(f"{local}: is no regular file; it is left alone")
 
     def _place(self, run_id: str) -> Place:
         if run_id not in self._places:
@@ -173,6 +199,8 @@ class RunFiles:
 
         def fetch(path: str) -> None:
             local = folder / path
+            if not within(folder, local):
+                raise StoreError(f"run {run_id}: the server names a file {path}, outside of the run; it is not fetched")
             local.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=local.parent) as beside:
                 whole = Path(beside) / local.name

@@ -46,6 +46,42 @@ def prepare(home: Path) -> tuple[str, Path]:
     return uri_of(database), artifacts
 
 
+def copied(database: Path, folder: Path) -> str:
+    """Return the URI of a copy, in `folder`, of another home's database, which knows where that home's artifacts are.
+
+    The other database stays as it is; it may be on a medium that cannot be written.
+
+    Raises:
+        StoreError: it cannot be read, or is of another MLflow version.
+    """
+    copy, artifacts = folder / DATABASE, database.parent / ARTIFACTS
+    try:
+        with closing(_reader(database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        _check_schema(copy)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{database} cannot be read: {error}") from error
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(copy), str(database))) from error
+    if _known_place(copy) != str(artifacts):
+        _move(copy, artifacts)
+    return uri_of(copy)
+
+
+def _reader(database: Path) -> sqlite3.Connection:
+    """Return a connection that only reads; where no file can be made beside the database, without its last log."""
+    address = f"{database.as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=20)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(database.parent, os.W_OK):
+            raise
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True)
+    return connection
+
+
 def uri_of(database: Path) -> str:
     """Return the SQLAlchemy URI of a SQLite file."""
     return f"sqlite:///{database}"

@@ -8,7 +8,6 @@ the experiment as it always did.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from mlflow.entities import ViewType
 
 from harness.contracts.metrics import METRICS, TEST_ACCURACY, VAL_ACCURACY
 from harness.errors import StoreError
+from harness.escape import file_stem
 from harness.track.ledger import LEDGER
 
 MENU: Final = "workflowType=machine_learning"
@@ -38,7 +38,7 @@ def find_or_create(client: Any, name: str, artifacts: Path | None) -> str:
     """Return the id of an experiment; a new one's artifacts go below `artifacts` (None: the server decides)."""
     note = LEDGER_NOTE if name == LEDGER else STUDY_NOTE
     tags = {**KIND, "mlflow.note.content": note, **({} if name == LEDGER else _study_tags())}
-    location = str(artifacts / re.sub(r"[^\w.-]+", "-", name)) if artifacts else None
+    location = str(artifacts / file_stem(name)) if artifacts else None
     found = client.get_experiment_by_name(name)
     if found is None:
         try:

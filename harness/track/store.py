@@ -93,7 +93,8 @@ def store_at(home: Path, uri: str, artifacts: Path | None, trusting: bool = True
         trusting: Whether copies of a server's files that were fetched before are good enough.
     """
     client = Client(uri)
-    return Store(home, client.uri, artifacts, client, RunFiles(client, home if artifacts is None else None, trusting))
+    files = RunFiles(client, home if artifacts is None else None, artifacts, trusting)
+    return Store(home, client.uri, artifacts, client, files)
 
 
 @dataclass(frozen=True, slots=True)

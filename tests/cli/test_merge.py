@@ -12,9 +12,9 @@ import pytest
 
 from harness.contracts import Opening
 from harness.track import LEDGER, Record, Store, open_store
+from harness.track.copies import ORIGIN, begin_copy
 from harness.track.experiments import find_or_create
 from harness.track.ledger import append
-from harness.track.merge import ORIGIN, begin_copy
 from tests.cli.homes import harness, record_of
 
 

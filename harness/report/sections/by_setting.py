@@ -10,8 +10,9 @@ from statistics import fmean
 from typing import Final
 
 from harness.charts.results import Level, Spot, main_effect, pivot
-from harness.charts.style import Chart, file_stem
+from harness.charts.style import Chart
 from harness.contracts.metrics import VAL_ACCURACY
+from harness.escape import file_stem
 from harness.report.blocks import Charts, Column, Group, Section, Table, Text, Value, named
 from harness.report.context import Context
 from harness.report.variants import TEST, Variant, experiment_variants, mean_or_least

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from harness.charts.matrices import PERCENT_UP_TO, class_f1, confusion
-from harness.charts.style import file_stem
+from harness.escape import file_stem
 from harness.measure.predictions import Confusion, read_confusion
 from harness.measure.scores import class_scores
 from harness.report.blocks import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from harness.charts.style import file_stem
+from harness.escape import file_stem
 from harness.measure.scores import confusion_matrix
 from harness.pictures.gallery import AMBER, BLUE, TEXT, Row, Tile, as_rgb, compose
 from harness.pictures.thumbnails import Sheet, read_thumbnails

@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import Image
 
-from harness.charts.style import file_stem
+from harness.escape import file_stem
 from harness.report.blocks import Fold, Images, Picture, Section, Text
 from harness.report.context import Context
 from harness.report.store import Entry, ReportStore

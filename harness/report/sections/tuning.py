@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
@@ -11,6 +10,7 @@ from typing import Final
 from harness.charts.dimensions import parallel_coordinates, slices
 from harness.charts.searches import importance, search_fronts, search_history
 from harness.contracts import Tuning
+from harness.escape import file_stem
 from harness.measure.trials import ranking, short_titles, winner_of
 from harness.report.blocks import (
     Block,
@@ -130,10 +130,9 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
     """
     stems: dict[str, str] = {}
     for name in names:
-        plain = re.sub(r"[^\w.=-]+", "-", name).strip("-.") or "experiment"
-        taken = {stem.casefold() for stem in stems.values()}
+        plain, taken = file_stem(name), set(stems.values())
         choices = [plain, *(f"{plain}-{number}" for number in range(2, len(taken) + 3))]
-        stems[name] = next(choice for choice in choices if choice.casefold() not in taken)
+        stems[name] = next(choice for choice in choices if choice not in taken)
     return stems
 
 
