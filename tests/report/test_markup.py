@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from harness.charts.style import Chart, page_markup
 from harness.charts.training import Mark, range_test
-from harness.contracts import Ablation, Claim, Place
+from harness.contracts import Ablation, Choice, Claim, Place
 from harness.errors import printable
 from harness.escape import file_stem, in_csv, in_json
 from harness.report import write_report
@@ -159,17 +159,18 @@ def test_json_says_the_same_and_steers_no_terminal(text: str) -> None:
 def study(store: KeptStore) -> KeptStore:
     """A study in which everything that has a name or a text has a nasty one."""
     names = [text for text in NASTY if printable(text) == text and len(text) < 100]
-    cells = [cell_of(name, model={"name": "mlp"}) for name in names]
-    base = (Place(experiment="parts", label=names[0]),)
-    cells[0] = cell_of(names[0], more=base)
-    parts = cell_of("parts", 0, names[4])
+    mlp, rows = Choice(name="mlp"), (names[0], names[4])
+    base = (Place(experiment="parts", label=rows[0]),)
+    cells = [cell_of(name, more=() if number else base, model=mlp) for number, name in enumerate(names)]
+    parts = cell_of("parts", 0, rows[1])
+    cells = [each.model_copy(update={"key": f"key{number}"}) for number, each in enumerate((*cells, parts))]
     claims = tuple(Claim(experiment=name, metric="test/accuracy", value=0.9, source=name) for name in names)
-    ablation = Ablation(name="parts", base=names[0], order="leave_one_out", rows=(names[0], names[4]))
-    store.keep(plan_of(*cells, parts, claims=claims, ablations=(ablation,))).keep_leakage(2, 1)
-    for number, planned in enumerate((*cells[:-2], parts)):
+    ablation = Ablation(name="parts", base=names[0], order="leave_one_out", rows=rows)
+    store.keep(plan_of(*cells, claims=claims, ablations=(ablation,))).keep_leakage(2, 1)
+    for number, planned in enumerate(cells[2:]):
         tags = {"harness.git": "f" * 40, "harness.split_digest": names[0], "harness.dataset": names[0]}
         store.finish(planned, 0.9 - 0.01 * number, 0.8, device=names[number % len(names)], tags=tags)
-    for planned in cells[-2:]:
+    for planned in cells[:2]:
         store.fail(planned, "\n".join(NASTY[:10]))
     return store
 
