@@ -125,13 +125,15 @@ def file_stem(*parts: str) -> str:
     Two names may become one; who writes files of both numbers them.
 
     >>> file_stem("curves", "Small CNN lr=0.1", "../loss"), file_stem("café"), file_stem("con")
-    ('curves-small-cnn-lr=0.1-..-loss', 'cafe', 'con-1143da2b')
+    ('curves-small-cnn-lr=0.1-..-loss', 'cafe', '1143da2b-con')
     """
     text = "-".join(parts)
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     latin = "".join(each for each in decomposed if not unicodedata.combining(each))
     stem = re.sub(r"[^a-z0-9._=]+", "-", latin).strip("-.")
-    if stem and len(stem) <= _LONGEST and stem.partition(".")[0] not in _DEVICES:
+    if stem.partition(".")[0] in _DEVICES:
+        return f"{_digest(text)}-{stem}"
+    if 0 < len(stem) <= _LONGEST:
         return stem
     return f"{stem[:_LONGEST]}-{_digest(text)}".strip("-.")
 

@@ -78,6 +78,13 @@ def blocks_of(text: str) -> tuple[Block, ...]:
     )
 
 
+def assert_dead(svg: str) -> None:
+    """See that an SVG holds no script, no link and no picture from elsewhere."""
+    elements = list(ElementTree.fromstring(svg).iter())
+    assert not {each.tag.rpartition("}")[2] for each in elements} & {"script", "a", "image", "foreignObject", "style"}
+    assert not any(re.match(r"on|.*href$", name) for each in elements for name in each.attrib)
+
+
 def document_of(text: str) -> Document:
     return Document(text, text, (Section("first", text, blocks_of(text)),))
 
@@ -138,9 +145,7 @@ def test_numbers_of_a_spreadsheet_stay_numbers() -> None:
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_a_chart_shows_it_as_text(text: str) -> None:
     chart = chart_of(text)
-    elements = list(ElementTree.fromstring(chart.svg()).iter())
-    assert not {each.tag.rpartition("}")[2] for each in elements} & {"script", "a", "image", "foreignObject", "style"}
-    assert not any(re.match(r"on|.*href$", name) for each in elements for name in each.attrib)
+    assert_dead(chart.svg())
     figure = str(page_markup(chart))
     assert [name for name, _ in Page(figure).tags] == ["figure", "figcaption", "div", "noscript", "script"]
     assert printable(figure, "\n") == figure
@@ -192,7 +197,7 @@ def test_a_study_of_such_names_has_no_link_but_its_own(study: KeptStore, tmp_pat
             rows = list(csv.reader(path.read_text().splitlines()))
             assert not any(re.match(r"[=+@]|-[^\d]", cell) for row in rows for cell in row if cell != "-")
         if path.suffix == ".svg":
-            assert "javascript:" not in re.sub(">[^<]*<", "><", path.read_text()).replace("aria-label", "")
+            assert_dead(path.read_text())
 
 
 def test_in_a_browser_no_script_of_theirs_runs_and_no_link_of_theirs_is_alive(study: KeptStore, tmp_path: Path) -> None:
@@ -201,8 +206,9 @@ def test_in_a_browser_no_script_of_theirs_runs_and_no_link_of_theirs_is_alive(st
     probe = "<script>window.alert = () => document.documentElement.setAttribute('data-ran', 'yes')</script>"
     text = re.sub(r"<meta http-equiv=[^>]*>", probe, page.read_text())  # even where nothing else stands in its way
     (tmp_path / "open.html").write_text(text)
-    drawn = dumped_dom((tmp_path / "open.html").as_uri())
-    assert 'class="chart drawn"' in drawn, "the page's own scripts ran"
+    dumps = (dumped_dom((tmp_path / "open.html").as_uri(), seconds) for seconds in (5, 20, 60, 60))
+    drawn = next((each for each in dumps if 'class="chart drawn"' in each), "")
+    assert drawn, "the page's own scripts ran"
     assert "data-ran" not in drawn.partition("<body")[0].replace(probe, "")
     links = [each["href"] or "" for each in Page(drawn).named("a")]
     assert links and not any(each.lower().lstrip().startswith(("javascript:", "data:")) for each in links)
