@@ -10,7 +10,7 @@ import pytest
 from harness.escape import file_stem, folder_of, from_csv, in_csv, in_markdown
 from tests.nasty import NASTY
 
-WINDOWS = {"con", "prn", "aux", "nul", "com1", "lpt9"}
+WINDOWS = ("con", "prn", "aux", "nul", "com1", "lpt9")
 
 
 @pytest.mark.parametrize("name", [*NASTY, *WINDOWS, "NUL.txt", "", " ", ".", "..", "a.", "\u00df", "x" * 5000])
