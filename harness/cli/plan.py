@@ -17,7 +17,7 @@ from harness.cli.options import Plan
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
 from harness.data import fitted_on
-from harness.errors import InputError
+from harness.errors import HarnessError
 from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
 from harness.matrix import Study, load_study, remarks_of
@@ -121,7 +121,7 @@ class _Sizes:
 
     parameters: Mapping[str, int]
     flops: Mapping[str, int]
-    faults: Mapping[str, InputError]
+    faults: Mapping[str, HarnessError]
 
     @classmethod
     def of(cls, cells: Sequence[PlannedCell], catalog: Catalog, cache: Path) -> _Sizes:
@@ -129,7 +129,7 @@ class _Sizes:
         if not cells:
             return cls({}, {}, {})
         sizes = import_module("harness.cell.sizes").sizes_of(cells, catalog, cache)
-        faults = {key: each for key, each in sizes.items() if isinstance(each, InputError)}
+        faults = {key: each for key, each in sizes.items() if isinstance(each, HarnessError)}
         built = {key: each for key, each in sizes.items() if each is not None and key not in faults}
         parameters = {key: each.parameters for key, each in built.items()}
         return cls(parameters, {key: each.flops for key, each in built.items()}, faults)

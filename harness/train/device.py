@@ -97,7 +97,7 @@ def _has_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-_HOST_MESSAGES: Final = ("can't allocate memory", "not enough memory")
+_HOST_MESSAGES: Final = ("can't allocate memory", "not enough memory", "size calculation overflowed")
 
 
 @contextmanager

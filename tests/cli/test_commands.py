@@ -84,12 +84,23 @@ def test_a_run_ends_with_them() -> None:
     assert "harness ui --home 'a home'\n" in done.stderr
 
 
-def test_a_plan_tells_of_a_model_that_cannot_be_trained() -> None:
-    Path("wrong.yaml").write_text(GOOD.replace("{model: mlp}", "{model: mlp, recipe: {freeze: [{parameters: x.*}]}}"))
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            "mlp, recipe: {freeze: [{parameters: x.*}]}",
+            'recipe.freeze.0.parameters: "x.*" matches no trainable parameter',
+        ),
+        ("resnet18, recipe: {batch_size: 1}", "resnet18: batch normalization cannot learn from one image at a time"),
+        ("{name: mlp, hidden: 1000000000000}", "mlp: its weights need "),
+    ],
+)
+def test_a_plan_tells_of_a_model_that_cannot_be_trained(settings: str, said: str) -> None:
+    Path("wrong.yaml").write_text(GOOD.replace("{model: mlp}", f"{{model: {settings}}}"))
     planned = harness("plan", "wrong.yaml", "--json")
     assert planned.exit_code == 0
     first, second = json.loads(planned.stdout)["warnings"]
-    assert first.startswith('mlp s0: recipe.freeze.0.parameters: "x.*" matches no trainable parameter')
+    assert first.startswith(f"mlp s0: {said}")
     assert second.startswith("mlp s1: ")
 
 
