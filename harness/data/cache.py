@@ -21,7 +21,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from harness.contracts import Dataset, Frozen, LabeledImages, Layout, Source
-from harness.errors import DataError
+from harness.errors import DataError, printable
 from harness.files import SEAL, discard, is_sealed, is_whole, publish, remove, seal, write_sealed
 from harness.plugins import Catalog
 from harness.words import listed
@@ -62,12 +62,16 @@ def digest_of_text(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:DIGITS]
 
 
+_LONGEST_CLASS: Final = 200
+"""Characters of a class's name: it stands in tables, in charts and on terminals."""
+
+
 def check_decoded(name: str, split: str, decoded: LabeledImages, classes: tuple[str, ...], like: Layout | None) -> None:
     """Refuse a split that nothing can be fitted or tested on.
 
     Raises:
         DataError: no images; images that are not uint8 [N, H, W, 1 or 3] or not like the training
-            images; labels out of range; classes without a training image; equal class names.
+            images; labels out of range; classes without a training image; class names that are equal or no names.
     """
     where = f"{name}: {split} split"
     _check_images(where, decoded)
@@ -100,6 +104,10 @@ def _check_labels(where: str, decoded: LabeledImages, classes: tuple[str, ...]) 
 def _check_classes(where: str, decoded: LabeledImages, classes: tuple[str, ...]) -> None:
     if len(classes) < 2:
         raise DataError(f"{where}: {len(classes)} class, but telling classes apart needs at least 2")
+    odd = [name for name in classes if not name.strip() or len(name) > _LONGEST_CLASS or printable(name) != name]
+    if odd:
+        listing = listed([printable(name[:_LONGEST_CLASS]) for name in odd])
+        raise DataError(f"{where}: class names are 1 to {_LONGEST_CLASS} printable characters; not so:\n{listing}")
     repeated = sorted({name for name in classes if classes.count(name) > 1})
     if repeated:
         raise DataError(f"{where}: class names that are there twice:\n{listed(repeated)}")

@@ -1,15 +1,16 @@
 """Classify image files with this model: python classify.py IMAGE ...
 
-Needs torch, numpy and pillow, and the two files beside it: model.pt2 and preprocessing.json.
+Needs numpy, pillow and what model.py imports; beside it model.py, what that reads, and preprocessing.json.
 """
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -19,10 +20,20 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM
 """What is opened: for others Pillow may start a program."""
 
 
-def load() -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Return the network and the description of its preprocessing."""
-    program = torch.export.load(HERE / "model.pt2")
-    return program.module(), json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
+def load() -> tuple[Any, dict[str, Any]]:
+    """Return the model and the description of its preprocessing."""
+    about = json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
+    return _code().load(HERE, about), about
+
+
+def _code() -> ModuleType:
+    """Return the module model.py."""
+    spec = importlib.util.spec_from_file_location("model", HERE / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def read(path: Path, about: dict[str, Any]) -> NDArray[np.uint8]:
@@ -44,30 +55,24 @@ def read(path: Path, about: dict[str, Any]) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8).reshape(size[1], size[0], about["channels"])
 
 
-def prepare(images: NDArray[np.uint8], about: dict[str, Any]) -> torch.Tensor:
-    """Return images uint8 [N, H, W, C] as the network takes them: float32 [N, C, H, W], normalized."""
-    pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / about["scale"]["divide_by"]
-    mean, std = (torch.tensor(about["normalize"][name])[:, None, None] for name in ("mean", "std"))
-    normalized: torch.Tensor = (pixels - mean) / std
-    return normalized.contiguous()
-
-
-def scores(network: torch.nn.Module, images: NDArray[np.uint8], about: dict[str, Any]) -> torch.Tensor:
-    """Return logits float32 [N, K] for images uint8 [N, H, W, C]."""
-    with torch.inference_mode():
-        return torch.cat([network(prepare(images[at : at + 256], about)) for at in range(0, len(images), 256)])
+def scores(model: Any, images: NDArray[np.uint8], about: dict[str, Any]) -> NDArray[np.float32]:
+    """Return scores [N, K] for images uint8 [N, H, W, C]; the largest of a row wins."""
+    size = 256
+    parts = [model(images[at : at + size]) for at in range(0, len(images), size)]
+    return np.concatenate([np.empty((0, len(about["output"]["classes"])), np.float32), *parts])
 
 
 def main() -> None:
     """Print the likeliest classes of each image that is named on the command line."""
-    network, about = load()
+    model, about = load()
     classes = about["output"]["classes"]
     for name in sys.argv[1:]:
-        shares = scores(network, read(Path(name), about)[None], about)[0].softmax(0)
-        best = shares.topk(min(TOP, len(classes)))
+        found = scores(model, read(Path(name), about)[None], about)[0]
+        shares = np.exp(found - found.max()) / np.exp(found - found.max()).sum()
         print(name)  # noqa: T201
-        for share, k in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            print(f"  {classes[k]}  {100 * share:.2f} %")  # noqa: T201
+        for k in np.argsort(-found, kind="stable")[:TOP]:
+            figure = f"{100 * shares[k]:.2f} %" if about["output"]["probabilistic"] else f"{found[k]:+.3f}"
+            print(f"  {classes[k]}  {figure}")  # noqa: T201
 
 
 if __name__ == "__main__":

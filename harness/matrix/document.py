@@ -24,8 +24,8 @@ _MOST_SEEDS: Final = 10_000
 LONGEST_NAME: Final = 100
 STUDY_NAME: Final = r"[^\s./\\]([^/\\]*[^\s/\\])?"
 """A study's name is that of a folder, too."""
-_RESERVED: Final = frozenset({"Default", "harness-ledger"})
-"""Experiments that the store has anyway: no study can be called so."""
+_RESERVED: Final = frozenset({"default", "harness-ledger"})
+"""Experiments that the store has anyway: no study can be called so, since some databases know no case."""
 DECIDING: Final = frozenset({"test", "train_on", "model", "model.name", "recipe", "recipe.tta"})
 """The paths on which it depends whether a metric can be measured."""
 
@@ -196,7 +196,7 @@ def read_name(root: Fields, problems: Problems) -> str:
     if not re.fullmatch(STUDY_NAME, name.value, re.DOTALL):
         text = "a study is a folder of that name, so it has neither / nor \\ and begins with no dot"
         problems.at(name, f"{shown(name.value)}: {text}")
-    elif name.value in _RESERVED:
+    elif name.value.casefold() in _RESERVED:
         problems.at(name, f'"{name.value}" is a name that the store keeps for itself')
     return name.value
 

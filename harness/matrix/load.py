@@ -29,7 +29,7 @@ from harness.matrix.experiments import Experiment, read_experiments
 from harness.matrix.identity import canonical
 from harness.matrix.nodes import Fields, Mark, Problems
 from harness.matrix.tune import read_tune, tune_places
-from harness.matrix.variants import Variant, read_overrides, refuse_unused, variants
+from harness.matrix.variants import MOST_VARIANTS, TOO_MANY, Variant, read_overrides, refuse_unused, variants
 from harness.plugins import Catalog
 
 _MOST_CELLS: Final = 100_000
@@ -89,7 +89,7 @@ def load_study(
     root = read_document(path, problems)
     given = read_overrides(overrides, problems)
     experiments = read_experiments(root, given.assignments, given.seeds, catalog, problems)
-    found = {name: variants(each, catalog, problems) for name, each in experiments.items()}
+    found = _expanded(experiments, catalog, problems)
     ablations, rows = read_ablations(root, experiments, catalog, problems)
     tune = read_tune(root, given.tune, experiments, catalog, problems)
     _refuse_empty(experiments, found, problems)
@@ -113,6 +113,21 @@ def load_study(
     )
     problems.raise_any()
     return _narrowed(study, [only] if isinstance(only, str) else only) if only else study
+
+
+def _expanded(
+    experiments: Mapping[str, Experiment], catalog: Catalog, problems: Problems
+) -> dict[str, tuple[Variant, ...]]:
+    """Return the variants of each experiment; raises what is wrong where together they are more than is possible."""
+    found: dict[str, tuple[Variant, ...]] = {}
+    left = MOST_VARIANTS
+    for name, each in experiments.items():
+        found[name] = variants(each, catalog, problems, left)
+        left -= len(found[name])
+        if left < 0:
+            problems.add(each.mark, each.path, TOO_MANY)
+            problems.raise_any()
+    return found
 
 
 def _refuse_empty(

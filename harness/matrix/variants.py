@@ -20,10 +20,12 @@ from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
 from harness.words import labels, value_text
 
+MOST_VARIANTS: Final = 20_000
+"""Of a study, its seeds not counted."""
+TOO_MANY: Final = f"makes more than {MOST_VARIANTS:,} variants, those of the experiments above counted"
 _NOTHING = object()
 _LAST: Final = 1_000
 """Sorts the problems of `--set` after those of all files."""
-_MOST_VARIANTS: Final = 100_000
 _Row: TypeAlias = tuple[Assignment, ...]
 
 
@@ -54,11 +56,11 @@ class _Axis:
         return tuple(each.path for each in self.rows[0])
 
 
-def variants(experiment: Experiment, catalog: Catalog, problems: Problems) -> tuple[Variant, ...]:
-    """Return an experiment's variants in file order, the last axis varying fastest, additions last."""
+def variants(experiment: Experiment, catalog: Catalog, problems: Problems, most: int) -> tuple[Variant, ...]:
+    """Return an experiment's variants in file order, the last axis varying fastest, additions last; at most so many."""
     axes = _axes(experiment, experiment.node.fields.get("matrix"), problems)
-    if prod(len(axis.rows) for axis in axes) > _MOST_VARIANTS:
-        problems.at_key(experiment.node, "matrix", f"makes more than {_MOST_VARIANTS} variants")
+    if prod(len(axis.rows) for axis in axes) > most:
+        problems.at_key(experiment.node, "matrix", TOO_MANY)
         return ()
     found = _kept(experiment, _combined(experiment, axes, catalog), catalog, problems)
     found += _added(experiment, catalog, problems)

@@ -41,7 +41,7 @@ _HINTS: Final = {
 }
 """Part of what the parser says -> what to do."""
 _MOST_BYTES: Final = 5_000_000
-_MOST_NODES: Final = 500_000
+_MOST_NODES: Final = 150_000
 _MOST_DEPTH: Final = 60
 _MOST_WHOLE: Final = 2**63
 

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from numpy.typing import NDArray
 from PIL import Image
 
 from harness.cell.saved import load_classifier, model_digest
+from harness.contracts import Cell, Choice, Dataset
 from harness.data.image_files import Picture, read_picture
-from harness.errors import HarnessError
-from harness.export.bundle import missing_for_onnx, write_program
+from harness.errors import HarnessError, printable
+from harness.export.bundle import without_places, write_bundle
+from harness.export.card import write_card
+from harness.export.program import missing_for_onnx, write_program
+from harness.matrix import cell_to_yaml
 from harness.plugins import Catalog
 from harness.track import open_store
+from harness.track.fitted import load_fitted
 from tests.cli.homes import harness, images_of, logged_scores, record_of
+from tests.nasty import NASTY
 
 STRANGER = """
 import importlib.util, sys
@@ -38,7 +47,7 @@ spec = importlib.util.spec_from_file_location("classify", "classify.py")
 classify = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(classify)
 network, about = classify.load()
-np.save("scores.npy", classify.scores(network, np.load("images.npy"), about).numpy())
+np.save("scores.npy", classify.scores(network, np.load("images.npy"), about))
 assert not any(name.startswith(("harness", "baselines")) for name in sys.modules)
 """
 
@@ -157,7 +166,66 @@ def test_a_classical_model_is_exported_as_arrays_that_the_harness_reads_back(
     card = (classical / "README.md").read_text()
     assert "| `coef` | 10 x 324 | float64 |" in card
     assert "margins, no probabilities" in card
-    assert not (classical / "classify.py").exists()
+
+
+def test_a_classical_model_classifies_without_the_harness(finished_home: Path, classical: Path, tmp_path: Path) -> None:
+    place = shutil.copytree(classical, tmp_path / "downloaded")
+    np.save(place / "images.npy", images_of(finished_home))
+    command = [sys.executable, "-I", "-c", STRANGER.replace("import numpy as np, torch", "import numpy as np")]
+    command[-1] = command[-1].replace("torch.set_num_threads(1)\n", "") + "\nassert 'torch' not in sys.modules"
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    logged = logged_scores(finished_home, record_of(finished_home, "hog s0").run_id)
+    assert np.load(place / "scores.npy") == pytest.approx(logged.scores, abs=1e-4)
+    Image.fromarray(images_of(finished_home)[0, ..., 0]).save(tmp_path / "first.png")
+    command = [sys.executable, "-I", str(place / "classify.py"), str(tmp_path / "first.png")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[1].split()[0] == logged.classes[logged.scores[0].argmax()]
+    assert not said[1].endswith("%"), "margins are no probabilities"
+
+
+def test_the_card_is_about_this_model_and_says_nothing_of_this_machine(finished_home: Path, classical: Path) -> None:
+    card = (classical / "README.md").read_text()
+    assert card.splitlines()[2] == (
+        "HOG features of the gray image (Dalal and Triggs 2005) and scikit-learn's LinearSVC."
+    )
+    assert "3,250" not in card
+    for path in classical.rglob("*"):
+        if path.suffix != ".safetensors":
+            assert str(finished_home.parent) not in path.read_text()
+
+
+def test_of_a_cells_data_the_names_alone_are_exported() -> None:
+    options = {"name": "npz", "path": "/home/somebody/private/digits.npz", "validation": {"groups": "/home/x/g.csv"}}
+    cell = Cell(dataset=Dataset.model_validate(options), model=Choice(name="majority"))
+    text = cell_to_yaml(without_places(cell))
+    assert "digits.npz" in text
+    assert "g.csv" in text
+    assert "/home" not in text
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_the_card_has_no_markup_but_its_own(finished_home: Path, classical: Path, tmp_path: Path, text: str) -> None:
+    fitted = load_fitted(open_store(finished_home), "hog s0", ())
+    record = replace(fitted.record, name=text, study=text, tags={**fitted.record.tags, "harness.hardware": text})
+    task = replace(fitted.task, classes=(text, *fitted.task.classes[1:]))
+    write_card(replace(fitted, record=record, task=task), open_store(finished_home), [], [text], tmp_path / "card.md")
+    card = (tmp_path / "card.md").read_text()
+    assert printable(card, "\n") == card
+    shown = MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
+    assert not re.search(r"<(script|img|a|svg|em|s)\b", shown)
+
+
+def test_code_that_scores_otherwise_is_not_exported(
+    finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.export.bundle.tried_images", lambda task: np.full((2, 8, 8, 1), 7, np.uint8))
+    fitted = load_fitted(open_store(finished_home), "floor s0", ())
+    other = fitted.classifier.state()["counts"] * 0 + 5
+    fitted.classifier.load_state({"counts": other + np.arange(10)})
+    with pytest.raises(HarnessError, match=r"model.py: its scores are up to .* from the model's; it was not kept"):
+        write_bundle(fitted, open_store(finished_home), tmp_path)
+    assert not (tmp_path / "model.py").exists()
 
 
 def test_a_sealed_run_says_that_its_test_set_was_never_opened(finished_home: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.contracts import LabeledImages
 from harness.data import decode, fingerprint, load_splits
-from harness.data.cache import origin_of, read_images, read_meta
+from harness.data.cache import check_decoded, origin_of, read_images, read_meta
 from harness.data.parallel import map_in_processes
 from harness.errors import DataError
 from harness.plugins import Catalog
@@ -121,3 +122,12 @@ def test_a_daemon_worker_can_decode_in_processes_too() -> None:
     assert here.poll(30)
     assert here.recv() == [1, 2]
     process.join()
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\u202eb", "a\nb", " ", "x" * 201])
+def test_a_class_has_a_name_that_can_be_shown(name: str) -> None:
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    decoded = LabeledImages(images, np.array([0, 1]), np.arange(2))
+    check_decoded("set", "train", decoded, ("b", "<i>c</i>"), None)
+    with pytest.raises(DataError, match="class names are 1 to 200 printable characters; not so:"):
+        check_decoded("set", "train", decoded, (name, "b"), None)

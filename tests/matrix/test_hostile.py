@@ -81,6 +81,49 @@ def test_thousands_of_seeds_and_experiments_take_seconds(load: Load) -> None:
     assert time.process_time() - begun < 15
 
 
+LINES = "".join(f"  e{number}: {{model: {{name: fit_a, strength: {number}}}}}\n" for number in range(1, 20_001))
+SIXTH = ", ".join(map(str, range(1, 101)))
+LARGE = {
+    "seeds": (f"seeds: {list(range(100_000))}\nexperiments: {{f: {{model: fit_a}}}}\n", 100_000),
+    "experiments": (f"seeds: 5\nexperiments:\n{LINES}", 100_000),
+    "axes": (
+        f"seeds: 5\nexperiments: {{n: {{model: net_a, matrix: {{model.width: [{SIXTH}], recipe.epochs: [{SIXTH}], "
+        "recipe.label_smoothing: [0.0, 0.1]}}}\n",
+        100_000,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", LARGE)
+def test_a_hundred_thousand_cells_take_less_than_twenty_seconds(load: Load, shape: str) -> None:
+    text, cells = LARGE[shape]
+    begun = time.process_time()
+    assert len(load(text).cells) == cells
+    assert time.process_time() - begun < 20
+
+
+@pytest.mark.slow
+def test_four_times_as_many_take_about_four_times_as_long(load: Load) -> None:
+    taken = []
+    for count in (1_000, 4_000):
+        begun = time.process_time()
+        load(f"seeds: 2\nexperiments:\n{''.join(LINES.splitlines(keepends=True)[:count])}")
+        taken.append(time.process_time() - begun)
+    assert taken[1] < 7 * taken[0]
+
+
+@pytest.mark.parametrize("experiments", [1, 3])
+def test_more_variants_than_anybody_waits_for_are_refused_at_once(complain: Complain, experiments: int) -> None:
+    axes = f"{{model.width: [{SIXTH}], recipe.epochs: [{SIXTH}], recipe.label_smoothing: [0.0, 0.1, 0.2]}}"
+    few = "e: {model: net_a}, f: {model: {name: net_a, width: 7}}, "
+    begun = time.process_time()
+    lines = complain(f"experiments: {{{few if experiments == 3 else ''}n: {{model: net_a, matrix: {axes}}}}}\n")
+    assert len(lines) == 1
+    assert lines[0].endswith("makes more than 20,000 variants, those of the experiments above counted")
+    assert time.process_time() - begun < 5
+
+
 def test_more_cells_than_anybody_waits_for_are_refused_at_once(complain: Complain) -> None:
     begun = time.process_time()
     (problem,) = complain(

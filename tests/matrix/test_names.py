@@ -26,6 +26,8 @@ WRONG = [
     (r'"a\ud800"', r"has '\ud800', which is no printable character"),
     ("x" * 5000, "a name of 5,000 characters; at most 100"),
     (LEDGER, f'"{LEDGER}" is a name that the store keeps for itself'),
+    ("HARNESS-Ledger", '"HARNESS-Ledger" is a name that the store keeps for itself'),
+    ("default", '"default" is a name that the store keeps for itself'),
     ("Default", '"Default" is a name that the store keeps for itself'),
     ('"  "', '"  " is not a name'),
 ]
