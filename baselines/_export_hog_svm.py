@@ -18,13 +18,14 @@ def load(folder: Path, about: dict[str, Any]) -> Scores:
     """Return what scores images: margins, one class against the rest."""
     arrays, options = load_file(folder / "model.safetensors"), about["model"]
 
-    def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def score(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found = features(images, options) @ arrays["coef"].T + arrays["intercept"]
         seen = arrays["present"].astype(bool)  # a class without a training image comes last
         found[:, ~seen] = found[:, seen].min(axis=1, keepdims=True) - 1
-        return found.astype(np.float32)
+        scores: NDArray[np.float32] = found.astype(np.float32)
+        return scores
 
-    return scores
+    return score
 
 
 def features(images: NDArray[np.uint8], options: dict[str, Any]) -> NDArray[np.float64]:

@@ -18,11 +18,12 @@ def load(folder: Path, about: dict[str, Any]) -> Scores:
     mean = np.asarray(about["normalize"]["mean"], np.float32)
     std = np.asarray([each or 1.0 for each in about["normalize"]["std"]], np.float32)
 
-    def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def score(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = (images.astype(np.float32) / np.float32(255) - mean) / std
         found = pixels.reshape(len(images), -1) @ arrays["coef"].T + arrays["intercept"]
         seen = arrays["present"].astype(bool)  # a class without a training image comes last
         found[:, ~seen] = found[:, seen].min(axis=1, keepdims=True) - 1
-        return found.astype(np.float32)
+        scores: NDArray[np.float32] = found.astype(np.float32)
+        return scores
 
-    return scores
+    return score
