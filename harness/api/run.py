@@ -224,10 +224,9 @@ def _undrawn(prepared: _Prepared, cache: Path) -> tuple[str, ...]:
     letters = undrawn([plan.study, *(planned.name for planned in plan.cells), *classes])
     if not letters:
         return ()
-    told = f"no font on this machine has {' '.join(letters[:SHOWN])}{' ...' if len(letters) > SHOWN else ''}"
-    return (
-        f"{told}: pictures show boxes in their place, the page and its charts do not; such as Noto Sans CJK has them",
-    )
+    some = " ".join(letters[:SHOWN]) + (" ..." if len(letters) > SHOWN else "")
+    boxes = "boxes in pictures (PNG), but not on the page and in its charts"
+    return (f"no font on this machine has {some}, so these are {boxes}; Noto Sans has fonts for all scripts",)
 
 
 @dataclass(frozen=True, slots=True)
