@@ -105,8 +105,10 @@ class Harness:
     def end(self, seconds: float = 500) -> int:
         """Wait for its end and return the exit code."""
         code = self.process.wait(seconds)
-        self._reader.join(10)
-        self._drain.join(10)
+        for thread, pipe in ((self._reader, self.process.stderr), (self._drain, self.process.stdout)):
+            thread.join(10)
+            assert pipe is not None
+            pipe.close()
         return code
 
     @property

@@ -204,6 +204,16 @@ def test_a_full_disk_in_logging_is_told_and_not_waited_for(small_disk: Path, sto
     assert time.monotonic() - begun < 60
 
 
+@pytest.mark.parametrize("command", ["status", "run", "report"])
+def test_a_home_that_can_only_be_read_is_told(command: str, small_disk: Path, store: Store) -> None:
+    home = shutil.copytree(store.home, small_disk / "home")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    matrix = ["experiments/quickstart.yaml"] if command in {"run", "report"} else []
+    code, text = told(command, *matrix, "--home", home)
+    assert code in {1, 2} and "Traceback" not in text and "fault of its own" not in text
+    assert "can only be read" in text or "cannot be opened" in text or "nothing was run" in text, text
+
+
 def test_a_limit_on_files_is_told() -> None:
     from harness.errors import file_fault
 
