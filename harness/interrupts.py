@@ -18,7 +18,11 @@ INTERRUPTED: Final = 130
 AGAIN_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.05
 """How often whoever waits looks whether an interrupt has come."""
+LEFT_BEHIND: Final = "harness: waits for a store"
+"""The name of threads that may still wait for an answer when nobody wants it any more."""
 _entered: list[Interrupts] = []
+_ours: list[int] = []
+"""The process that does nothing but a command."""
 
 
 class Interrupts:
@@ -95,6 +99,18 @@ class Interrupts:
 def leave_when_interrupted() -> None:
     """Have Ctrl-C end this process at once with the exit code 130, until `raise_when_interrupted` is called."""
     signal.signal(signal.SIGINT, _leave)
+    _ours.append(os.getpid())
+
+
+def leave_if_kept(code: int) -> None:
+    """End this process, which was begun by `leave_when_interrupted`, if a call that was left behind still goes on.
+
+    Python would wait for it as it ends: half a minute for a server that does not answer.
+    """
+    if os.getpid() in _ours and any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def raise_when_interrupted() -> None:
@@ -170,7 +186,7 @@ class _Call(Generic[T]):
         self._answer: list[T] = []
         self._error: BaseException | None = None
         self.ended = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True, name=LEFT_BEHIND).start()
 
     def _run(self) -> None:
         try:

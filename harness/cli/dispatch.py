@@ -20,7 +20,7 @@ from harness import __version__
 from harness.cli.console import messages
 from harness.cli.phases import is_live, phases_on
 from harness.errors import HarnessError, file_fault, printable, without_secrets
-from harness.interrupts import INTERRUPTED, raise_when_interrupted
+from harness.interrupts import INTERRUPTED, leave_if_kept, raise_when_interrupted
 from harness.phases import phase, shown_by
 
 ERRORS: Final = "errors"
@@ -63,6 +63,7 @@ def perform(command: str, request: Request) -> NoReturn:
         code = _interrupted()
     except Exception as error:
         code = _unforeseen(error, command, request)
+    leave_if_kept(code)
     raise typer.Exit(code)
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from filelock import FileLock, Timeout
 
 from harness.errors import StoreAwayError, StoreError, StoreRefusedError
-from harness.interrupts import SLOW_SECONDS, is_heard, is_pending
+from harness.interrupts import LEFT_BEHIND, SLOW_SECONDS, is_heard, is_pending
 from harness.phases import advance, phase, remark
 from harness.track.client import PAUSE_SECONDS, Outage, hasty
 from harness.track.runs import as_of, cut, now_ms
@@ -139,7 +139,7 @@ class Spool:
         self._locks: list[FileLock] = []
         self.refused: dict[str, str] = {}
         """By run id why the store did not take a write whose sender had gone on."""
-        self._thread = threading.Thread(target=self._deliver, daemon=True, name="spool")
+        self._thread = threading.Thread(target=self._deliver, daemon=True, name=LEFT_BEHIND)
         self._thread.start()
 
     @property

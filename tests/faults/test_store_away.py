@@ -94,7 +94,7 @@ def test_ctrl_c_is_heard_while_a_server_is_frozen_and_the_next_run_delivers(
     running.process.send_signal(signal.SIGINT)
     begun = time.monotonic()
     assert running.end() == 130, running.text
-    assert time.monotonic() - begun < 15  # two seconds where nothing else is done; workers take their time to leave
+    assert time.monotonic() - begun < 10  # two seconds, on a machine that does nothing else
     assert "kept in" in running.text and "Traceback" not in running.text
     assert any((tmp_path / "home" / FOLDER).glob("*.jsonl"))
     server.signal(signal.SIGCONT)
