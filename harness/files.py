@@ -50,6 +50,11 @@ def is_sealed(path: Path) -> bool:
         return False
 
 
+def read_sealed(path: Path) -> bytes | None:
+    """Return what `write_sealed` wrote; None where there is nothing, or something else."""
+    return path.read_bytes()[: -sha256().digest_size] if is_sealed(path) else None
+
+
 def _digest_of(file: IO[bytes], length: int) -> bytes:
     """Return the SHA-256 of a file's first bytes, and leave it behind them."""
     file.seek(0)

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from harness.contracts import Dataset, Frozen, LabeledImages, Layout, Source
 from harness.errors import DataError, printable
-from harness.files import SEAL, discard, is_sealed, is_whole, publish, remove, seal, write_sealed
+from harness.files import SEAL, discard, is_whole, publish, read_sealed, remove, seal, write_sealed
 from harness.plugins import Catalog
 from harness.words import listed
 
@@ -196,10 +196,12 @@ def digest_of_contents(origin: Origin, split: str) -> str:
     """
     stamp = origin.source.stamp(split, origin.root)
     known = origin.cache / "contents" / digest_of_text(f"{origin.name} {split} {stamp}")
-    if not is_sealed(known):
-        digest = digest_of_text(f"{origin.name} {origin.source.contents(split, origin.root)}")
-        write_sealed(known, lambda file: file.write(digest.encode()))
-    return known.read_bytes()[:DIGITS].decode()
+    remembered = read_sealed(known)
+    if remembered is not None:
+        return remembered.decode()
+    digest = digest_of_text(f"{origin.name} {origin.source.contents(split, origin.root)}")
+    write_sealed(known, lambda file: file.write(digest.encode()))
+    return digest
 
 
 def read_images(origin: Origin, split: str, like: Layout | None = None) -> LabeledImages:

@@ -17,6 +17,7 @@ from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
+from harness.files import read_sealed, write_sealed
 from harness.phases import phase
 from harness.plugins import Catalog
 from harness.words import amount
@@ -112,10 +113,10 @@ def _leakage(
     found = cache / "leakage" / f"{name}.json"
     found.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{found}.lock"):
-        if not found.exists():
-            beside = found.with_suffix(".partial")
-            images = len(train), len(test) if test else 0
-            with phase(f"looking for duplicates among {amount(sum(images), 'image')}", comparisons(*images)):
-                beside.write_text(find_leakage(classes, train, test, reason).model_dump_json(indent=1))
-            beside.rename(found)
-    return Leakage.model_validate_json(found.read_text())
+        if (known := read_sealed(found)) is not None:
+            return Leakage.model_validate_json(known)
+        images = len(train), len(test) if test else 0
+        with phase(f"looking for duplicates among {amount(sum(images), 'image')}", comparisons(*images)):
+            leaked = find_leakage(classes, train, test, reason)
+        write_sealed(found, lambda file: file.write(leaked.model_dump_json(indent=1).encode()))
+        return leaked

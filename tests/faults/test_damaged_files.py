@@ -19,6 +19,7 @@ from harness.cli.options import app
 from harness.contracts import Cell, Choice, Recipe, Result, SealedSet
 from harness.contracts.running import Job
 from harness.data import digest_of, load_splits, open_test, sealed_set
+from harness.data.inspect import leakage
 from harness.execute.executor import warnings_heard
 from harness.files import fault_of, generations, is_sealed, publish, write_file, write_sealed
 from harness.plugins import Catalog
@@ -142,6 +143,15 @@ def test_what_was_remembered_of_test_files_is_asked_again(damage: str, tmp_path:
     DAMAGES[damage](remembered)
     assert sealed_set(DIGITS, Catalog(), tmp_path) == known
     assert is_sealed(remembered)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_duplicates_that_were_found_are_looked_for_again(damage: str, tmp_path: Path) -> None:
+    whole = leakage(DIGITS, Catalog(), tmp_path)
+    (found,) = (tmp_path / "leakage").glob("*.json")
+    DAMAGES[damage](found)
+    assert leakage(DIGITS, Catalog(), tmp_path) == whole
+    assert is_sealed(found)
 
 
 class Shut(Exception):  # noqa: N818

@@ -11,9 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.execute.locks import folder_of
 from harness.track import Record, open_store
+from tests.train.conftest import assert_same_bits, without_times
+from tests.train.killed import Teller, train
 
 MATRIX = """\
 version: 1
@@ -59,6 +62,39 @@ def cells_of(home: Path) -> dict[str, Record]:
     return {each.name: each for each in records}
 
 
+ROOT = Path(__file__).parents[2]
+EPOCHS = 60
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_fit_ended_at_ten_random_moments_has_the_bits_of_an_undisturbed_one(tmp_path: Path) -> None:
+    """With dropout, augmentation, mixup, momentum, a schedule, an average and a checkpoint after every step."""
+    moments, path, cut_short = drawn(), tmp_path / "checkpoint.pt", 0
+    for number in moments.sample(SIGNALS, len(SIGNALS)):
+        command = [sys.executable, "-m", "tests.train.killed", str(path), str(EPOCHS)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None and process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.3))
+            process.send_signal(number)
+            process.stdout.read()
+        cut_short += process.returncode != 0
+    saved = len(torch.load(path, weights_only=True)["state"]["history"])
+    print(f"{cut_short} cut short, {saved} of {EPOCHS} epochs saved")  # noqa: T201
+    resumed, report = train(path, Teller(), EPOCHS)
+    whole, expected = train(None, Teller(), EPOCHS)
+    assert cut_short >= 3, "too few were cut short to tell anything"
+    assert_same_bits(resumed, whole)
+    assert without_times(report.history) == without_times(expected.history)
+
+
+def drawn() -> random.Random:
+    """Return moments that are others each time; what was drawn is told, so that it can be drawn again."""
+    seed = int(os.environ.get("HARNESS_TEST_SEED", time.time_ns() % 10**6))
+    print("moments drawn by HARNESS_TEST_SEED", seed, flush=True)  # noqa: T201
+    return random.Random(seed)
+
+
 @pytest.fixture
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -70,9 +106,7 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timeout(3 * LONGEST)
 @pytest.mark.usefixtures("_in_folder")
 def test_a_run_killed_at_ten_random_moments_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    seed = int(os.environ.get("HARNESS_TEST_SEED", time.time_ns() % 10**6))
-    print("moments drawn by HARNESS_TEST_SEED", seed)  # noqa: T201
-    moments = random.Random(seed)
+    moments = drawn()
     signals, killed = moments.sample(SIGNALS, len(SIGNALS)), 0
     disturbed, quiet = tmp_path / "disturbed", tmp_path / "quiet"
     for number in signals:

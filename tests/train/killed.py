@@ -35,12 +35,12 @@ class Teller:
         raise AssertionError("training opens no test set")
 
 
-def train(path: Path | None, listen: Teller) -> tuple[NetworkClassifier, FitReport]:
+def train(path: Path | None, listen: Teller, epochs: int = RECIPE.epochs) -> tuple[NetworkClassifier, FitReport]:
     """Train with one thread, checkpointing after every step."""
     torch.set_num_threads(1)
-    made = classifier(RECIPE, seed=5, checkpoint=path, dropout=0.4)
+    made = classifier(RECIPE.model_copy(update={"epochs": epochs}), seed=5, checkpoint=path, dropout=0.4)
     return made, made.fit(shuffled_labels(90), shuffled_labels(40, seed=1), listen)
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), Teller())
+    train(Path(sys.argv[1]), Teller(), int(sys.argv[2]))

@@ -26,7 +26,7 @@ def test_a_fit_killed_at_any_moment_ends_with_the_same_bits(tmp_path: Path) -> N
 
 
 def _kill_after_two_epochs(path: Path) -> None:
-    command = [sys.executable, "-m", "tests.train.killed", str(path)]
+    command = [sys.executable, "-m", "tests.train.killed", str(path), "6"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert [process.stdout.readline() for _ in range(2)] == ["1\n", "2\n"]
