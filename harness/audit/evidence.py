@@ -13,7 +13,7 @@ from harness.contracts import Opening, PlannedCell, StudyPlan
 from harness.errors import InputError, StoreError
 from harness.report.store import Findings, Tuned, gather, tuned_experiments, with_finals
 from harness.track import Record, Store
-from harness.track.runs import standing
+from harness.track.runs import standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Evidence:
     @cached_property
     def shown(self) -> tuple[Record, ...]:
         """The finished runs that figures of the report come from: one a planned cell, and those of searches."""
-        cells = [standing(self.by_key.get(each.key, ()), each.source_digest).finished for each in self.planned]
+        cells = [standing_of(each, self.by_key.get(each.key, ())).finished for each in self.planned]
         listed = [run_id for tuned in self.tuned for run_id in run_ids_of(tuned)]
         trials = [self.by_id.get(run_id) for run_id in listed]
         found = {run.run_id: run for run in (*cells, *trials) if run is not None and run.status == "FINISHED"}
@@ -91,6 +91,12 @@ class Evidence:
         planned = next((each.name for each in self.planned if each.key == key), None)
         runs = self.by_key.get(key, ())
         return planned or (runs[-1].name if runs else f"cell {key}")
+
+    def name_of(self, opening: Opening) -> str:
+        """Return what the cell of an opening is called; those that differ in their test set alone share a key."""
+        planned = next((each.name for each in self.planned if opening.is_of(each)), None)
+        run = self.by_id.get(opening.run_id)
+        return planned or (run.name if run is not None else self.name(opening.key))
 
     def folder(self, run_id: str) -> Path | None:
         """Return the folder of a run's artifacts, None if it has none."""

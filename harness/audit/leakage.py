@@ -22,8 +22,11 @@ from harness.report.variants import dataset_name
 
 def check_leakage(evidence: Evidence, tolerance: float = TOLERATED) -> tuple[Finding, ...]:
     """Return data sets whose opened test split shares images with train, or was not compared with it."""
-    opened = {opening.key for opening in evidence.openings}
-    exposed = {each.cell.dataset.images: each.cell.dataset for each in evidence.planned if each.key in opened}
+    exposed = {
+        each.cell.dataset.images: each.cell.dataset
+        for each in evidence.planned
+        if any(opening.is_of(each) for opening in evidence.openings)
+    }
     checks = newest_checks(evidence.findings, evidence.store)
     return tuple(
         finding

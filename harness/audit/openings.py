@@ -15,10 +15,13 @@ from typing import Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from harness.audit.evidence import Evidence, Finding, not_recorded
+from harness.audit.evidence import Evidence, Finding, not_recorded, remark
 from harness.audit.figures import UNREADABLE
-from harness.contracts import Opening
+from harness.contracts import Opening, SealedSet, looks
 from harness.contracts.metrics import metric_of
+from harness.data.seal import CHANGED_SINCE
+from harness.execute.plan import changed_since
+from harness.report.variants import dataset_name
 from harness.track import Record
 from harness.words import iso_moment, iso_second
 
@@ -33,7 +36,7 @@ def check_order(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
-    where, second, when = evidence.name(opening.key), iso_second(opening.time), iso_moment(opening.time)
+    where, second, when = evidence.name_of(opening), iso_second(opening.time), iso_moment(opening.time)
     if second is None:
         yield Finding(where, f'the ledger has "{opening.time}" for the time of its opening', opening.run_id)
         return
@@ -42,11 +45,21 @@ def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
         yield from _outside(where, second, when, run)
     for each in evidence.by_key.get(opening.key, ()):
         ended = iso_second(each.tags.get(FIT_ENDED, ""))
-        if run is not None and _is_the_same_model_again(each, opening):
+        if _is_of_other_set(each, opening) or (run is not None and _is_the_same_model_again(each, opening)):
             continue
         if ended is not None and _is_finished_opening(each) and second < ended:
             what = f"its test set was opened at {when}, before the fit ended at {iso_moment(each.tags[FIT_ENDED])}"
             yield Finding(where, what, each.run_id)
+
+
+def _is_of_other_set(run: Record, opening: Opening) -> bool:
+    """Whether a run of the cell is known to have opened another test set than the opening's."""
+    return opened_set(run).is_same(opening.test_set) is False
+
+
+def opened_set(run: Record) -> SealedSet:
+    """Return the test set that a run opened, as far as it is on record."""
+    return SealedSet(run.tags.get("harness.test_files", ""), run.tags.get("harness.test_fingerprint", ""))
 
 
 def _is_the_same_model_again(each: Record, opening: Opening) -> bool:
@@ -110,8 +123,15 @@ CARVING: Final = ("validation", "limit.train")
 def check_labels(evidence: Evidence) -> tuple[Finding, ...]:
     """Return runs whose images or labels are not those of the first run with the same data set settings."""
     first: dict[tuple[str, str], tuple[str, str]] = {}
+    opened: dict[str, Record] = {}
     found = []
     for run in evidence.shown:
+        if opened_set(run).fingerprint:
+            earlier = opened.setdefault(dataset_settings(run, CARVING), run)
+            mine, others = opened_set(run).fingerprint, opened_set(earlier).fingerprint
+            if mine != others:
+                what = f"its test images have digest {mine}, those of {earlier.name} {others}: they are other images"
+                found.append(Finding(run.name, what, run.run_id))
         folder = evidence.folder(run.run_id)
         for split, digest in _digests(folder) if folder is not None else ():
             group = (split, dataset_settings(run, CARVING if split == "test" else ()))
@@ -138,22 +158,32 @@ def check_openings(evidence: Evidence) -> tuple[Finding, ...]:
     lines: dict[str, list[Opening]] = defaultdict(list)
     for opening in evidence.openings:
         lines[opening.key].append(opening)
-    silent = (finding for run in evidence.runs for finding in _without_line(run, lines[run.key]))
-    return (*_twice(evidence, lines), *_wrong_lines(evidence), *_never(evidence, lines), *silent)
+    silent = (
+        finding
+        for run in evidence.runs
+        for finding in _without_line(run, [each for each in lines[run.key] if not _is_of_other_set(run, each)])
+    )
+    return (*_twice(evidence), *_wrong_lines(evidence), *_never(evidence, lines), *silent, *_changed(evidence))
 
 
-def _twice(evidence: Evidence, lines: dict[str, list[Opening]]) -> Iterator[Finding]:
-    for key, each in lines.items():
+def _twice(evidence: Evidence) -> Iterator[Finding]:
+    for each in looks(evidence.openings):
         if len(each) > 1:
             times = ", ".join(iso_moment(opening.time) for opening in each)
             what = f"its test set was opened {len(each)} times ({times}); once a cell is all there may be"
-            yield Finding(evidence.name(key), what, each[-1].run_id)
+            yield Finding(evidence.name_of(each[0]), what, each[-1].run_id)
+
+
+def _changed(evidence: Evidence) -> Iterator[Finding]:
+    """Yield data sets whose test files are at hand and are not those that were planned and opened."""
+    for dataset in changed_since(evidence.planned, evidence.store.home / "cache"):
+        yield remark(dataset_name(dataset), CHANGED_SINCE)
 
 
 def _wrong_lines(evidence: Evidence) -> Iterator[Finding]:
     """Yield lines whose run is not there, is another cell's, or has another model."""
     for opening in evidence.openings:
-        where, run = evidence.name(opening.key), evidence.by_id.get(opening.run_id)
+        where, run = evidence.name_of(opening), evidence.by_id.get(opening.run_id)
         if run is None:
             yield Finding(
                 where, f"the run that opened its test set at {iso_moment(opening.time)} is gone", opening.run_id
@@ -161,6 +191,10 @@ def _wrong_lines(evidence: Evidence) -> Iterator[Finding]:
             continue
         if run.key != opening.key:
             what = f"the ledger says that run {run.name} opened its test set, but that run is of cell {run.key}"
+            yield Finding(where, what, run.run_id)
+        source = run.tags.get("harness.source_digest", "")
+        if opening.source_digest and source != opening.source_digest:
+            what = f"its test set was opened by source {opening.source_digest}, but its run is of source {source}"
             yield Finding(where, what, run.run_id)
         model = run.tags.get("harness.model_digest", "")
         if model and model != opening.model_digest:

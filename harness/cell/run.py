@@ -6,6 +6,7 @@ Knows neither MLflow nor processes: what it finds goes to a listener and into a 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -18,12 +19,14 @@ from safetensors.numpy import load_file
 
 from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
-from harness.cell.saved import WEIGHTS, build_classifier, model_digest, save_classifier
+from harness.cell.saved import CELL, TASK, WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
 from harness.contracts.running import CHECKPOINT, FITTED, Job
 from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
 from harness.errors import DataError
 from harness.files import discard, generations, is_whole, publish, remove
+from harness.matrix import cell_to_yaml
+from harness.measure.machine import FILE as ENERGY
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog
 
@@ -34,8 +37,8 @@ SMOKE_BATCHES: Final = 3
 def run_cell(job: Job, listen: Listener) -> Result:
     """Run a cell to its end and return its metrics and the folder of its artifacts.
 
-    A job whose folder holds a checkpoint goes on from it; one whose folder holds a fitted model
-    is not fitted again. What is saved is what is evaluated.
+    A job whose folder holds a checkpoint goes on from it; one whose folder holds a fitted model, or which names that of
+    another run, is not fitted again. What is saved is what is evaluated.
 
     Raises:
         DataError: the data set cannot be used or is not the planned one, or its test split is missing when opened.
@@ -58,10 +61,13 @@ def run_cell(job: Job, listen: Listener) -> Result:
     fitting = time.perf_counter()
     if not is_whole(fitted):
         discard(fitted)
-        meter = _meter_for(job, device)
-        with meter.counting():
-            fit_report = classifier.fit(fit_on, validation, listen)
-        _save_fitted(fitted, cell, task, classifier, report=fit_report, energy=meter.energy)
+        if job.fitted is not None:
+            _take_over(job.fitted, fitted, cell, listen)
+        else:
+            meter = _meter_for(job, device)
+            with meter.counting():
+                fit_report = classifier.fit(fit_on, validation, listen)
+            _save_fitted(fitted, cell, task, classifier, report=fit_report, energy=meter.energy)
     begun += time.perf_counter() - fitting  # train_seconds counts it, and the parts before a resume
     report = _load_fitted(fitted, classifier)
     digest = model_digest(fitted)
@@ -124,6 +130,21 @@ def _save_fitted(
     ended = datetime.now(UTC).isoformat(timespec="seconds")
     (beside / "fit.json").write_text(json.dumps(asdict(replace(report, ended=ended))))
     energy.write(beside)
+    publish(beside, folder)
+
+
+def _take_over(model: Path, folder: Path, cell: Cell, listen: Listener) -> None:
+    """Copy the saved model of another run, whole or not at all, and tell the epochs of its fit."""
+    for epoch, metrics in enumerate(json.loads((model / "fit.json").read_text())["history"], 1):
+        listen.epoch(epoch, metrics)
+    beside = folder.with_suffix(".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    for name in (WEIGHTS, TASK, "fit.json"):
+        shutil.copy(model / name, beside / name)
+    if (model.parent / ENERGY).exists():
+        shutil.copy(model.parent / ENERGY, beside / ENERGY)
+    (beside / CELL).write_text(cell_to_yaml(cell))
     publish(beside, folder)
 
 

@@ -47,13 +47,13 @@ def _print_openings(evidence: Evidence) -> None:
     out = results()
     listed = table("opened at (UTC)", "cell", "model", "run", "host")
     for each in evidence.openings:
-        name = Text(evidence.name(each.key))
+        name = Text(evidence.name_of(each))
         listed.add_row(iso_moment(each.time), name, each.model_digest[:8], each.run_id[:8], Text(each.host))
     if not evidence.openings:
         out.print("no opening of the test set\n")
         return
     out.print(listed)
-    cells = len({each.key for each in evidence.openings})
+    cells = len({evidence.name_of(each) for each in evidence.openings})
     out.print(f"\n{amount(len(evidence.openings), 'opening')} of the test set, by {amount(cells, 'cell')}\n")
 
 
@@ -102,4 +102,4 @@ def _as_json(evidence: Evidence, found: Sequence[Verdict]) -> object:
 
 
 def _opening(evidence: Evidence, opening: Opening) -> object:
-    return {"cell": evidence.name(opening.key), **asdict(opening)}
+    return {"cell": evidence.name_of(opening), **asdict(opening)}

@@ -28,6 +28,7 @@ from harness.words import amount, duration, rough, scaled, size, whole
 if TYPE_CHECKING:
     from harness.tune.searches import SearchEstimate
 
+MOST_NAMED: Final = 3
 _STYLES: Final = {"done": "green", "missing": "", "failed": "red", "running": "cyan", "stale": "yellow"}
 _UNFINISHED: Final = frozenset({".part", ".partial", ".lock"})
 
@@ -197,12 +198,15 @@ class _Totals:
     def print(self) -> None:
         """Print the table and, below it, the sums."""
         shown = table("cell", "state", "parameters", "FLOPs", "time", right=("parameters", "FLOPs", "time"))
-        todo = {planned.key for planned in self.estimate.todo}
-        for row in self.rows:
-            state = Text(row.state, style=_STYLES[row.state])
-            shown.add_row(Text(row.name), state, whole(row.parameters), scaled(row.flops), _time(row, row.key in todo))
+        todo = {planned.id for planned in self.estimate.todo}
+        for row, found in zip(self.rows, self.estimate.states, strict=True):
+            state, is_todo = Text(row.state, style=_STYLES[row.state]), found.planned.id in todo
+            shown.add_row(Text(row.name), state, whole(row.parameters), scaled(row.flops), _time(row, is_todo))
         out = results()
         out.print(shown)
+        for reason in dict.fromkeys(row.reason for row in self.rows if row.state == "missing" and row.reason):
+            names = [row.name for row in self.rows if row.state == "missing" and row.reason == reason]
+            tell(out, f"missing, {', '.join(names[:MOST_NAMED])}{' ...' if names[MOST_NAMED:] else ''}: {reason}")
         tell(out, self._sum())
         for search in self.searches:
             tell(out, search.text())
@@ -214,7 +218,8 @@ class _Totals:
         found = self.estimate
         if not found.todo:
             return f"{cells}; nothing to do"
-        left = f"{cells}; to run: {len(found.todo)}, {size(self.disk_bytes)}"
+        fits = f" with {amount(len(found.fits), 'fit')}" if len(found.fits) < len(found.todo) else ""
+        left = f"{cells}; to run: {len(found.todo)}{fits}, {size(self.disk_bytes)}"
         workers = found.workers
         if found.unknown == len(found.todo):
             return f"{left}, time unknown, {workers.text}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from rich.text import Text
@@ -11,8 +11,11 @@ from rich.text import Text
 from harness.api.read import report_folder, store_to_report, summary_written
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
+from harness.data.seal import CHANGED_SINCE
+from harness.execute.plan import changed_since
 from harness.matrix import study_name
 from harness.report import Summary, SummaryRow
+from harness.report.variants import dataset_name
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
 
 _WIDE: Final = 110
@@ -29,9 +32,14 @@ def perform(asked: Report) -> int:
     study, store = study_name(asked.matrix), store_to_report(asked.home)
     found = summary_written(store, study)
     folder = report_folder(store, study)
+    plan = store.plan(study)
+    changed = changed_since(plan.cells if plan else (), store.home / "cache")
+    told = tuple(f"{dataset_name(dataset)}: {CHANGED_SINCE}" for dataset in changed)
+    found = replace(found, warnings=(*found.warnings, *told))
     if asked.json:
-        told = asdict(found)
-        print_json({"study": study, "report": str(folder), "results": told.pop("rows"), **told})
+        whole_summary = asdict(found)
+        head = {"study": study, "report": str(folder), "results": whole_summary.pop("rows")}
+        print_json({**head, **whole_summary})
         return 0
     print_summary(found)
     if not asked.quiet:

@@ -18,6 +18,7 @@ from harness.contracts import Outcome, StudyPlan, Watcher
 from harness.execute.estimate import Estimate, Workers
 from harness.execute.executor import warnings_heard
 from harness.interrupts import INTERRUPTED
+from harness.track.runs import CHANGED
 from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, TuneWatcher
 from harness.words import amount
@@ -89,7 +90,10 @@ class Terminal:
             say(f"nothing to do: all {len(plan.cells)} cells are done")
         else:
             before = f", {counts['done']} of {len(plan.cells)} are done already" if counts["done"] else ""
-            say(f"{plan.study}: {amount(len(found.todo), 'cell')} to run with {found.workers.text}{before}")
+            shared = len(found.todo) - len(found.fits)
+            kept = f", {shared} of them without a fit: a model that fits alike is taken" if shared else ""
+            say(f"{plan.study}: {amount(len(found.todo), 'cell')} to run with {found.workers.text}{before}{kept}")
+            _tell_changed(found)
 
         warn(found.deletions)
 
@@ -119,6 +123,14 @@ class Terminal:
             case "interrupted":
                 ended = sum(trial.state != "running" for trial in found.trials)
                 say(f"{name}: interrupted after {ended} trials; to go on, run the same command again")
+
+
+def _tell_changed(found: Estimate) -> None:
+    """Name the cells whose test files have changed since they were opened."""
+    names = [state.planned.name for state in found.states if state.reason == CHANGED]
+    if names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        say(f"{names[0]}{more}: {CHANGED}")
 
 
 def _tell_tracebacks(finished: Finished) -> None:

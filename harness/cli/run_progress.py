@@ -69,8 +69,8 @@ class RunProgress:
         flops: Mapping[str, float] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._cells = {planned.key: planned for planned in cells}
-        self._kinds = {planned.key: _kind(planned) for planned in cells}
+        self._cells = {planned.id: planned for planned in cells}
+        self._kinds = {planned.id: _kind(planned) for planned in cells}
         self._rates = rates
         self._workers = workers
         self._flops = flops or {}
@@ -95,33 +95,33 @@ class RunProgress:
 
     def follows(self, planned: PlannedCell) -> bool:
         """Whether a cell is one of those to be run now."""
-        return planned.key in self._cells
+        return planned.id in self._cells
 
     def started(self, planned: PlannedCell, device: str) -> None:
         """Take a cell for running; one that is tried again has not ended after all."""
         with self.lock:
-            self._ended.pop(planned.key, None)
-            self._running[planned.key] = Running(planned, device, self._now(), self._rates.epochs_of(planned.cell))
+            self._ended.pop(planned.id, None)
+            self._running[planned.id] = Running(planned, device, self._now(), self._rates.epochs_of(planned.cell))
             self._beside = len(self._running)
 
     def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
         """Note the last finished epoch of a running cell."""
         with self.lock:
-            if planned.key not in self._running:
+            if planned.id not in self._running:
                 self.started(planned, "")
-            before = self._running[planned.key]
+            before = self._running[planned.id]
             if not before.epoch:
                 self._guesses.clear()
             now = self._now()
             seconds = metrics.get(EPOCH_SECONDS) or (now - before.begun) / max(1, epoch)
             usual = fmean([seconds, before.epoch_seconds]) if before.epoch else seconds
-            self._running[planned.key] = replace(before, epoch=epoch, metrics=metrics, heard=now, epoch_seconds=usual)
+            self._running[planned.id] = replace(before, epoch=epoch, metrics=metrics, heard=now, epoch_seconds=usual)
 
     def ended(self, outcome: Outcome) -> None:
         """Note how a cell ended, and how long one like it will take."""
         with self.lock:
-            self._running.pop(outcome.planned.key, None)
-            self._ended[outcome.planned.key] = outcome
+            self._running.pop(outcome.planned.id, None)
+            self._ended[outcome.planned.id] = outcome
             if outcome.state == "finished":
                 self._rates.add(outcome.planned.cell, seconds_of(outcome), outcome.metrics)
                 self._guesses.clear()
@@ -169,7 +169,8 @@ class RunProgress:
         """Return what a whole cell takes, by finished cells like it or by running ones."""
         kind = self._kinds.get(key, key)
         if kind not in self._guesses:
-            cell, flops = self._planned(key).cell, self._flops.get(key)
+            planned = self._planned(key)
+            cell, flops = planned.cell, self._flops.get(planned.key)
             guess = self._rates.guess(cell, flops)
             self._guesses[kind] = guess if guess is not None else self._projected().guess(cell, flops)
         return self._guesses[kind]
@@ -180,9 +181,10 @@ class RunProgress:
     def _projected(self) -> Rates:
         """Return what the running cells tell of the time that others will take."""
         rates = Rates(self._rates.smoke)
-        for key, each in self._running.items():
+        for each in self._running.values():
             if each.epoch:
-                metrics = {FLOPS: self._flops[key]} if key in self._flops else {}
+                flops = self._flops.get(each.planned.key)
+                metrics = {} if flops is None else {FLOPS: flops}
                 rates.add(each.planned.cell, each.epochs * each.epoch_seconds, metrics)
         return rates
 

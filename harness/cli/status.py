@@ -12,11 +12,12 @@ from rich.text import Text
 
 from harness.cli.console import print_json, results, say, table
 from harness.cli.options import Status
+from harness.contracts import PlannedCell
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.execute.locks import is_alive
 from harness.matrix import study_name
 from harness.track import Record, Store, existing_store
-from harness.track.runs import standing
+from harness.track.runs import is_of_other_test_set, standing
 from harness.words import clock, metric_text
 
 
@@ -70,15 +71,24 @@ def status_of(store: Store, study: str) -> StudyStatus:
 
     Of a search's trials those are shown that run now; how the others ended is the search's own affair.
     """
-    runs: dict[str, list[Record]] = {}
+    runs: dict[tuple[str, str], list[Record]] = {}
     for record in store.records(study):
         if record.kind == "cell" or (record.kind == "trial" and record.status == "RUNNING"):
-            runs.setdefault(record.key, []).append(record)
+            runs.setdefault((record.key, record.tags.get("harness.test_files", "")), []).append(record)
     plan = store.plan(study)
-    absent = [planned.key for planned in plan.cells if planned.key not in runs] if plan else []
-    elsewhere = {key: records for key, records in store.cell_records(absent).items() if records} if absent else {}
-    cells = tuple(map(_cell, [*runs.values(), *elsewhere.values()]))
+    absent = [each for each in plan.cells if not _is_begun(each, runs.values())] if plan else []
+    others = store.cell_records(each.key for each in absent) if absent else {}
+    elsewhere = [mine for each in absent if (mine := [run for run in others[each.key] if _is_of(run, each)])]
+    cells = tuple(map(_cell, [*runs.values(), *elsewhere]))
     return StudyStatus(study, cells, len(absent) - len(elsewhere))
+
+
+def _is_begun(planned: PlannedCell, begun: Iterable[Sequence[Record]]) -> bool:
+    return any(_is_of(runs[-1], planned) for runs in begun)
+
+
+def _is_of(run: Record, planned: PlannedCell) -> bool:
+    return run.key == planned.key and not is_of_other_test_set(run, planned)
 
 
 def _cell(runs: Sequence[Record]) -> CellStatus:

@@ -40,6 +40,7 @@ from harness.contracts.running import (
     SilentWatcher,
     State,
     Watcher,
+    looks,
 )
 from harness.contracts.study import (
     Ablation,
@@ -116,4 +117,5 @@ __all__ = [
     "Tuning",
     "Validation",
     "Watcher",
+    "looks",
 ]

@@ -6,10 +6,11 @@ kind of component a file holds. Nothing here imports torch: declaring options mu
 
 from __future__ import annotations
 
+import dis
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,6 +71,16 @@ class Illustrated(Protocol):
 class ClassicalModel(Component):
     """A model that fits itself; it takes no recipe."""
 
+    deterministic: ClassVar[bool]
+    """Whether all seeds give one fit, which is then done once; unless a class says, that of one that reads no seed."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Note whether `build` or `build_on` reads `seed`, from which all randomness comes."""
+        if "deterministic" not in vars(cls):
+            methods = [vars(cls)[name] for name in ("build", "build_on") if name in vars(cls)]
+            cls.deterministic = not any(_reads(method, "seed") for method in methods)
+
     @abstractmethod
     def build(self, task: Task, seed: int) -> Classifier:
         """Return an unfitted classifier for the task; all its randomness comes from `seed`."""
@@ -80,6 +91,16 @@ class ClassicalModel(Component):
         What is called. Override it where a model can use a GPU; its state must suit every device.
         """
         return self.build(task, seed)
+
+
+def _reads(method: Callable[..., object], name: str) -> bool:
+    """Whether a method makes any use of one of its arguments."""
+    used = (each for each in dis.get_instructions(method) if each.argval == name or name in _names(each.argval))
+    return any(each.opname.startswith(("LOAD_", "COPY_FREE_VARS")) for each in used)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) and all(isinstance(each, str) for each in value) else ()
 
 
 class NetworkModel(Component):

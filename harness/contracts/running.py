@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -40,6 +40,10 @@ class Job:
     smoke: bool = False
     light: bool = False
     """Whether it leaves figures and predictions only, as a search's trials do: neither model nor pictures."""
+    id: str = ""
+    """`PlannedCell.id`: what tells the job from those beside it."""
+    fitted: Path | None = None
+    """The saved model of a finished run with the same fit, which is taken instead of fitting again."""
     parts: int = 1
     """In how many micro-batches a network takes each batch: more after memory ran out."""
 
@@ -119,6 +123,31 @@ class Opening:
         """The test set that was opened."""
         return SealedSet(self.test_files, self.test_fingerprint)
 
+    def is_same_set(self, other: Opening) -> bool:
+        """Whether both are known to be of one test set."""
+        return self.test_set.is_same(other.test_set) is True
+
+    def is_of(self, planned: PlannedCell) -> bool:
+        """Whether a planned cell's test set was opened by it, as far as is known."""
+        return self.key == planned.key and self.test_set.is_same(SealedSet(planned.test_files)) is not False
+
+
+def looks(openings: Iterable[Opening]) -> tuple[tuple[Opening, ...], ...]:
+    """Return openings in groups of one cell and one test set each, in their order: once a group is all there may be.
+
+    Those of which the test set is not on record, by earlier versions, are a group of their own.
+    """
+    groups: dict[str, list[list[Opening]]] = {}
+    for each in openings:
+        mine = groups.setdefault(each.key, [])
+        is_same = (group for group in mine if group[0].test_set == each.test_set or group[0].is_same_set(each))
+        group = next(is_same, None)
+        if group is None:
+            mine.append([each])
+        else:
+            group.append(each)
+    return tuple(tuple(group) for mine in groups.values() for group in mine)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -166,6 +195,8 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    fit_run: str = ""
+    """The run whose fitted model was taken, where the cell was not fitted itself."""
     is_worth_retrying: bool = False
     """Whether it failed by the machine's fault, such as a worker that died."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated
 
 from pydantic import Field, JsonValue
@@ -38,8 +39,27 @@ class PlannedCell(Placed):
     """Digest of the sources of its components; a finished run with another one is stale."""
     data_fingerprint: str = ""
     """Digest of the training split as decoded; part of the key."""
+    fit: str = ""
+    """Identity of what is fitted: cells that share it have one fitted model, whatever test sets it is opened on."""
+    test_files: str = ""
+    """`SealedSet.files` of the test set that it is to open; empty where it opens none, or the files are not at hand."""
     tags: Mapping[str, str] = {}
     """Further tags of its run in the store."""
+
+    @property
+    def id(self) -> str:
+        """What tells it from all other cells: its key, and its test set, which is no part of the key."""
+        if self.cell.test == "never":
+            return self.key
+        named = " ".join(str(each) for each in self.test_options.values())
+        test_set = self.test_files or (sha256(named.encode()).hexdigest() if named else "")
+        return f"{self.key}-{test_set[:8]}" if test_set else self.key
+
+    @property
+    def test_options(self) -> Mapping[str, JsonValue]:
+        """The options of its data set that say where the test split is."""
+        given = self.cell.dataset.options
+        return {name: given[name] for name in ("path", "test") if given.get(name) is not None}
 
 
 class Ablation(Frozen):

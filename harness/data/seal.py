@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from harness.contracts import UNKNOWN_SET, Dataset, LabeledImages, SealedSet
 from harness.data.cache import digest_of_contents, known_meta, make_present, origin_of, read_images, read_meta
 from harness.data.load import changed, limited, select
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 from harness.plugins import Catalog
+
+CHANGED_SINCE: Final = (
+    "the test files have changed since they were opened: all figures are of what they held before; "
+    "harness run opens what they hold now"
+)
 
 
 def open_test(
@@ -57,12 +63,17 @@ def sealed_set(dataset: Dataset, catalog: Catalog, cache: Path) -> SealedSet:
     """
     origin = origin_of(dataset, catalog, cache)
     layout = read_meta(origin, "train").layout
-    try:
-        files = digest_of_contents(origin, "test")
-        decoded = known_meta(origin, "test", layout)
-    except (DataError, OSError):
-        return UNKNOWN_SET
+    files = present_test_files(dataset, catalog, cache)
+    decoded = known_meta(origin, "test", layout) if files else None
     return SealedSet(files, decoded.digest if decoded else "")
+
+
+def present_test_files(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
+    """Return `SealedSet.files` of what a data set's test files hold now, empty where they are not at hand."""
+    try:
+        return digest_of_contents(origin_of(dataset, catalog, cache), "test")
+    except (HarnessError, OSError):
+        return ""
 
 
 def read_test_for_leakage_check(dataset: Dataset, catalog: Catalog, cache: Path) -> LabeledImages:

@@ -93,11 +93,11 @@ def _is_to_run(state: CellState, settings: RunSettings) -> bool:
 
 
 def _skipped(standing: Sequence[CellState], store: Store, settings: RunSettings) -> dict[str, Outcome]:
-    """Return the outcomes of the cells that are not to be run, by key."""
+    """Return the outcomes of the cells that are not to be run, by the cell's id."""
     left = [state for state in standing if not _is_to_run(state, settings)]
     found = store.cell_records(state.planned.key for state in left)
     metrics = {record.run_id: record.metrics for records in found.values() for record in records}
-    return {state.planned.key: _skip(state, metrics) for state in left}
+    return {state.planned.id: _skip(state, metrics) for state in left}
 
 
 def _skip(state: CellState, metrics: Mapping[str, Mapping[str, float]]) -> Outcome:
@@ -106,7 +106,7 @@ def _skip(state: CellState, metrics: Mapping[str, Mapping[str, float]]) -> Outco
 
 
 def _in_order(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> tuple[Outcome, ...]:
-    return tuple(outcomes.get(each.key, Outcome(each, "interrupted", message="not started")) for each in plan.cells)
+    return tuple(outcomes.get(each.id, Outcome(each, "interrupted", message="not started")) for each in plan.cells)
 
 
 def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
@@ -183,8 +183,8 @@ def check_leakage(context: RunContext, plan: StudyPlan, settings: RunSettings) -
 
     Where the images cannot be read any more, the tag `harness.leakage` says why.
     """
-    opened = {opening.key for opening in context.store.openings(planned.key for planned in plan.cells)}
-    exposed = {planned.cell.dataset.images for planned in plan.cells if planned.key in opened}
+    openings = context.store.openings(planned.key for planned in plan.cells)
+    exposed = {planned.cell.dataset.images for planned in plan.cells if any(each.is_of(planned) for each in openings)}
     catalog = Catalog(settings.plugins)
     for number, dataset in enumerate(plan.datasets):
         if dataset.images not in exposed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import log
 from statistics import fmean
 from typing import Final
@@ -20,7 +21,7 @@ from harness.execute.plan import choose_devices, most_on_a_gpu, states
 from harness.matrix import flatten
 from harness.track import Record, Store
 from harness.track.environment import usable_cores
-from harness.track.runs import text_of
+from harness.track.runs import MODEL_KEPT, text_of
 from harness.words import amount
 
 BYTES_A_PARAMETER: Final = 4
@@ -65,17 +66,19 @@ class Rates:
         if TOTAL_SECONDS in record.metrics:
             self._add(record.params, record.metrics[TOTAL_SECONDS], record.metrics)
 
-    def guess(self, cell: Cell, flops: float | None = None) -> float | None:
+    def guess(self, cell: Cell, flops: float | None = None, *, is_fitted: bool = False) -> float | None:
         """Return the seconds that the whole cell will take, None when nothing like it was seen.
 
         Args:
             cell: Any cell.
             flops: Operations of a forward pass of its network over one image, where they are known.
+            is_fitted: Whether its fitted model is there, so that it takes no fit.
         """
         params, epochs = _params(cell), self.epochs_of(cell)
         near, far = (self._seen.get(_likeness(params, paths)) for paths in (_NEAR, _FAR))
         seen = near or (self._scaled(params, flops) if flops and cell.recipe else None) or far
-        return fmean(each.epoch * epochs + each.rest for each in seen) if seen else None
+        fitting = 0 if is_fitted else epochs
+        return fmean(each.epoch * fitting + each.rest for each in seen) if seen else None
 
     def epochs_of(self, cell: Cell) -> int:
         """Return how many epochs a cell trains for; 1 for a model that fits itself."""
@@ -156,7 +159,7 @@ def workers_for(asked: int | None, executor: str, devices: tuple[str, ...], cell
     return Workers(count, devices, packed=on_gpus and asked is None and count > 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
     """Where each planned cell stands, what is left to do and who does it; `flops` by key, as far as they are known."""
 
@@ -168,7 +171,15 @@ class Estimate:
 
     def seconds_of(self, planned: PlannedCell) -> float | None:
         """Return how long a cell will take, None when nothing is known of it."""
-        return self.rates.guess(planned.cell, self.flops.get(planned.key))
+        is_fitted = planned.id not in self.fits
+        return self.rates.guess(planned.cell, self.flops.get(planned.key), is_fitted=is_fitted)
+
+    @cached_property
+    def fits(self) -> frozenset[str]:
+        """The ids of the cells that are fitted: the others take the model of one that fits alike."""
+        kept = {state.planned.fit for state in self.states if state.state == "done" or state.reason in MODEL_KEPT}
+        first = {planned.fit or planned.id: planned.id for planned in reversed(self.todo) if planned.fit not in kept}
+        return frozenset(first.values()) | {each.id for each in self.todo if not each.fit}
 
     @property
     def deletions(self) -> tuple[str, ...]:
@@ -197,8 +208,8 @@ class Estimate:
 
     def noted(self, plan: StudyPlan) -> StudyPlan:
         """Return the plan whose cells to run carry what was foreseen of their time, for the report to hold it up."""
-        todo = {planned.key for planned in self.todo}
-        return plan.model_copy(update={"cells": tuple(self._noted(each, each.key in todo) for each in plan.cells)})
+        todo = {planned.id for planned in self.todo}
+        return plan.model_copy(update={"cells": tuple(self._noted(each, each.id in todo) for each in plan.cells)})
 
     def _noted(self, planned: PlannedCell, is_to_run: bool) -> PlannedCell:
         seconds = self.seconds_of(planned) if is_to_run else None

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from harness.contracts import CellState, Dataset, Placed, PlannedCell, StudyPlan
-from harness.data import fingerprint
+from harness.data import fingerprint, sealed_set
+from harness.data.seal import present_test_files
 from harness.errors import InputError
 from harness.execute.locks import is_alive, is_held
-from harness.matrix import Study, cell_key, sources_digest
+from harness.matrix import Study, cell_key, fit_key, sources_digest
 from harness.measure.machine import gpus
 from harness.plugins import Catalog
 from harness.track import Record, Store
 from harness.track.environment import usable_cores
-from harness.track.runs import standing
+from harness.track.runs import is_of_other_test_set, standing_of
 
 MOST_ON_A_GPU: Final = 8
 
 
-def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
+def make_plan(study: Study, catalog: Catalog, cache: Path, *, smoke: bool = False) -> StudyPlan:
     """Return the plan: each cell with its key. Data sets are fetched and decoded where they are not cached.
+
+    Of the test sets that cells are to open the files are digested, where they are at hand; no pixel is decoded. A
+    `smoke` run opens none.
 
     Raises:
         DataError: a data set cannot be used.
     """
     prints = _fingerprints([placed.cell.dataset for placed in study.cells], catalog, cache)
-    cells = tuple(_planned(placed, prints[_text(placed.cell.dataset)], catalog) for placed in study.cells)
+    opening = [placed.cell.dataset for placed in study.cells if placed.cell.test == "once" and not smoke]
+    tests = {text: sealed_set(dataset, catalog, cache).files for text, dataset in _distinct(opening).items()}
+    cells = tuple(_planned(placed, prints, tests, catalog) for placed in study.cells)
     return StudyPlan(
         study=study.name,
         matrix=str(study.path),
@@ -43,7 +49,8 @@ def make_plan(study: Study, catalog: Catalog, cache: Path) -> StudyPlan:
     )
 
 
-def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> PlannedCell:
+def _planned(placed: Placed, prints: Mapping[str, str], tests: Mapping[str, str], catalog: Catalog) -> PlannedCell:
+    data_fingerprint = prints[_text(placed.cell.dataset)]
     return PlannedCell(
         name=placed.name,
         cell=placed.cell,
@@ -51,17 +58,30 @@ def _planned(placed: Placed, data_fingerprint: str, catalog: Catalog) -> Planned
         key=cell_key(placed.cell, data_fingerprint, catalog),
         source_digest=sources_digest(placed.cell, catalog),
         data_fingerprint=data_fingerprint,
+        fit=fit_key(placed.cell, data_fingerprint, catalog),
+        test_files=tests.get(_text(placed.cell.dataset), "") if placed.cell.test == "once" else "",
     )
 
 
 def _fingerprints(datasets: Sequence[Dataset], catalog: Catalog, cache: Path) -> dict[str, str]:
     """Return each distinct data set's fingerprint, by its settings as text."""
-    distinct = {_text(dataset): dataset for dataset in datasets}
-    return {text: fingerprint(dataset, catalog, cache) for text, dataset in distinct.items()}
+    return {text: fingerprint(dataset, catalog, cache) for text, dataset in _distinct(datasets).items()}
+
+
+def _distinct(datasets: Sequence[Dataset]) -> dict[str, Dataset]:
+    return {_text(dataset): dataset for dataset in datasets}
 
 
 def _text(dataset: Dataset) -> str:
     return dataset.model_dump_json()
+
+
+def changed_since(cells: Iterable[PlannedCell], cache: Path) -> tuple[Dataset, ...]:
+    """Return the data sets whose test files are at hand and hold something else than when they were planned."""
+    catalog = Catalog()
+    planned = {each.cell.dataset.images: each for each in cells if each.test_files}
+    found = {images: present_test_files(each.cell.dataset, catalog, cache) for images, each in planned.items()}
+    return tuple(each.cell.dataset for images, each in planned.items() if found[images] not in ("", each.test_files))
 
 
 def states(plan: StudyPlan, store: Store) -> tuple[CellState, ...]:
@@ -71,7 +91,7 @@ def states(plan: StudyPlan, store: Store) -> tuple[CellState, ...]:
 
 
 def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> CellState:
-    running = [record for record in records if record.status == "RUNNING"]
+    running = [record for record in records if record.status == "RUNNING" and not is_of_other_test_set(record, planned)]
     is_server = store.artifacts is None
     # the lock knows best, but for processes with another home, which only a server's runs can have
     alive = [each for each in running if is_held(store, planned.key) or (is_server and is_alive(each))]
@@ -80,7 +100,7 @@ def _state(planned: PlannedCell, records: Sequence[Record], store: Store) -> Cel
         return CellState(planned, "running", alive[-1].run_id, where)
     for record in running:
         store.end(record.run_id, "KILLED", "the process that ran it is gone")
-    settled = standing([_killed(record) for record in records], planned.source_digest)
+    settled = standing_of(planned, [_killed(record) for record in records])
     return CellState(planned, settled.state, settled.run.run_id if settled.run else None, settled.reason)
 
 

@@ -26,13 +26,17 @@ from harness.execute.locks import folder_of, is_alive
 from harness.execute.packing import Packing
 from harness.files import generations, remove
 from harness.interrupts import Interrupts
-from harness.matrix import flatten
+from harness.matrix import flatten, is_same_source
 from harness.seeds import file_digest
 from harness.track import Record, Store
 from harness.track.environment import hardware
-from harness.track.runs import THREADS
+from harness.track.runs import THREADS, is_of_other_test_set
 from harness.track.spool import Spool
 
+FIT_RUN: Final = "harness.fit_run"
+"""Tag of a run that was not fitted itself: the run whose fitted model it took."""
+WEIGHTS: Final = "model.safetensors"
+FIT: Final = "fit.json"
 METRICS: Final = "metrics.json"
 """The final metrics with all their digits, by MLflow name."""
 DIGESTS: Final = "digests.json"
@@ -81,6 +85,42 @@ def threads_for(store: Store, planned: PlannedCell, usual: int) -> int:
     return next(filter(None, here), usual)
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The fitted model of a finished run: the run, and the folder of its files."""
+
+    run: Record
+    folder: Path
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of a run that takes it: whose it is, and what it was fitted on, which its seconds are of."""
+        kept = ("harness.device", "harness.hardware", "harness.micro_batch", THREADS)
+        return {FIT_RUN: self.run.run_id, **{tag: self.run.tags[tag] for tag in kept if tag in self.run.tags}}
+
+
+def find_fitted(store: Store, planned: PlannedCell) -> Fitted | None:
+    """Return the model of the newest finished run that fitted, by the same source, what the cell fits.
+
+    None where there is no such run, or its model is not there, or not the one that was evaluated: then it is fitted.
+    """
+    for run in reversed(store.fit_records(planned.fit, (planned.key, planned.fit)) if planned.fit else ()):
+        tags = run.tags
+        is_alike = (
+            run.kind == "cell"
+            and run.status == "FINISHED"
+            and tags.get("harness.smoke") != "true"
+            and tags.get("harness.data_fingerprint") == planned.data_fingerprint
+            and is_same_source(tags.get("harness.source_digest"), planned.source_digest)
+        )
+        folder = store.artifact(run.run_id, "model") if is_alike else None
+        weights = folder and folder / WEIGHTS
+        is_whole = weights and weights.is_file() and file_digest(weights) == tags.get("harness.model_digest")
+        if folder is not None and is_whole and (folder / FIT).is_file():
+            return Fitted(run, folder)
+    return None
+
+
 def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, how: Mapping[str, str]) -> CellRun:
     """Start the cell's run, or go on with the former one where the cell left something to go on from.
 
@@ -95,19 +135,21 @@ def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, 
     here = {**context.tags, **device_tags([device]), THREADS: str(threads), **how}
     former = store.cell_records([planned.key])[planned.key]
     with context.interrupts.shield():
-        last = _unfinished(planned, former, store.home)
+        mine = [run for run in former if not is_of_other_test_set(run, planned)]
+        last = _unfinished(planned, mine, store.home)
         if last is not None:
             logged = store.resume_run(last.run_id, context.parent)
             store.tag(last.run_id, here)
             warnings = tuple(last.tags.get(WARNINGS, "").splitlines())
-            return CellRun(context, planned, last.run_id, threads, logged, warnings)
-        shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
-        tags = {**_tags_of(planned), **here, "harness.attempt": str(len(former) + 1)}
+            return CellRun(context, planned, last.run_id, threads, logged, warnings, how.get(FIT_RUN, ""))
+        if not _has_left_a_model(planned, former, store.home):
+            shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
+        tags = {**_tags_of(planned), **here, "harness.attempt": str(len(mine) + 1)}
         run_id = store.start_run(
             context.study, context.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=context.parent
         )
         store.log_text(run_id, context.environment, "environment.txt")
-    return CellRun(context, planned, run_id, threads, logged=0)
+    return CellRun(context, planned, run_id, threads, logged=0, fit_run=how.get(FIT_RUN, ""))
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:
@@ -123,6 +165,14 @@ def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> R
     return last if has_left and last.tags.get("harness.source_digest") == planned.source_digest else None
 
 
+def _has_left_a_model(planned: PlannedCell, former: Sequence[Record], home: Path) -> bool:
+    """Whether the newest run of the cell's key, which was to open another test set, left the model that it fitted."""
+    if not former or former[-1].status not in {"FAILED", "KILLED"} or not is_of_other_test_set(former[-1], planned):
+        return False
+    is_ours = former[-1].tags.get("harness.source_digest") == planned.source_digest
+    return is_ours and (folder_of(home, planned.key) / FITTED).exists()
+
+
 def _tags_of(planned: PlannedCell) -> dict[str, str]:
     cell = planned.cell
     return {
@@ -133,6 +183,8 @@ def _tags_of(planned: PlannedCell) -> dict[str, str]:
         "harness.dataset": cell.dataset.name,
         "harness.data_fingerprint": planned.data_fingerprint,
         "harness.source_digest": planned.source_digest,
+        "harness.fit": planned.fit,
+        "harness.test_files": planned.test_files,
         "harness.test": "never" if cell.test == "never" else "sealed",
         **planned.tags,
     }
@@ -160,6 +212,8 @@ class CellRun:
     threads: int
     logged: int
     warnings: tuple[str, ...] = ()
+    fit_run: str = ""
+    """The run whose fitted model is taken."""
     begun: float = field(default_factory=time.perf_counter)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -171,7 +225,7 @@ class CellRun:
             if epoch > self.logged:
                 self.context.store.log_epoch(self.run_id, epoch, metrics)
                 self.logged = epoch
-                self.context.packing.hear(self.planned.key, metrics.get(EPOCH_SECONDS, 0.0))
+                self.context.packing.hear(self.planned.id, metrics.get(EPOCH_SECONDS, 0.0))
         self.context.watcher.epoch(self.planned, epoch, dict(metrics))
 
     def opening(self, model_digest: str, test_set: SealedSet) -> None:
@@ -262,7 +316,7 @@ class CellRun:
 
     def _outcome(self, state: _Ending, message: str = "", metrics: Mapping[str, float] | None = None) -> Outcome:
         seconds = time.perf_counter() - self.begun
-        return Outcome(self.planned, state, self.run_id, seconds, message, dict(metrics or {}))
+        return Outcome(self.planned, state, self.run_id, seconds, message, dict(metrics or {}), self.fit_run)
 
 
 def write_manifest(folder: Path, metrics: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from filelock import FileLock
 
-from harness.contracts import Cell, Outcome, PlannedCell, Result
+from harness.contracts import Cell, Outcome, PlannedCell, Result, SealedSet
 from harness.contracts.metrics import PEAK_BYTES
 from harness.contracts.running import ELSEWHERE, Job
 from harness.errors import StoreAwayError, StoreRefusedError
@@ -17,9 +17,9 @@ from harness.execute.executor import Executor, Failure, JobResult
 from harness.execute.locks import folder_of, is_alive, take
 from harness.execute.packing import kind_of
 from harness.execute.plan import RunSettings
-from harness.execute.recording import CellRun, RunContext, begin, threads_for
+from harness.execute.recording import CellRun, Fitted, RunContext, begin, find_fitted, threads_for
 from harness.track.client import hasty
-from harness.track.runs import standing
+from harness.track.runs import THREADS, standing_of
 
 MICRO_BATCH: Final = "harness.micro_batch"
 """Tag of a run whose batches were taken in parts: images in the largest part."""
@@ -27,7 +27,7 @@ MICRO_BATCH: Final = "harness.micro_batch"
 
 @dataclass(slots=True)
 class Work:
-    """Open runs and held locks by key, and the outcomes so far. Interrupts come between steps, not within."""
+    """Open runs, held locks and outcomes so far, by the id of the cell. Interrupts come between steps, not within."""
 
     context: RunContext
     settings: RunSettings
@@ -36,6 +36,7 @@ class Work:
     _active: dict[str, CellRun] = field(default_factory=dict)
     _locks: dict[str, FileLock] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
+    _fitted: dict[str, Fitted | None] = field(default_factory=dict)
     _again: deque[PlannedCell] = field(default_factory=deque)
     """Cells that failed by no fault of theirs, to be tried once more when no other is to be begun."""
 
@@ -44,21 +45,21 @@ class Work:
 
         Cells are drawn when there is room for one; None means that there is none until a running one is heard.
         """
-        for ended in executor.run(self._jobs(cells), lambda job: self._active[job.key]):
+        for ended in executor.run(self._jobs(cells), lambda job: self._active[job.id]):
             self.context.spool.check()
             if ended is None:
                 continue
             job, result = ended
-            if isinstance(result, Failure) and self._is_tried_again(job.key, result):
+            if isinstance(result, Failure) and self._is_tried_again(job.id, result):
                 continue
-            self._end(job.key, result)
+            self._end(job.id, result)
             if isinstance(result, Failure) and self.settings.fail_fast:
                 return
 
     def settle(self) -> None:
         """End what is still open as interrupted."""
-        for key, run in list(self._active.items()):
-            self._close(key, run.kill())
+        for cell_id, run in list(self._active.items()):
+            self._close(cell_id, run.kill())
         while self._locks:
             self._locks.popitem()[1].release()
 
@@ -68,7 +69,10 @@ class Work:
             if planned is None:
                 yield None
                 continue
-            self._drawn[planned.key] = planned
+            if self._is_being_fitted(planned):
+                self._again.append(planned)
+                continue
+            self._drawn[planned.id] = planned
             while (device := self._place(planned)) is None:
                 yield None
             while (job := self._begun(planned, device)) == "store away":
@@ -86,15 +90,15 @@ class Work:
                 self.context.spool.settle()
                 if not self._take(planned):
                     return None
-                job, attempt = self._job(planned, device), self._attempt(planned.key)
-                self._active[planned.key] = begin(
-                    self.context, planned, device, job.threads, attempt.tags(planned.cell)
-                )
+                job, attempt, fitted = self._job(planned, device), self._attempt(planned.id), self._fitted[planned.id]
+                how = {**attempt.tags(planned.cell), **(fitted.tags if fitted is not None else {})}
+                threads = int(how.get(THREADS, job.threads))
+                self._active[planned.id] = begin(self.context, planned, device, threads, how)
                 self.context.watcher.started(planned, device + attempt.text(planned.cell))
         except StoreAwayError:
             return "store away"
         except StoreRefusedError as error:
-            self._close(planned.key, Outcome(planned, "failed", message=str(error)))
+            self._close(planned.id, Outcome(planned, "failed", message=str(error)))
             return None
         return job
 
@@ -106,34 +110,45 @@ class Work:
             yield self._next_again()
 
     def _next_again(self) -> PlannedCell | None:
-        return self._again.popleft() if self._again else None
+        planned = next((each for each in self._again if not self._is_being_fitted(each)), None)
+        if planned is not None:
+            self._again.remove(planned)
+        return planned
+
+    def _is_being_fitted(self, planned: PlannedCell) -> bool:
+        """Whether a cell runs that leaves the model that this one needs: it is waited for, not fitted twice."""
+        fits = {run.planned.fit or run.planned.key for run in self._active.values()}
+        return (planned.fit or planned.key) in fits
 
     def _place(self, planned: PlannedCell) -> str | None:
         """Return the device that the cell is to run on; None while there is no room."""
-        attempt = self._attempt(planned.key)
-        return self.context.packing.place(planned.key, kind_of(planned.cell, attempt.parts), attempt.alone)
+        attempt = self._attempt(planned.id)
+        return self.context.packing.place(planned.id, kind_of(planned.cell, attempt.parts), attempt.alone)
 
     def _take(self, planned: PlannedCell) -> bool:
         """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
         store = self.context.store
-        lock = self._locks.get(planned.key) or take(store, planned.key)
+        lock = self._locks.get(planned.id) or take(store, planned.key)
         if lock is None:
-            self._close(planned.key, Outcome(planned, "skipped", message=ELSEWHERE))
+            self._close(planned.id, Outcome(planned, "skipped", message=ELSEWHERE))
             return False
-        self._locks[planned.key] = lock
+        self._locks[planned.id] = lock
         records = store.cell_records([planned.key])[planned.key]
         if store.artifacts is None and any(each.status == "RUNNING" and is_alive(each) for each in records):
-            self._close(planned.key, Outcome(planned, "skipped", message=f"{ELSEWHERE}, on another machine"))
+            self._close(planned.id, Outcome(planned, "skipped", message=f"{ELSEWHERE}, on another machine"))
             return False
-        now = standing(records, planned.source_digest)
+        now = standing_of(planned, records)
         if now.state == "done" and now.run is not None:
-            self._close(planned.key, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
+            self._close(planned.id, Outcome(planned, "skipped", now.run.run_id, metrics=now.run.metrics))
             return False
+        self._fitted[planned.id] = find_fitted(self.context.store, planned)
         return True
 
     def _job(self, planned: PlannedCell, device: str) -> Job:
+        fitted = self._fitted[planned.id]
         return Job(
             key=planned.key,
+            id=planned.id,
             cell=planned.cell,
             folder=folder_of(self.context.store.home, planned.key),
             cache=self.settings.cache_folder,
@@ -142,43 +157,46 @@ class Work:
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
             light=self.context.kind == "trial",
-            parts=self._attempt(planned.key).parts,
+            parts=self._attempt(planned.id).parts,
+            data_fingerprint=planned.data_fingerprint,
+            test_set=SealedSet(planned.test_files),
+            fitted=fitted.folder if fitted is not None else None,
         )
 
-    def _attempt(self, key: str) -> Attempt:
-        return self._attempts.get(key, Attempt())
+    def _attempt(self, cell_id: str) -> Attempt:
+        return self._attempts.get(cell_id, Attempt())
 
-    def _end(self, key: str, result: JobResult) -> None:
+    def _end(self, cell_id: str, result: JobResult) -> None:
         with self.context.interrupts.shield():
-            run = self._active[key]
+            run = self._active[cell_id]
             if isinstance(result, Result) and run.planned.cell.recipe is not None:
-                self.context.packing.leave(key, result.metrics.get(PEAK_BYTES, 0.0))
-            self._close(key, _ended(run, result))
+                self.context.packing.leave(cell_id, result.metrics.get(PEAK_BYTES, 0.0))
+            self._close(cell_id, _ended(run, result))
 
-    def _is_tried_again(self, key: str, failure: Failure) -> bool:
+    def _is_tried_again(self, cell_id: str, failure: Failure) -> bool:
         """Whether the cell has another try, which it is then queued for."""
-        planned = self._drawn[key]
-        had_neighbors = failure.kind == "memory" and self.context.packing.ran_out(key)
-        following = self._attempt(key).next(planned.cell, failure, self.settings.retry, had_neighbors)
+        planned = self._drawn[cell_id]
+        had_neighbors = failure.kind == "memory" and self.context.packing.ran_out(cell_id)
+        following = self._attempt(cell_id).next(planned.cell, failure, self.settings.retry, had_neighbors)
         if following is None:
             return False
         told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
         with self.context.interrupts.shield():
-            self.context.packing.leave(key)
-            _ended(self._active.pop(key), told)
-            self._locks.pop(key).release()
-            self._attempts[key] = following
+            self.context.packing.leave(cell_id)
+            _ended(self._active.pop(cell_id), told)
+            self._locks.pop(cell_id).release()
+            self._attempts[cell_id] = following
             self._again.append(planned)
         return True
 
-    def _close(self, key: str, outcome: Outcome) -> None:
+    def _close(self, cell_id: str, outcome: Outcome) -> None:
         """Record the outcome of a cell and let go of it."""
-        self.context.packing.leave(key)
-        self._active.pop(key, None)
-        lock = self._locks.pop(key, None)
+        self.context.packing.leave(cell_id)
+        self._active.pop(cell_id, None)
+        lock = self._locks.pop(cell_id, None)
         if lock is not None:
             self.context.spool.release(lock, outcome.run_id)
-        self.outcomes[key] = outcome
+        self.outcomes[cell_id] = outcome
         self.context.watcher.ended(outcome)
 
 

@@ -119,7 +119,8 @@ def _rows(record: Record, store: Store) -> list[Row]:
 
 
 def _opening(record: Record, store: Store) -> Opening | None:
-    return next(iter(store.openings([record.key])), None)
+    found = store.openings([record.key])
+    return next((each for each in found if each.run_id == record.run_id), next(iter(found), None))
 
 
 def _environment(record: Record, store: Store) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from harness.contracts import Cell, Choice, Recipe
+from harness.contracts import Cell, Choice, ClassicalModel, Recipe
 from harness.matrix.cell import PATH_OPTIONS
 from harness.plugins import Catalog, Found
 
@@ -37,6 +37,19 @@ def cell_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
         catalog: where its components' revisions and defaults are declared.
     """
     return _digest({"data": fingerprint, "cell": canonical(cell, catalog)})
+
+
+def fit_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
+    """Return the 16 hex digits by which a cell's fitted model is found again: the same for all that fit alike.
+
+    What a test set is opened for changes no fit, nor does the seed of a model that draws nothing. For other cells that
+    open their test set it is the key.
+    """
+    model = catalog.declare("model", cell.model.name)
+    alike: dict[str, Any] = {"test": "once"}
+    if issubclass(model, ClassicalModel) and model.deterministic:
+        alike["seed"] = 0
+    return cell_key(cell.model_copy(update=alike), fingerprint, catalog)
 
 
 def canonical(cell: Cell, catalog: Catalog) -> dict[str, Any]:

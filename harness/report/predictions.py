@@ -70,7 +70,7 @@ class PredictionFiles:
 
     def of(self, entry: Entry, split: str) -> Predicted | None:
         """Return what a cell said of a split ("test" or "val"), None where the store has nothing of it."""
-        key = entry.planned.key, split
+        key = entry.planned.id, split
         if key in self._kept:
             return self._kept[key]
         path = self._path(entry, split)
@@ -106,6 +106,7 @@ class PredictionFiles:
         groups = None if found.groups is None else np.unique(found.groups, return_inverse=True)[1]
         groups = groups if groups is not None and groups.max(initial=0) > 0 else None
         key = found.index.tobytes() + found.labels.tobytes() + (b"" if groups is None else groups.tobytes())
+        key += entry.tag("test_fingerprint").encode() if split == "test" else b""
         return Predicted(
             run_id=entry.run.run_id if entry.run is not None else "",
             seed=entry.seed,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.contracts import Opening, PlannedCell, State, StudyPlan, Tuning
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.errors import InputError
-from harness.track.runs import standing
+from harness.track.runs import standing_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,10 @@ class RunRecord(Protocol):
     @property
     def tags(self) -> Mapping[str, str]:
         """Tags by name."""
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The settings of its cell, by path."""
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -119,7 +124,7 @@ class Tuned:
     best: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Findings:
     """A study's plan, its cells in plan order, its matrix runs (oldest first) and its ledger lines.
 
@@ -136,6 +141,14 @@ class Findings:
     def finished(self) -> tuple[Entry, ...]:
         """The cells that have figures."""
         return tuple(entry for entry in self.entries if entry.is_finished)
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Sequence[Entry]]:
+        """The cells by key: those that share it differ in their test set alone."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.planned.key, []).append(entry)
+        return found
 
     @property
     def is_smoke(self) -> bool:
@@ -167,7 +180,7 @@ def gather(store: ReportStore, study: str) -> Findings:
 
 
 def _entry(planned: PlannedCell, runs: Sequence[RunRecord]) -> Entry:
-    found = standing(runs, planned.source_digest)
+    found = standing_of(planned, runs)
     return Entry(planned, found.state, found.run, found.reason or ("not run yet" if found.run is None else ""))
 
 
@@ -183,11 +196,11 @@ def tuned_experiments(records: Iterable[RunRecord], store: ReportStore) -> tuple
 
 def with_finals(cells: Sequence[PlannedCell], tuned: Iterable[Tuned]) -> tuple[PlannedCell, ...]:
     """Return the planned cells and after them the winners'; a winner that is planned anyway is shown in both places."""
-    found = {planned.key: planned for planned in cells}
+    found = {planned.id: planned for planned in cells}
     for final in (each.tuning.final for each in tuned if each.tuning.final is not None):
-        known = found.get(final.key)
+        known = found.get(final.id)
         places = (*known.places, *final.places) if known else final.places
-        found[final.key] = (known or final).model_copy(update={"places": places})
+        found[final.id] = (known or final).model_copy(update={"places": places})
     return tuple(found.values())
 
 

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 
-from harness.contracts import State
+from harness.contracts import PlannedCell, SealedSet, State
 from harness.contracts.metrics import EPOCH_METRICS, METRICS
 from harness.errors import without_secrets
 from harness.matrix import is_same_source
@@ -35,7 +36,7 @@ FOR_PROGRAMS: Final = frozenset(
     for name in (
         *("pid", "host", "attempt", "smoke", "matrix", "partial", "origin", "optuna_study", "estimated_seconds"),
         *("source_digest", "split_digest", "model_digest", "artifacts_digest", "fit_ended"),
-        *("test_files", "test_fingerprint"),
+        *("test_files", "test_fingerprint", "fit", "fit_run"),
         *("winner_key", "winner_time"),
     )
 )
@@ -173,6 +174,56 @@ def standing(runs: Sequence[_Run], source_digest: str | None = None) -> Standing
     return Standing("missing", last, "it was interrupted")
 
 
+class CellRunLike(RunLike, Protocol):
+    """What is asked of a run to tell which test set its figures are of."""
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """The settings of its cell, by path."""
+
+
+_CellRun = TypeVar("_CellRun", bound=CellRunLike)
+CHANGED: Final = "the test files have changed since they were opened; the model is kept, they are opened anew"
+OTHER_SET: Final = "its fit is done, another test set was opened by it; the model is kept, this one is opened too"
+
+MODEL_KEPT: Final = (CHANGED, OTHER_SET)
+"""Reasons for which a cell is missing that takes no fit."""
+
+
+def standing_of(planned: PlannedCell, runs: Sequence[_CellRun], *, any_source: bool = False) -> Standing[_CellRun]:
+    """Return where a planned cell stands by the runs of its key (oldest first): the one place that decides it.
+
+    A run whose figures are of another test set than the planned one does not stand for the cell. `any_source` takes
+    runs of any source alike.
+    """
+    mine = [run for run in runs if not is_of_other_test_set(run, planned)]
+    found = standing(mine, None if any_source else planned.source_digest)
+    others = [run for run in runs if run.status == "FINISHED" and run not in mine]
+    if found.state != "missing" or not others:
+        return found
+    is_changed = any(_is_at_same_place(run, planned) for run in others)
+    return Standing("missing", found.run, CHANGED if is_changed else OTHER_SET)
+
+
+def is_of_other_test_set(run: CellRunLike, planned: PlannedCell) -> bool:
+    """Whether a run of a cell's key is known to be of another test set than the planned one.
+
+    Where the test set is not on record, in runs of earlier versions, or not at hand, the names of the files decide.
+    """
+    if planned.cell.test == "never":
+        return False
+    recorded = SealedSet(run.tags.get("harness.test_files", ""), run.tags.get("harness.test_fingerprint", ""))
+    is_same = recorded.is_same(SealedSet(planned.test_files))
+    return not (_is_at_same_place(run, planned) if is_same is None else is_same)
+
+
+def _is_at_same_place(run: CellRunLike, planned: PlannedCell) -> bool:
+    """Whether a run's test files had the planned names, whichever folder they lay in."""
+    ours = {name: str(planned.test_options.get(name, "null")) for name in ("path", "test")}
+    theirs = {name: run.params.get(f"dataset.{name}", own) for name, own in ours.items()}
+    return all(PurePath(theirs[name]).name == PurePath(ours[name]).name for name in ours)
+
+
 PARAMS_A_BATCH: Final = 100
 LONGEST_PARAM: Final = 6000
 LONGEST_TAG: Final = 8000
@@ -255,10 +306,12 @@ def _log(
 
 def stored_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return tags as the store has them: those for programs out of sight, none longer than MLflow allows."""
-    return {
-        f"{HIDDEN}{name}" if name in FOR_PROGRAMS else name: cut(without_secrets(value), LONGEST_TAG)
-        for name, value in tags.items()
-    }
+    return {stored_name(name): cut(without_secrets(value), LONGEST_TAG) for name, value in tags.items()}
+
+
+def stored_name(tag: str) -> str:
+    """Return what a tag is called in the store."""
+    return f"{HIDDEN}{tag}" if tag in FOR_PROGRAMS else tag
 
 
 def cut(text: str, longest: int) -> str:

@@ -266,6 +266,13 @@ class Store:
         gone = search(self.client, studies, "tags.`harness.kind` = 'cell'", deleted=True)
         return frozenset(keys) & {record.key for record in gone}
 
+    def fit_records(self, fit: str, keys: Iterable[str]) -> tuple[Record, ...]:
+        """Return the runs with this identity of their fit, and those of some keys, oldest first, in all studies."""
+        tagged = search(self.client, self.studies(), f"tags.`{runs.stored_name('harness.fit')}` = '{fit}'")
+        named = (record for records in self.cell_records(keys).values() for record in records)
+        found = {record.run_id: record for record in (*self._known(tagged), *named)}
+        return tuple(sorted(found.values(), key=lambda record: record.start))
+
     def history(self, run_id: str, metrics: Iterable[str] | None = None) -> Mapping[str, tuple[tuple[int, float], ...]]:
         """Return (step, value) of metrics, all by default, in step order."""
         names = self.client.get_run(run_id).data.metrics if metrics is None else metrics

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from pydantic import JsonValue
 
 from harness.contracts import Cell, Place, PlannedCell, TrialFound, Tune
-from harness.matrix import canonical, cell_key, sources_digest, varied
+from harness.data import sealed_set
+from harness.matrix import canonical, cell_key, fit_key, sources_digest, varied
 from harness.plugins import Catalog
 from harness.track import Record, Store
-from harness.track.runs import standing
+from harness.track.runs import standing_of
 from harness.tune.optuna_space import Point, grid_points, start_point
 
 SEALED: Final = "sealed"
@@ -36,6 +38,8 @@ class TuneContext:
     fingerprint: str
     mark: str = ""
     """Where the matrix file asks for it, `matrix.yaml:31:3: tune.NAME`."""
+    cache: Path | None = None
+    """Where data sets are kept decoded; None in smoke runs, which open no test set."""
 
     @property
     def title(self) -> str:
@@ -110,7 +114,7 @@ class TuneContext:
     def finished(self, planned: PlannedCell, any_source: bool = False) -> Record | None:
         """Return the newest finished run of a cell, by the same source unless any will do."""
         found = self.store.cell_records([planned.key])[planned.key]
-        now = standing(found, None if any_source else planned.source_digest)
+        now = standing_of(planned, found, any_source=any_source)
         return now.run if now.state == "done" else None
 
     def bury(self, planned: PlannedCell) -> None:
@@ -137,6 +141,12 @@ class TuneContext:
             for seed in seeds
         )
 
+    def _test_files(self, cell: Cell) -> str:
+        """Return what tells the test set that a cell opens; the files are not looked at for those that open none."""
+        if cell.test == "never" or self.cache is None:
+            return ""
+        return sealed_set(cell.dataset, self.catalog, self.cache).files
+
     def _varied(self, params: Mapping[str, JsonValue]) -> Cell:
         return varied(self.tune.start, params, self.catalog)
 
@@ -148,6 +158,8 @@ class TuneContext:
             key=cell_key(cell, self.fingerprint, self.catalog),
             source_digest=sources_digest(cell, self.catalog),
             data_fingerprint=self.fingerprint,
+            fit=fit_key(cell, self.fingerprint, self.catalog),
+            test_files=self._test_files(cell),
             tags=tags,
         )
 

@@ -228,7 +228,7 @@ class Search:
     def _end(self, trial: OpenTrial, changes: Mapping[str, object], last: Outcome | None = None) -> None:
         """Write down how a trial has ended; Optuna is told when its turn comes."""
         outcomes = [*trial.done.values(), *([last] if last else [])]
-        fitted = [each for each in outcomes if each.state != "skipped"]
+        fitted = [each for each in outcomes if each.state != "skipped" and not each.fit_run]
         trial.found = trial.found.model_copy(
             update={
                 **changes,

@@ -36,6 +36,7 @@ def searches_of(study: Study, catalog: Catalog, store: Store, cache: Path, smoke
             store=store,
             catalog=catalog,
             fingerprint=fingerprint(tune.start.dataset, catalog, cache),
+            cache=None if smoke else cache,
             mark=study.marks[name],
         )
         for name, tune in study.tune.items()

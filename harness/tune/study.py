@@ -303,7 +303,7 @@ class _Session:
             work.run(executor, every)
         metric = context.tune.objective.first.metric
         return tuple(
-            _confirmation(each, [work.outcomes[cell.key] for cell in cells[each.number]], metric) for each in able
+            _confirmation(each, [work.outcomes[cell.id] for cell in cells[each.number]], metric) for each in able
         )
 
     def _finish(self, executor: Executor) -> State:
@@ -315,7 +315,7 @@ class _Session:
         self._watcher.stage_begins(context.name, f"the winner, trial {found.winner}", 1)
         with self._working(self._watcher, "cell", retry=1) as work:
             work.run(executor, [planned])
-        self.final = work.outcomes[planned.key]
+        self.final = work.outcomes[planned.id]
         if self.final.state == "failed" or not (self.final.metrics or self.final.state == "finished"):
             self.message = self.final.message
             return "failed"

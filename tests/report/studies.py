@@ -35,6 +35,7 @@ class Run:
     start: float = 1_760_000_000.0
     end: float | None = 1_760_000_600.0
     experiment_id: str = "7"
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from harness.contracts import Dataset, Opening, StudyPlan
+from harness.contracts import Dataset, Opening, StudyPlan, looks
 from harness.contracts.metrics import TEST_ACCURACY
 from harness.data.leakage import TOLERATED, Leakage, Twins
 from harness.report.blocks import Block, Column, Items, Run, Section, Table, Text, Value, named
@@ -88,56 +88,81 @@ def audit_faults(context: Context) -> tuple[str, ...]:
 
 def early_openings(findings: Findings) -> tuple[Opening, ...]:
     """Return the openings before the end of their fit, as far as runs say when that was."""
-    entries = timed(findings)
-    return tuple(each for each in findings.openings if each.key in entries and _is_early(each, entries[each.key]))
+    found = ((each, _entry_of(each, findings)) for each in findings.openings)
+    return tuple(each for each, entry in found if entry is not None and _is_early(each, entry))
 
 
-def timed(findings: Findings) -> dict[str, Entry]:
-    """Return the cells, by key, whose runs say when the fit had ended."""
-    return {entry.planned.key: entry for entry in findings.entries if entry.tag("fit_ended")}
+def timed(findings: Findings) -> frozenset[str]:
+    """Return the keys of the cells whose runs say when the fit had ended."""
+    return frozenset(entry.planned.key for entry in findings.entries if entry.tag("fit_ended"))
+
+
+def _entry_of(opening: Opening, findings: Findings) -> Entry | None:
+    """Return the cell of the study that an opening is of; None of one that looked at another test set."""
+    return next((entry for entry in findings.by_key.get(opening.key, ()) if opening.is_of(entry.planned)), None)
+
+
+def _name_of(opening: Opening, findings: Findings) -> str:
+    entry = _entry_of(opening, findings)
+    if entry is not None:
+        return entry.planned.name
+    others = findings.by_key.get(opening.key, ())
+    return f"{others[0].planned.name}, on another test set" if others else opening.key
 
 
 def ledger_of(findings: Findings) -> Ledger:
     """Return the summary of the ledger's lines for the study's cells."""
-    names = {entry.planned.key: entry.planned.name for entry in findings.entries}
     rows = tuple(
         (
             named(opening.time.replace("+00:00", "")),
-            named(names.get(opening.key, opening.key)),
+            named(_name_of(opening, findings)),
             Value(opening.model_digest[:16], opening.model_digest, code=True),
             Value(opening.run_id, opening.run_id, code=True, runs=(Run("", opening.run_id),)),
             named(opening.host),
         )
         for opening in findings.openings
     )
-    return Ledger(_text(findings), _faults(findings, names), Table("Openings of test sets", COLUMNS, rows))
+    return Ledger(_text(findings), _faults(findings), Table("Openings of test sets", COLUMNS, rows))
 
 
 def _text(findings: Findings) -> str:
-    opened = {opening.key for opening in findings.openings}
+    mine = [opening for opening in findings.openings if _entry_of(opening, findings) is not None]
+    opened = {entry.planned.id for each in mine if (entry := _entry_of(each, findings)) is not None}
+    others = len(findings.openings) - len(mine)
     never = sum(entry.planned.cell.test == "never" for entry in findings.entries)
     waiting = len(findings.entries) - len(opened) - never
-    if not findings.openings:
+    if not mine:
         parts = ["The test set was not opened for any cell"]
     else:
-        parts = [f"The test set was opened {amount(len(findings.openings), 'time')} for {amount(len(opened), 'cell')}"]
+        parts = [f"The test set was opened {amount(len(mine), 'time')} for {amount(len(opened), 'cell')}"]
+    if others:
+        told = "of another test set, or of these files before they changed"
+        parts += [f"{amount(others, 'opening')} by the same models {'is' if others == 1 else 'are'} {told}"]
     parts += [f"{amount(never, 'cell keeps', 'cells keep')} it sealed for good"] if never else []
     parts += [f"{amount(waiting, 'cell')} may open it yet"] if waiting > 0 else []
-    return "; ".join(parts) + "."
+    taken = sum(bool(entry.tag("fit_run")) for entry in findings.finished)
+    return "; ".join(parts) + f".{_not_fitted(taken) if taken else ''}"
 
 
-def _faults(findings: Findings, names: dict[str, str]) -> tuple[str, ...]:
-    counts = Counter(opening.key for opening in findings.openings)
-    twice = [f"{names.get(key, key)}: {amount(count, 'opening')}" for key, count in counts.items() if count > 1]
+def _not_fitted(taken: int) -> str:
+    cells = f"{amount(taken, 'cell')} {'was' if taken == 1 else 'were'}"
+    return f" {cells} not fitted anew: the model of one with the same data, settings and source was taken."
+
+
+def _faults(findings: Findings) -> tuple[str, ...]:
+    entries = (_entry_of(opening, findings) for opening in findings.openings)
+    counts = Counter(entry.planned.id for entry in entries if entry is not None)
+    again = (group for group in looks(findings.openings) if len(group) > 1)
+    twice = [f"{_name_of(group[0], findings)}: {amount(len(group), 'opening')}" for group in again]
     silent = [
         f"{entry.planned.name}: has test figures, but no opening is in the ledger"
         for entry in findings.finished
-        if entry.metric(TEST_ACCURACY) is not None and not counts[entry.planned.key]
+        if entry.metric(TEST_ACCURACY) is not None and not counts[entry.planned.id]
     ]
     unwanted = [
         f"{entry.planned.name}: was to keep its test set sealed, but an opening is in the ledger"
         for entry in findings.entries
-        if entry.planned.cell.test == "never" and counts[entry.planned.key]
+        if entry.planned.cell.test == "never" and counts[entry.planned.id]
     ]
     return (*twice, *silent, *unwanted)
 

@@ -107,7 +107,7 @@ def study_blocks(found: Tuned, stem: str, entries: Mapping[str, Entry], *, is_fi
         is_first: Whether its settings and scores are shown at once.
     """
     tuning = found.tuning
-    final = entries.get(tuning.final.key) if tuning.final is not None else None
+    final = entries.get(tuning.final.id) if tuning.final is not None else None
     runs = Fact("MLflow run", found.run_id, runs=(Run(tuning.experiment, found.run_id),))
     tables = filter(None, (trials_table(tuning), confirmation_table(tuning), settings_table(tuning)))
     history, fronts = search_history(tuning), tuple(search_fronts(tuning))
@@ -162,7 +162,7 @@ def _left_out(tuning: Tuning) -> str:
 def _studies(findings: Findings) -> Iterator[Block]:
     """Yield each search below its name; many are folded, all but the first."""
     stems = file_stems(each.tuning.experiment for each in findings.tuned)
-    entries = {entry.planned.key: entry for entry in findings.entries}
+    entries = {entry.planned.id: entry for entry in findings.entries}
     for place, each in enumerate(findings.tuned):
         name = each.tuning.experiment
         blocks = study_blocks(each, stems[name], entries, is_first=place == 0)
@@ -284,7 +284,7 @@ def _gain_row(tuning: Tuning, entries: Sequence[Entry]) -> tuple[Value, ...]:
     metric, start, winner = tuning.tune.objective.first.metric, tuning.start, winner_of(tuning)
     found, optimism = confirmation_of(tuning, tuning.winner), tuning.optimism
     own = [entry.metric(TEST) for entry in entries if _is_of(entry, tuning.experiment)]
-    final = next((entry for entry in entries if tuning.final and entry.planned.key == tuning.final.key), None)
+    final = next((entry for entry in entries if tuning.final and entry.planned.id == tuning.final.id), None)
     known = [value for value in own if value is not None]
     return (
         named(tuning.experiment),
