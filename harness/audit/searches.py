@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Final
 
@@ -26,8 +26,8 @@ def check_winner(evidence: Evidence, tuned: Tuned) -> tuple[Finding, ...]:
     found = [*_wrong_scores(evidence, tuning)]
     if tuning.winner is not None:
         found += [*not_the_best(tuning)]
-    if tuning.final is not None:
-        found += [*_other_settings(evidence, tuning)]
+    for final in tuning.finals:
+        found += [*_other_settings(evidence, tuning, final)]
     where = f"search {tuning.experiment}"
     return tuple(Finding(where, what, run_id or tuned.run_id) for what, run_id in found)
 
@@ -73,10 +73,9 @@ def _means(confirmed: tuple[Confirmation, ...]) -> Mapping[int, float]:
     return {each.trial: each.mean for each in confirmed if each.mean is not None and len(each.values) == most}
 
 
-def _other_settings(evidence: Evidence, tuning: Tuning) -> Iterator[tuple[str, str]]:
-    """Yield settings of the final cell that are not those of the winning trial, by its runs and by its point."""
-    assert tuning.final is not None
-    final = {path: text_of(value) for path, value in flatten(tuning.final.cell).items()}
+def _other_settings(evidence: Evidence, tuning: Tuning, cell: PlannedCell) -> Iterator[tuple[str, str]]:
+    """Yield settings of a final cell that are not those of the winning trial, by its runs and by its point."""
+    final = {path: text_of(value) for path, value in flatten(cell.cell).items()}
     trial = next((each for each in tuning.trials if each.number == tuning.winner), None)
     if trial is None:
         yield f"its winner, trial {tuning.winner}, is not among its trials", ""
@@ -150,21 +149,21 @@ def _opened_too_early(evidence: Evidence, tuned: Tuned) -> Iterator[Finding]:
     if fixed is None:
         yield Finding(title_of(tuning), "names a winner's cell, but not when the winner was fixed", tuned.run_id)
         return
-    for opening in _final_openings(evidence, tuning.final):
+    for opening in _final_openings(evidence, tuning.finals):
         second = iso_second(opening.time)
         if second is not None and second < fixed:
             yield _too_early(evidence, tuned, opening)
 
 
-def _final_openings(evidence: Evidence, final: PlannedCell) -> list[Opening]:
-    """Return the openings of the winner's cell, and those of winners that the same search named before."""
-    name = final.places[-1].experiment
+def _final_openings(evidence: Evidence, finals: Sequence[PlannedCell]) -> list[Opening]:
+    """Return the openings of the winner's cells, and those of winners that the same search named before."""
+    name = finals[0].places[-1].experiment
     former = {
         run.key
         for run in evidence.runs
         if run.tags.get("harness.stage") == FINAL and run.tags.get("harness.experiment") == name
     }
-    return [opening for opening in evidence.openings if opening.key in {final.key, *former}]
+    return [opening for opening in evidence.openings if opening.key in {*(final.key for final in finals), *former}]
 
 
 def _too_early(evidence: Evidence, tuned: Tuned, opening: Opening) -> Finding:
@@ -181,11 +180,11 @@ def _too_early(evidence: Evidence, tuned: Tuned, opening: Opening) -> Finding:
 def _without_winner(evidence: Evidence, tuned: Tuned) -> Iterator[Finding]:
     """Yield openings for a winner that the search does not name."""
     tuning = tuned.tuning
-    final = None if tuning.final is None else tuning.final.key
+    finals = {each.key for each in tuning.finals}
     planned = {each.key for each in evidence.plan.cells}
     for opening in evidence.openings:
         run = evidence.by_id.get(opening.run_id)
-        if run is None or run.tags.get("harness.stage") != FINAL or opening.key in {final, *planned}:
+        if run is None or run.tags.get("harness.stage") != FINAL or opening.key in {*finals, *planned}:
             continue
         if run.tags.get("harness.experiment", "").removesuffix(" tuned") == tuning.experiment:
             what = f"{run.name} opened the test set as its winner, but its winner is another or not fixed"

@@ -209,5 +209,6 @@ def search_as_json(outcome: TuneOutcome) -> dict[str, object]:
         "search_score": best.values[0] if best else None,
         "optimism": found.optimism,
         "final_key": found.final.key if found.final else None,
+        "final_keys": [each.key for each in found.finals],
         "final_metrics": dict(outcome.final.metrics) if outcome.final else {},
     }

@@ -90,7 +90,14 @@ class Tuning(Frozen):
     retried: int = 0
     """Trials told failed and tried again because their worker had died."""
     final: PlannedCell | None = None
-    """The winner's cell that opens the test set."""
+    """The winner's cell of the experiment's first seed, which opens the test set."""
+    other_finals: tuple[PlannedCell, ...] = ()
+    """Those of the experiment's other seeds; searches of earlier versions have none."""
+
+    @property
+    def finals(self) -> tuple[PlannedCell, ...]:
+        """The winner's cells, one a seed, each of which opens the test set once; empty without a winner."""
+        return () if self.final is None else (self.final, *self.other_finals)
 
     @property
     def start(self) -> TrialFound | None:
@@ -98,8 +105,20 @@ class Tuning(Frozen):
         return next((each for each in self.trials if each.number == 0), None)
 
     @property
+    def favorite(self) -> TrialFound | None:
+        """The search's own winner, by its scores alone; None without a confirmation."""
+        again = {each.trial for each in self.confirmed}
+        sign = 1 if self.tune.objective.first.direction == "maximize" else -1
+        able = [each for each in self.trials if each.number in again and each.values]
+        return max(able, key=lambda each: (sign * each.values[0], -each.number), default=None)
+
+    @property
     def optimism(self) -> float | None:
-        """The winner's search score minus its confirmed mean; None without a confirmation."""
-        score = next((each.values[0] for each in self.trials if each.number == self.winner and each.values), None)
-        mean = next((each.mean for each in self.confirmed if each.trial == self.winner), None)
-        return None if score is None or mean is None else score - mean
+        """The search's own winner's score minus its mean on fresh seeds; None without a confirmation.
+
+        Of that trial, not of the one that won: the one with the best mean on fresh seeds was chosen by that mean, so
+        that the same difference of it says nothing.
+        """
+        favorite = self.favorite
+        mean = next((each.mean for each in self.confirmed if favorite and each.trial == favorite.number), None)
+        return None if favorite is None or mean is None else favorite.values[0] - mean

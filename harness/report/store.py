@@ -197,7 +197,7 @@ def tuned_experiments(records: Iterable[RunRecord], store: ReportStore) -> tuple
 def with_finals(cells: Sequence[PlannedCell], tuned: Iterable[Tuned]) -> tuple[PlannedCell, ...]:
     """Return the planned cells and after them the winners'; a winner that is planned anyway is shown in both places."""
     found = {planned.id: planned for planned in cells}
-    for final in (each.tuning.final for each in tuned if each.tuning.final is not None):
+    for final in (final for each in tuned for final in each.tuning.finals):
         known = found.get(final.id)
         places = (*known.places, *final.places) if known else final.places
         found[final.id] = (known or final).model_copy(update={"places": places})

@@ -99,17 +99,20 @@ class TuneContext:
         assert self.tune.confirm is not None
         return self._sealed(found, self.tune.confirm.seeds, "confirm")
 
-    def final_cell(self, found: TrialFound) -> PlannedCell:
-        """Return the winner's cell, the one that opens the test set unless the experiment says never."""
-        cell = self._varied(found.params).model_copy(
-            update={
-                "seed": self.tune.seeds[0],
-                "train_on": self.tune.final.train_on,
-                "test": self.tune.start.test,
-            }
-        )
+    def final_cells(self, found: TrialFound) -> tuple[PlannedCell, ...]:
+        """Return the winner's cells, one for each seed of the experiment, as what it is compared with has them.
+
+        Each opens the test set once, unless the experiment says never.
+        """
+        settings = {"train_on": self.tune.final.train_on, "test": self.tune.start.test}
+        cell = self._varied(found.params).model_copy(update=settings)
         tags = {"harness.stage": "final", "harness.trial": str(found.number)}
-        return self._planned(cell, f"{self.name} tuned", "", f"{self.name} tuned s{cell.seed}", tags)
+        return tuple(
+            self._planned(
+                cell.model_copy(update={"seed": seed}), f"{self.name} tuned", "", f"{self.name} tuned s{seed}", tags
+            )
+            for seed in self.tune.seeds
+        )
 
     def finished(self, planned: PlannedCell, any_source: bool = False) -> Record | None:
         """Return the newest finished run of a cell, by the same source unless any will do."""
@@ -169,4 +172,5 @@ def for_smoke(tune: Tune) -> Tune:
     confirm = tune.confirm and tune.confirm.model_copy(update={"top": 1, "seeds": tune.confirm.seeds[:1]})
     objective = tune.objective.model_copy(update={"seeds": 1})
     trials = min(tune.trials, SMOKE_TRIALS)
-    return tune.model_copy(update={"trials": trials, "objective": objective, "confirm": confirm})
+    shorter = {"trials": trials, "seeds": tune.seeds[:1], "objective": objective, "confirm": confirm}
+    return tune.model_copy(update=shorter)

@@ -105,7 +105,7 @@ def log_tuning(context: TuneContext, run_id: str, tuning: Tuning) -> None:
             (Path(folder) / name).write_bytes(picture)
         store.log_folder(run_id, Path(folder))
     if tuning.final is not None:
-        store.log_text(run_id, _best_yaml(context.title, context.study, tuning.final), BEST_FILE)
+        store.log_text(run_id, _best_yaml(context.title, context.study, tuning.finals), BEST_FILE)
     store.tag(run_id, {"mlflow.note.content": _note(tuning)})
 
 
@@ -129,8 +129,9 @@ def _note(tuning: Tuning) -> str:
     return "\n".join(["| tuning | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
 
 
-def _best_yaml(title: str, study: str, planned: PlannedCell) -> str:
-    """Return a matrix file with the one cell `planned`."""
+def _best_yaml(title: str, study: str, finals: Sequence[PlannedCell]) -> str:
+    """Return a matrix file with the winner's cells, which differ by their seed alone."""
+    planned = finals[0]
     cell = planned.cell.model_dump(mode="json", exclude_none=True)
     experiment: dict[str, Any] = {name: cell[name] for name in ("model", "recipe") if name in cell}
     experiment |= {"train_on": cell["train_on"], "test": cell["test"]}
@@ -138,7 +139,7 @@ def _best_yaml(title: str, study: str, planned: PlannedCell) -> str:
         "version": 1,
         "study": f"{study[: LONGEST_NAME - 5]}-best",
         "dataset": cell["dataset"],
-        "seeds": [cell["seed"]],
+        "seeds": [each.cell.seed for each in finals],
         "experiments": {planned.places[0].experiment.replace(" ", "-")[:LONGEST_NAME]: experiment},
     }
     yaml, text = YAML(), StringIO()

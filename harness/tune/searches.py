@@ -79,9 +79,9 @@ def workers_of(searches: Sequence[TuneContext], asked: int | None, executor: str
 
 
 def most_fits(tune: Tune) -> int:
-    """Return how many fits a search takes at most: trials, confirmations and the winner's."""
+    """Return how many fits a search takes at most: trials, confirmations and the winner's, one a seed."""
     confirm = tune.confirm.top * len(tune.confirm.seeds) if tune.confirm else 0
-    return tune.trials * tune.objective.seeds + confirm + 1
+    return tune.trials * tune.objective.seeds + confirm + len(tune.seeds)
 
 
 @dataclass(frozen=True, slots=True)

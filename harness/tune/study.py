@@ -1,4 +1,4 @@
-"""A tuning study from start to end: search, confirmation on fresh seeds, one winner, its one opening of the test set.
+"""A tuning study from start to end: search, confirmation on fresh seeds, one winner, one opening for each of its seeds.
 
 The best few by search score run again on fresh seeds; of those the best mean wins. What is there already is not done
 again, and what has opened the test set is not searched on.
@@ -137,7 +137,7 @@ def _refuse_reopening(stored: StoredStudy) -> None:
     choice = stored.choice
     if choice is None or (stored.is_searched and not _is_to_choose(stored)):
         return
-    openings = stored.context.store.openings([choice.key])
+    openings = stored.context.store.openings([*choice.keys, choice.key])
     if openings:
         raise InputError(
             f"{stored.context.mark}: trial {choice.winner} won this study and opened the test set at "
@@ -147,10 +147,10 @@ def _refuse_reopening(stored: StoredStudy) -> None:
 
 
 def is_done(stored: StoredStudy) -> bool:
-    """Whether the winner is fixed by these very settings and its cell is finished."""
+    """Whether the winner is fixed by these very settings and its cells are finished."""
     if not stored.is_searched or _is_to_choose(stored):
         return False
-    return bool(stored.context.finished(_final_of(stored), any_source=True))
+    return all(stored.context.finished(each, any_source=True) for each in _finals_of(stored))
 
 
 def _is_to_choose(stored: StoredStudy) -> bool:
@@ -158,7 +158,7 @@ def _is_to_choose(stored: StoredStudy) -> bool:
     choice = stored.choice
     if choice is None or choice.points != stored.trials.points or choice.confirm != _confirm_text(stored):
         return True
-    return choice.key != _final_of(stored).key
+    return choice.key != _finals_of(stored)[0].key
 
 
 def _confirm_text(stored: StoredStudy) -> str:
@@ -166,11 +166,12 @@ def _confirm_text(stored: StoredStudy) -> str:
     return confirm.model_dump_json() if confirm else ""
 
 
-def _final_of(stored: StoredStudy) -> PlannedCell:
-    """Return the cell of the winner that is fixed."""
+def _finals_of(stored: StoredStudy) -> tuple[PlannedCell, ...]:
+    """Return the cells of the winner that is fixed, one a seed; a search of an earlier version has its first alone."""
     choice = stored.choice
     assert choice is not None
-    return stored.context.final_cell(_trial(stored, choice.winner))
+    cells = stored.context.final_cells(_trial(stored, choice.winner))
+    return cells if choice.keys else cells[:1]
 
 
 def _trial(stored: StoredStudy, number: int) -> TrialFound:
@@ -180,6 +181,7 @@ def _trial(stored: StoredStudy, number: int) -> TrialFound:
 def _tuning_of(stored: StoredStudy, stage: Stage) -> Tuning:
     """Return all that the study has found."""
     context, choice = stored.context, stored.choice
+    finals = _finals_of(stored) if choice else ()
     return Tuning(
         study=context.study,
         experiment=context.name,
@@ -192,7 +194,8 @@ def _tuning_of(stored: StoredStudy, stage: Stage) -> Tuning:
         importances=importances(stored.study, seed_of(context.title, 0)),
         seconds=stored.seconds,
         retried=stored.trials.retried,
-        final=_final_of(stored) if choice else None,
+        final=finals[0] if finals else None,
+        other_finals=finals[1:],
     )
 
 
@@ -279,13 +282,13 @@ class _Session:
             self.message = _why_none(stored.trials.all(), bool(able))
             return False
         self._count_time()
-        planned = stored.context.final_cell(_trial(stored, chosen))
+        keys = tuple(each.key for each in stored.context.final_cells(_trial(stored, chosen)))
         now = datetime.now(UTC).isoformat(timespec="seconds")
         points, confirm = stored.trials.points, _confirm_text(stored)
         stored.choose(
-            Choice(winner=chosen, time=now, key=planned.key, confirm=confirm, points=points, confirmed=confirmed)
+            Choice(winner=chosen, time=now, key=keys[0], confirm=confirm, points=points, confirmed=confirmed, keys=keys)
         )
-        tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": planned.key}
+        tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": keys[0]}
         stored.context.store.tag(self._run.parent, tags)
         return True
 
@@ -297,7 +300,9 @@ class _Session:
             context.bury(planned)
         numbers = ", ".join(str(each.number) for each in able)
         self._watcher.stage_begins(
-            context.name, f"trials {numbers} again on fresh seeds, {len(every)} fits", len(every) + 1
+            context.name,
+            f"trials {numbers} again on fresh seeds, {len(every)} fits",
+            len(every) + len(context.tune.seeds),
         )
         with self._working(self._watcher, "trial", retry=1) as work:
             work.run(executor, every)
@@ -307,20 +312,24 @@ class _Session:
         )
 
     def _finish(self, executor: Executor) -> State:
-        """Fit the winner and open the test set."""
+        """Fit the winner with each seed of the experiment and open the test set for each."""
         self.stage = "final"
-        context, found, planned = self.stored.context, _tuning_of(self.stored, "final"), _final_of(self.stored)
-        context.bury(planned)
+        context, found, finals = self.stored.context, _tuning_of(self.stored, "final"), _finals_of(self.stored)
+        for planned in finals:
+            context.bury(planned)
         log_tuning(context, self._run.parent, found)
-        self._watcher.stage_begins(context.name, f"the winner, trial {found.winner}", 1)
+        seeds = f" with {len(finals)} seeds" if len(finals) > 1 else ""
+        self._watcher.stage_begins(context.name, f"the winner, trial {found.winner}{seeds}", len(finals))
         with self._working(self._watcher, "cell", retry=1) as work:
-            work.run(executor, [planned])
-        self.final = work.outcomes[planned.id]
-        if self.final.state == "failed" or not (self.final.metrics or self.final.state == "finished"):
-            self.message = self.final.message
-            return "failed"
+            work.run(executor, list(finals))
+        outcomes = [work.outcomes[planned.id] for planned in finals]
+        self.final = outcomes[0]
+        for outcome in outcomes:
+            if outcome.state == "failed" or not (outcome.metrics or outcome.state == "finished"):
+                self.final, self.message = outcome, outcome.message
+                return "failed"
         self.stage = "done"
-        plan = StudyPlan(study=context.study, matrix="", cells=(planned,))
+        plan = StudyPlan(study=context.study, matrix="", cells=finals)
         check_leakage(self._run, plan, self._settings)
         return "done"
 

@@ -181,12 +181,14 @@ class Choice(Frozen):
     time: str
     """UTC in ISO 8601."""
     key: str
-    """Of the cell that opens the test set."""
+    """Of the cell of the experiment's first seed, which opens the test set."""
     confirm: str
     """The confirmation's settings as JSON."""
     points: int
     """How many points had been searched."""
     confirmed: tuple[Confirmation, ...] = ()
+    keys: tuple[str, ...] = ()
+    """Of its cells, one a seed; empty in choices of earlier versions, which fitted the winner with one seed."""
 
 
 @dataclass(frozen=True, slots=True)

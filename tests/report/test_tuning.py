@@ -13,10 +13,11 @@ from harness.report.sections.tuning import (
     importance_text,
     sampler_notes,
     section,
+    unlike_notes,
     untuned_text,
     verdict,
 )
-from harness.report.sections.tuning_story import confirmation_table, settings_table, trials_table
+from harness.report.sections.tuning_story import SAME_IMAGES, confirmation_table, settings_table, trials_table
 from harness.report.store import gather
 from harness.report.variants import experiment_variants
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
@@ -144,14 +145,15 @@ def test_the_story_tells_budget_winner_optimism_and_what_the_search_alone_would_
     )
     assert facts["winner"] == "Trial 2 (lr=0.02) won with a search score of 69.00 %."
     assert facts["on fresh seeds"] == (
-        "On 2 fresh seeds it reaches 66.00 ± 0.00 % (mean ± standard error): the search flattered it (optimism of the "
-        "search +3.00 points). By the search alone trial 1 would have won (70.00 %)."
+        "On 2 fresh seeds it reaches 66.00 ± 0.00 % (mean ± standard error). By the search alone trial 1 would have "
+        "won (70.00 %); on the same seeds it reaches 62.00 ± 1.00 % (mean ± standard error): the search flattered it "
+        f"(optimism of the search +8.00 points). {SAME_IMAGES}."
     )
     assert facts["own settings"] == (
         "The experiment's own settings (trial 0) scored 60.00 % in the search; the winner is 9.00 points better in the "
         "search, which flatters the winner."
     )
-    assert facts["test set"] == "Still sealed: it is opened for the winner alone, once."
+    assert facts["test set"] == "Still sealed: it is opened for the winner alone, once a seed."
 
 
 def test_the_own_settings_are_compared_on_fresh_seeds_where_both_have_them(planned: KeptStore) -> None:
@@ -293,7 +295,7 @@ def test_what_tuning_brought_stands_side_by_side_with_the_test_set_of_both(plann
     assert budgets.caption == "What each experiment's tuning cost"
     assert column(gains, "own settings, test %") == ["60.00", "-"]
     assert column(gains, "tuned, test %") == ["65.00", "-"]
-    assert column(gains, "optimism") == ["+0.40 points", "-"]
+    assert column(gains, "optimism") == ["+1.20 points", "-"]
     assert column(gains, "own settings, search")[1] == "50.00 %"
 
 
@@ -308,6 +310,32 @@ def test_samplers_are_compared_where_each_searched_the_same_space_repeatedly() -
         "random search 50.00 ± 0.00 % over 2 studies.",
     )
     assert sampler_notes([*studies[:3], reached("random", 0.5, trials=80)]) == ()
+
+
+def test_the_winners_seeds_stand_together_beside_those_of_the_experiment(planned: KeptStore) -> None:
+    finals = final_cell(), final_cell(seed=1)
+    tuned = confirmed(search()).model_copy(update={"final": finals[0], "other_finals": finals[1:]})
+    keep_tuning(planned, tuned)
+    keep_tuning(planned, tuning_of(trial_of(0, 0.5), stage="done", winner=0).model_copy(update={"experiment": "vgg"}))
+    for final, accuracy in zip(finals, (0.65, 0.69), strict=True):
+        planned.finish(final, accuracy, accuracy)
+    gains = next(block for block in blocks_of(planned) if isinstance(block, Table))
+    assert column(gains, "tuned, test %") == ["67.00", "-"]
+    (first, *_) = (block for block in blocks_of(planned) if isinstance(block, Group))
+    facts = next(block for block in first.blocks if isinstance(block, Facts))
+    assert {fact.name: fact.text for fact in facts.facts}["test set"] == (
+        "Opened once for each of the winner's 2 seeds, which are the experiment's: test accuracy 67.00 ± 2.83 % "
+        "(mean ± standard deviation over seeds)."
+    )
+
+
+def test_a_winner_on_more_images_than_its_own_settings_is_told(planned: KeptStore) -> None:
+    final = final_cell()
+    final = final.model_copy(update={"cell": final.cell.model_copy(update={"train_on": "train+val"})})
+    tuned = confirmed(search()).model_copy(update={"final": final})
+    assert unlike_notes([tuned])[0] == (
+        "mlp: tuned is fitted on train+val, its own settings on train; what that brings is not by the settings"
+    )
 
 
 def test_an_optimism_within_its_error_is_not_made_much_of(planned: KeptStore) -> None:

@@ -13,6 +13,7 @@ from harness.execute.plan import make_plan
 from harness.matrix import load_study
 from harness.plugins import Catalog
 from harness.tune.study import winner
+from harness.tune.trials import find_study
 from tests.tune.conftest import HEAD, SPACE, Diary, Lab
 from tests.tune.fake_trials import score
 
@@ -33,7 +34,8 @@ def test_the_best_few_run_again_on_fresh_seeds_and_the_best_mean_wins(lab: Lab) 
         assert seeds == ["10", "11", "12"]
     means = {each.trial: each.mean for each in found.confirmed}
     assert found.winner == max(means, key=lambda number: means[number] or 0)
-    assert found.optimism == pytest.approx(of(found, found.winner).values[0] - (means[found.winner or 0] or 0))
+    assert found.favorite == best[0]
+    assert found.optimism == pytest.approx(best[0].values[0] - (means[best[0].number] or 0))
 
 
 def test_the_standard_error_is_the_standard_deviation_over_the_root_of_the_number_of_seeds(lab: Lab) -> None:
@@ -42,11 +44,18 @@ def test_the_standard_error_is_the_standard_deviation_over_the_root_of_the_numbe
     assert first.standard_error == pytest.approx(0.001 / 3**0.5)
 
 
-def test_one_run_opens_the_test_set_and_it_is_the_winners(lab: Lab) -> None:
+def test_the_winner_is_fitted_with_each_seed_of_the_experiment_and_each_opens_the_test_set_once(lab: Lab) -> None:
+    ended = lab.tune(CONFIRMED)
+    finals = ended.tuning.finals
+    assert [each.cell.seed for each in finals] == [0, 1]
+    assert len({each.cell.model_copy(update={"seed": 0}).model_dump_json() for each in finals}) == 1
+    assert sorted(each.key for each in lab.store.openings()) == sorted(each.key for each in finals)
+
+
+def test_the_winners_runs_alone_open_the_test_set(lab: Lab) -> None:
     ended = lab.tune(CONFIRMED)
     assert ended.tuning.final is not None and ended.final is not None
-    (opening,) = lab.store.openings()
-    assert opening.key == ended.tuning.final.key
+    (opening,) = lab.store.openings([ended.tuning.final.key])
     assert opening.time >= ended.tuning.winner_time
     records = lab.store.records("study")
     trials = [each for each in records if each.kind == "trial"]
@@ -83,8 +92,8 @@ def test_without_the_test_file_all_but_the_last_step_runs_and_that_step_ends_lat
     assert ended.state == "done"
     assert ended.tuning.winner == failed.tuning.winner
     assert ended.tuning.winner_time == failed.tuning.winner_time
-    assert len(lab.calls) == fitted + 1
-    assert len(lab.store.openings()) == 1
+    assert len(lab.calls) == fitted + 2
+    assert len(lab.store.openings()) == 2
 
 
 def test_a_study_that_is_done_is_left_alone(lab: Lab) -> None:
@@ -138,16 +147,26 @@ def test_a_study_of_another_space_under_the_same_name_is_refused(
     assert len(lab.calls) == fitted
 
 
-def test_best_yaml_is_a_matrix_file_of_the_very_cell_that_won(lab: Lab, tmp_path: Path) -> None:
+def test_a_search_of_an_earlier_version_whose_winner_has_one_seed_is_done(lab: Lab) -> None:
     context = lab.context(CONFIRMED)
-    final = lab.run(context).tuning.final
+    lab.run(context)
+    stored = find_study(context, lab.store.home)
+    assert stored is not None and stored.choice is not None
+    stored.choose(stored.choice.model_copy(update={"keys": ()}))
+    fitted = len(lab.calls)
+    ended = lab.run(context)
+    assert (ended.state, len(lab.calls), len(ended.tuning.finals)) == ("skipped", fitted, 1)
+
+
+def test_best_yaml_is_a_matrix_file_of_the_very_cells_that_won(lab: Lab, tmp_path: Path) -> None:
+    context = lab.context(CONFIRMED)
+    finals = lab.run(context).tuning.finals
     (run,) = [each for each in lab.store.records("study") if each.kind == "study"]
     text = lab.store.artifact(run.run_id, "best.yaml")
-    assert text is not None and final is not None
-    (placed,) = load_study(text, Catalog()).cells
-    assert placed.cell == final.cell
+    assert text is not None
+    assert [placed.cell for placed in load_study(text, Catalog()).cells] == [each.cell for each in finals]
     plan = make_plan(load_study(text, Catalog()), Catalog(), tmp_path / "cache")
-    assert plan.cells[0].source_digest == final.source_digest
+    assert plan.cells[0].source_digest == finals[0].source_digest
 
 
 def test_the_study_is_logged_with_its_trials_its_pictures_and_its_history(lab: Lab) -> None:

@@ -30,6 +30,7 @@ from harness.report.blocks import (
 )
 from harness.report.context import Context
 from harness.report.sections.tuning_story import (
+    SAME_IMAGES,
     SAMPLERS,
     confirmation_of,
     confirmation_table,
@@ -73,9 +74,9 @@ GAINS: Final = (
     Column("own settings, search", hint="score of trial 0"),
     Column("winner, search"),
     Column("winner, fresh seeds", hint="mean over the seeds of the confirmation"),
-    Column("optimism", hint="search score minus the mean on fresh seeds"),
+    Column("optimism", hint="of the search's own winner: its score minus its mean on fresh seeds"),
     Column("own settings, test %", hint="mean over the experiment's seeds"),
-    Column("tuned, test %", hint="the winner's final fit"),
+    Column("tuned, test %", hint="the winner's final fits: mean over the same seeds"),
 )
 
 
@@ -103,16 +104,16 @@ def study_blocks(found: Tuned, stem: str, entries: Mapping[str, Entry], *, is_fi
     Args:
         found: The search.
         stem: What it is called in file names.
-        entries: The study's cells by their keys; the winner's final fit may be among them.
+        entries: The study's cells by their keys; the winner's final fits may be among them.
         is_first: Whether its settings and scores are shown at once.
     """
     tuning = found.tuning
-    final = entries.get(tuning.final.id) if tuning.final is not None else None
+    finals = [entries[each.id] for each in tuning.finals if each.id in entries]
     runs = Fact("MLflow run", found.run_id, runs=(Run(tuning.experiment, found.run_id),))
     tables = filter(None, (trials_table(tuning), confirmation_table(tuning), settings_table(tuning)))
     history, fronts = search_history(tuning), tuple(search_fronts(tuning))
     return (
-        Facts((*story(tuning, final), runs)),
+        Facts((*story(tuning, finals), runs)),
         *_winners_file(found.best, f"best-{stem}.yaml"),
         *tables,
         *((Charts((history,)),) if history is not None else ()),
@@ -172,7 +173,7 @@ def _studies(findings: Findings) -> Iterator[Block]:
 def _winners_file(best: str, file: str) -> tuple[Block, ...]:
     if not best:
         return ()
-    how = f"harness run {file} makes the winner's cell again; with the same store it is done already."
+    how = f"harness run {file} makes the winner's cells again; with the same store they are done already."
     return (Fold("The winner as a matrix file", (Text(how), Code(file, best))),)
 
 
@@ -243,9 +244,20 @@ def gains_table(tunings: Sequence[Tuning], entries: Sequence[Entry]) -> Table | 
     chosen = [tuning for tuning in tunings if winner_of(tuning) is not None]
     if len(chosen) < 2:
         return None
-    return Table(
-        "What tuning brought", GAINS, tuple(_gain_row(each, entries) for each in chosen), sampler_notes(chosen)
-    )
+    notes = (*unlike_notes(chosen), *sampler_notes(chosen), SAME_IMAGES)
+    return Table("What tuning brought", GAINS, tuple(_gain_row(each, entries) for each in chosen), notes)
+
+
+def unlike_notes(tunings: Sequence[Tuning]) -> tuple[str, ...]:
+    """Return whose tuned and own settings are fitted on other images or with other numbers of seeds."""
+    notes = []
+    for each in tunings:
+        if each.final is not None and each.final.cell.train_on != each.tune.start.train_on:
+            both = f"{each.final.cell.train_on}, its own settings on {each.tune.start.train_on}"
+            notes.append(f"{each.experiment}: tuned is fitted on {both}; what that brings is not by the settings")
+        if len(each.finals) < len(each.tune.seeds):
+            notes.append(f"{each.experiment}: tuned was fitted with one seed, its own settings with several")
+    return tuple(notes)
 
 
 def sampler_notes(tunings: Sequence[Tuning]) -> tuple[str, ...]:
@@ -284,7 +296,9 @@ def _gain_row(tuning: Tuning, entries: Sequence[Entry]) -> tuple[Value, ...]:
     metric, start, winner = tuning.tune.objective.first.metric, tuning.start, winner_of(tuning)
     found, optimism = confirmation_of(tuning, tuning.winner), tuning.optimism
     own = [entry.metric(TEST) for entry in entries if _is_of(entry, tuning.experiment)]
-    final = next((entry for entry in entries if tuning.final and entry.planned.id == tuning.final.id), None)
+    ids = {each.id for each in tuning.finals}
+    tuned = [entry.metric(TEST) for entry in entries if entry.planned.id in ids]
+    reached = [value for value in tuned if value is not None]
     known = [value for value in own if value is not None]
     return (
         named(tuning.experiment),
@@ -294,7 +308,7 @@ def _gain_row(tuning: Tuning, entries: Sequence[Entry]) -> tuple[Value, ...]:
         _figure(metric, found.mean if found is not None else None),
         Value(NOTHING) if optimism is None else Value(metric_difference(metric, optimism), optimism),
         _figure(TEST, fmean(known) if known else None),
-        _figure(TEST, final.metric(TEST) if final is not None else None),
+        _figure(TEST, fmean(reached) if reached else None),
     )
 
 

@@ -25,6 +25,8 @@ from harness.words import (
     metric_name,
     metric_text,
     percent,
+    percent_spread,
+    spread_of,
 )
 
 SAMPLERS: Final = {
@@ -42,11 +44,15 @@ PRUNERS: Final = {
     "successive_halving": "the successive halving pruner",
     "patient": "the patient pruner",
 }
+SAME_IMAGES: Final = (
+    "Fresh seeds do not renew the validation images: what was chosen on them is still somewhat better there than "
+    "elsewhere"
+)
 BEST: Final = 10
 MOST_OF_FRONT: Final = 50
 
 
-def story(tuning: Tuning, final: Entry | None) -> tuple[Fact, ...]:
+def story(tuning: Tuning, finals: Sequence[Entry]) -> tuple[Fact, ...]:
     """Return what happened: first whether it is over at all, then budget, winner, comparison, and test set."""
     told = {
         "not over yet": _stage(tuning),
@@ -54,7 +60,7 @@ def story(tuning: Tuning, final: Entry | None) -> tuple[Fact, ...]:
         "winner": _winner(tuning),
         "on fresh seeds": _confirmed(tuning),
         "own settings": _default(tuning),
-        "test set": _test(final),
+        "test set": _test(finals),
     }
     return tuple(Fact(name, text) for name, text in told.items() if text)
 
@@ -125,16 +131,21 @@ def _confirmed(tuning: Tuning) -> str:
         return ""
     if found is None or found.mean is None or tuning.optimism is None:
         return "Not confirmed: the search score is the best of many and flatters the winner."
-    flattered, error = gain(goal, tuning.optimism, 0), found.standard_error or 0.0
+    favorite = tuning.favorite
+    again = confirmation_of(tuning, favorite.number if favorite is not None else None)
+    if favorite is None or again is None:
+        return ""
+    flattered, error = gain(goal, tuning.optimism, 0), again.standard_error or 0.0
     verdict = "the search flattered it" if flattered > 0 else "the search did not flatter it"
     verdict = "the search flattered it by no more than that error" if 0 < flattered <= error + 1e-9 else verdict
-    text = (
-        f"On {amount(len(found.values), 'fresh seed')} it reaches {mean_text(goal.metric, found)}: {verdict} "
-        f"(optimism of the search {metric_difference(goal.metric, tuning.optimism)})."
+    optimism = f"{verdict} (optimism of the search {metric_difference(goal.metric, tuning.optimism)})"
+    text = f"On {amount(len(found.values), 'fresh seed')} it reaches {mean_text(goal.metric, found)}"
+    if favorite.number == winner.number:
+        return f"{text}: {optimism}. {SAME_IMAGES}."
+    return (
+        f"{text}. By the search alone trial {favorite.number} would have won ({_score(tuning, favorite)}); on the same "
+        f"seeds it reaches {mean_text(goal.metric, again)}: {optimism}. {SAME_IMAGES}."
     )
-    first = ranking(tuning)[0]
-    other = f" By the search alone trial {first.number} would have won ({_score(tuning, first)})."
-    return text + (other if first.number != winner.number else "")
 
 
 def _default(tuning: Tuning) -> str:
@@ -164,15 +175,21 @@ def _better(tuning: Tuning, ours: float, theirs: float) -> str:
     return f"{size} better" if gain(goal, ours, theirs) > 0 else f"{size} worse"
 
 
-def _test(final: Entry | None) -> str:
-    if final is None:
-        return "Still sealed: it is opened for the winner alone, once."
-    accuracy = final.metric(TEST)
-    if accuracy is not None:
-        return f"Opened once, for the final fit of the winner: test accuracy {percent(accuracy)} %."
-    if final.state == "failed":
-        return f"The final fit of the winner failed ({final.reason}); it has no test accuracy."
-    if final.planned.cell.test == "never":
+def _test(finals: Sequence[Entry]) -> str:
+    if not finals:
+        return "Still sealed: it is opened for the winner alone, once a seed."
+    spread = spread_of(value for each in finals if (value := each.metric(TEST)) is not None)
+    failed = next((each for each in finals if each.state == "failed"), None)
+    if spread is not None and failed is None:
+        if spread.count == 1:
+            return f"Opened once, for the final fit of the winner: test accuracy {percent(spread.mean)} %."
+        text = f"Opened once for each of the winner's {spread.count} seeds, which are the experiment's"
+        return f"{text}: test accuracy {percent_spread(spread)} % (mean ± standard deviation over seeds)."
+    if failed is not None:
+        seed = f" with seed {failed.seed}" if len(finals) > 1 else ""
+        lacking = "it has no test accuracy" if spread is None else "that seed has no test accuracy"
+        return f"The final fit of the winner{seed} failed ({failed.reason}); {lacking}."
+    if finals[0].planned.cell.test == "never":
         return "It stays sealed for this experiment."
     return "Still sealed: the winner is fixed, but its final fit has not opened it yet."
 
