@@ -102,7 +102,7 @@ def test_a_point_drawn_twice_is_not_fitted_twice(lab: Lab) -> None:
     assert len(found.trials) == 9
     repeated = [each for each in found.trials if each.duplicate_of is not None]
     assert len(repeated) == 6
-    assert len(lab.calls) == 3 + 1  # and the winner's own fit
+    assert len(lab.calls) == 3 + 2  # and the winner's own fits, one a seed
     by_number = {each.number: each for each in found.trials}
     for each in repeated:
         assert each.duplicate_of is not None
