@@ -174,9 +174,14 @@ def gather(store: ReportStore, study: str) -> Findings:
         plan=plan,
         entries=tuple(_entry(planned, runs[planned.key]) for planned in cells),
         matrices=tuple(record for record in records if record.kind == "matrix"),
-        openings=tuple(store.openings(keys)),
+        openings=tuple(each for each in store.openings(keys) if each.study == study or _is_of_any(each, cells)),
         tuned=tuned,
     )
+
+
+def _is_of_any(opening: Opening, cells: Iterable[PlannedCell]) -> bool:
+    """Whether an opening that another study made is of a test set that this one has."""
+    return any(opening.is_of(planned) for planned in cells)
 
 
 def _entry(planned: PlannedCell, runs: Sequence[RunRecord]) -> Entry:
