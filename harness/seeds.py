@@ -1,4 +1,4 @@
-"""Independent random streams from one seed, and digests of files."""
+"""Independent random streams from one seed, and digests of files and texts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def file_digest(path: Path) -> str:
     """Return the first 16 hex digits of the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def text_digest(text: str) -> str:
+    """Return the same of a text, as a file of it in UTF-8 has it."""
+    return sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def seed_for(seed: int, purpose: str) -> int:

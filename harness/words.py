@@ -125,6 +125,16 @@ def percent(share: float) -> str:
     return f"{share * 100:.2f}"
 
 
+def few(names: Sequence[str], most: int = 5) -> str:
+    """Return the first few names, and the number of the others.
+
+    >>> few(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
 def whole_percent(share: float) -> str:
     """Return a share as whole percent, never hiding what is there or what is missing, without the sign.
 

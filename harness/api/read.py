@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from harness.errors import InputError
+from harness.contracts import StudyPlan
+from harness.contracts.study import MATRIX_FILE
+from harness.errors import InputError, MatrixError
 from harness.escape import folder_of
-from harness.matrix import Study, flatten, study_name
+from harness.execute.plan import follow
+from harness.matrix import Study, flatten, load_study, study_name
 from harness.phases import phase
+from harness.plugins import Catalog
 from harness.report import Summary, summarize, write_report
 from harness.report.csv_files import cell_rows
 from harness.report.sections import SECTIONS
@@ -18,7 +24,9 @@ from harness.track import Store, existing_store, home_of
 if TYPE_CHECKING:
     import pandas as pd
 
-MATRIX: frozenset[str] = frozenset({".yaml", ".yml"})
+MATRIX: Final = frozenset({".yaml", ".yml"})
+EXTENDS: Final = re.compile(r"^extends\s*:", re.MULTILINE)
+"""What a file begins a line with that is not all in itself."""
 
 
 def results(study: str | Path | Study, *, home: str | Path | None = None) -> pd.DataFrame:
@@ -39,7 +47,8 @@ def results(study: str | Path | Study, *, home: str | Path | None = None) -> pd.
     """
     import pandas as pd  # noqa: PLC0415  (the command line has no use for it)
 
-    findings = gather(store_to_report(home), _name(study))
+    store = store_to_report(home)
+    findings = gather(store, _asked(study, store))
     settings = (flatten(entry.planned.cell) for entry in findings.entries)
     paths = dict.fromkeys(path for each in settings for path in each if path not in {"seed", "test"})
     return pd.DataFrame(cell_rows(findings, tuple(paths)))
@@ -56,13 +65,19 @@ def report(study: str | Path | Study, *, home: str | Path | None = None) -> Path
         InputError: it was never run there.
         StoreError: the store cannot be reached or read.
     """
-    store, name = store_to_report(home), _name(study)
-    summary_written(store, name)
-    return report_folder(store, name) / "index.html"
+    store = store_to_report(home)
+    asked = _asked(study, store)
+    summary_written(store, asked)
+    return report_folder(store, asked) / "index.html"
 
 
-def summary_written(store: Store, study: str, *, is_current: bool = False) -> Summary:
+def summary_written(store: Store, study: str | StudyPlan, *, is_current: bool = False) -> Summary:
     """Write the report of a study, unless the one that is there is current, and return what it comes to.
+
+    Args:
+        store: Where it was run.
+        study: Its name, for the plan that was logged last; or a plan, what a file asks for now.
+        is_current: Whether the report that is there is.
 
     Raises:
         InputError: the store holds no plan of that name.
@@ -70,9 +85,9 @@ def summary_written(store: Store, study: str, *, is_current: bool = False) -> Su
     """
     folder = report_folder(store, study)
     if is_current:
-        with phase(f"reading the results of {study}"):
+        with phase(f"reading the results of {folder.name}"):
             return summarize(store, study)
-    with phase(f"writing the report of {study}", len(SECTIONS) + 1):  # the files are the last step
+    with phase(f"writing the report of {folder.name}", len(SECTIONS) + 1):  # the files are the last step
         return write_report(store, study, folder).summary
 
 
@@ -89,12 +104,44 @@ def store_to_report(home: str | Path | None) -> Store:
     return store
 
 
-def report_folder(store: Store, study: str) -> Path:
+def report_folder(store: Store, study: str | StudyPlan) -> Path:
     """Return where a study's report is written."""
-    return folder_of(study, store.home / "reports")
+    return folder_of(study if isinstance(study, str) else study.study, store.home / "reports")
 
 
-def _name(study: str | Path | Study) -> str:
+def plan_of_file(store: Store, matrix: Path, plugins: Sequence[Path] = ()) -> str | StudyPlan:
+    """Return what a matrix file asks for, by what was logged of its study; the study's name if nothing was.
+
+    A file that is still the one which was run needs no reading: its plan is there, and so what --set changed. One that
+    was edited is read with the same --set, as far as that still fits.
+
+    Raises:
+        InputError: the file has problems.
+        StoreError: the store cannot be read.
+    """
+    study = study_name(matrix)
+    plans = store.plans(study)
+    newest, run_id = next(plans, (None, ""))
+    if newest is None:
+        return study
+    text = matrix.read_text(encoding="utf-8")
+    kept = store.artifact(run_id, MATRIX_FILE)
+    if kept is not None and kept.read_text(encoding="utf-8") == text and not EXTENDS.search(text):
+        return newest
+    catalog = Catalog(tuple(folder.absolute() for folder in plugins))
+    return follow(_read(matrix, catalog, newest.override), [newest, *(plan for plan, _ in plans)], catalog)
+
+
+def _read(matrix: Path, catalog: Catalog, override: Sequence[str]) -> Study:
+    try:
+        return load_study(matrix, catalog, override)
+    except MatrixError:
+        if not override:
+            raise
+    return load_study(matrix, catalog)
+
+
+def _asked(study: str | Path | Study, store: Store) -> str | StudyPlan:
     if isinstance(study, Study):
         return study.name
-    return study_name(Path(study)) if Path(study).suffix in MATRIX else str(study)
+    return plan_of_file(store, Path(study)) if Path(study).suffix in MATRIX else str(study)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from harness.api import assignments
-from harness.api.read import report_folder, summary_written
+from harness.api.read import plan_of_file, report_folder, summary_written
 from harness.charts.style import undrawn
 from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tune, Watcher
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
@@ -213,7 +213,9 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
     if state == "interrupted":
         return finished
     page = report_folder(store, plan.study) / "index.html"
-    summary = summary_written(store, plan.study, is_current=_is_up_to_date(page, store, plan.study))
+    # of a part of a file: what `harness report` makes of the whole file
+    shown = plan_of_file(store, options.matrix, options.plugins) if plan.partial else plan.study
+    summary = summary_written(store, shown, is_current=_is_up_to_date(page, store, plan.study))
     return replace(finished, page=page, summary=summary, remarks=prepared.remarks + _undrawn(prepared, options.cache))
 
 

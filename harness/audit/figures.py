@@ -1,8 +1,4 @@
-"""Check: the files and final metrics of each cell are those that it left, byte for byte.
-
-A finished cell leaves the digest of each of its files, and the digest of that list is a tag of its run
-(`harness.execute.recording`). So an altered byte is noticed even where no figure depends on it.
-"""
+"""Check: all figures of a cell follow from what it predicted, its epochs and seconds from what its fit recorded."""
 
 from __future__ import annotations
 
@@ -20,120 +16,14 @@ import pyarrow as pa
 from harness.audit.evidence import Evidence, Finding, not_recorded
 from harness.contracts.metrics import EPOCH_METRICS, TRAIN_SECONDS
 from harness.errors import HarnessError
-from harness.execute.recording import DIGESTS, METRICS, TAG
 from harness.measure.predictions import Predictions, read_confusion, read_predictions, write_class_report
 from harness.measure.scores import Scores, evaluate
-from harness.seeds import file_digest
 from harness.track import Record
-
-WEIGHTS: Final = "model/model.safetensors"
-
-
-def check_artifacts(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return files that were altered or lost, final metrics that were altered, models that are not the opened ones."""
-    found = [finding for run in evidence.shown for finding in _of_run(run, evidence.folder(run.run_id))]
-    unknown = [run.name for run in evidence.shown if not run.tags.get(TAG)]
-    return (*found, *not_recorded(unknown, "digests of its files"))
-
-
-def _of_run(run: Record, folder: Path | None) -> Iterator[Finding]:
-    if folder is None:
-        yield Finding(run.name, "its artifacts are gone", run.run_id)
-        return
-    texts = [*_altered_model(run, folder)]
-    if run.tags.get(TAG):
-        texts += _altered_files(run, folder)
-    yield from (Finding(run.name, text, run.run_id) for text in texts)
-
-
-def _altered_model(run: Record, folder: Path) -> Iterator[str]:
-    model, path = run.tags.get("harness.model_digest", ""), folder / WEIGHTS
-    if model and path.is_file() and file_digest(path) != model:
-        yield f"{WEIGHTS} is model {file_digest(path)}, but its figures are on record for model {model}"
-
-
-def _altered_files(run: Record, folder: Path) -> Iterator[str]:
-    listing = folder / DIGESTS
-    if not listing.is_file() or file_digest(listing) != run.tags[TAG]:
-        yield f"{DIGESTS} is {'not the one that was logged' if listing.is_file() else 'gone'}"
-        return
-    for name, digest in json.loads(listing.read_text()).items():
-        path = folder / name
-        if not path.is_file():
-            yield f"{name} is gone"
-        elif file_digest(path) != digest:
-            yield f"{name} was altered since it was logged"
-        elif name == METRICS:
-            yield from _altered_metrics(run.metrics, json.loads(path.read_text()))
-
-
-def _altered_metrics(logged: Mapping[str, float], kept: Mapping[str, float]) -> Iterator[str]:
-    """Yield metrics that are not what the cell reported, to the last bit: databases keep float64 as it is."""
-    for name, value in kept.items():
-        found = logged.get(name)
-        if found is None:
-            yield f"{name} is not in the store any more; the cell reported {value!r}"
-        elif found != value and not (math.isnan(found) and math.isnan(value)):
-            yield f"{name} is {found!r} in the store, the cell reported {value!r}"
-
-
-FIT: Final = "model/fit.json"
-
-
-def check_fits(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return runs whose curves or seconds of fitting in the store are not what their fit recorded."""
-    found = []
-    for run in evidence.shown:
-        folder = evidence.folder(run.run_id)
-        fit = None if folder is None else _read(folder / FIT)
-        if fit is None:
-            continue  # `check_artifacts` says so where it was there once
-        names = [name for name in EPOCH_METRICS if any(name in epoch for epoch in fit["history"])]
-        logged = evidence.store.history(run.run_id, names) if names else {}
-        texts = [*_wrong_epochs(fit["history"], logged), *_wrong_seconds(fit, run.metrics)]
-        found += [Finding(run.name, text, run.run_id) for text in texts]
-    return tuple(found)
-
-
-def _read(path: Path) -> Any:
-    try:
-        fit = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return fit if isinstance(fit, dict) and "history" in fit else None
-
-
-def _wrong_epochs(
-    history: Sequence[Mapping[str, float]], logged: Mapping[str, Sequence[tuple[int, float]]]
-) -> Iterator[str]:
-    """Yield each metric's first epoch that differs."""
-    for name, points in logged.items():
-        found, wanted = dict(points), {epoch: each[name] for epoch, each in enumerate(history, 1) if name in each}
-        for epoch in sorted({*found, *wanted}):
-            mine, fits = found.get(epoch), wanted.get(epoch)
-            if mine is None or fits is None or not _is_same(mine, fits):
-                yield f"{name} of epoch {epoch} is {_text(mine)} in the store, {_text(fits)} in {FIT}"
-                break
-
-
-def _wrong_seconds(fit: Mapping[str, Any], metrics: Mapping[str, float]) -> Iterator[str]:
-    logged, wanted = metrics.get(TRAIN_SECONDS), fit.get("train_seconds")
-    if logged is not None and wanted is not None and not _is_same(logged, wanted):
-        yield f"{TRAIN_SECONDS} is {_text(logged)} in the store, {_text(wanted)} in {FIT}"
-
-
-def _is_same(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
-
-
-def _text(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.8g}"
-
 
 RELATIVE: Final = 1e-6
 """Sums over the same float32 scores differ by their order of addition: by 1e-12 in float64, under 1e-6 whatever a
 library does. One image more or less that is classified right makes 1e-4 of 10,000; what is smaller than that, the
-digests of the files notice (`harness.audit.figures`)."""
+digests of the files notice (`harness.audit.files`)."""
 LONGEST: Final = 200
 UNREADABLE: Final = (OSError, ValueError, LookupError, HarnessError, pa.ArrowException)
 
@@ -225,3 +115,56 @@ def _lacks_tta(run: Record, folder: Path | None) -> bool:
     """Whether a run has figures with test-time augmentation and was logged before their scores were."""
     names = [name.split("/")[0] for name in run.metrics if name.endswith("/accuracy_tta")]
     return any(folder is None or not (folder / "predictions" / f"{split}_tta.parquet").is_file() for split in names)
+
+
+FIT: Final = "model/fit.json"
+
+
+def check_fits(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return runs whose curves or seconds of fitting in the store are not what their fit recorded."""
+    found = []
+    for run in evidence.shown:
+        folder = evidence.folder(run.run_id)
+        fit = None if folder is None else _read(folder / FIT)
+        if fit is None:
+            continue  # `check_artifacts` says so where it was there once
+        names = [name for name in EPOCH_METRICS if any(name in epoch for epoch in fit["history"])]
+        logged = evidence.store.history(run.run_id, names) if names else {}
+        texts = [*_wrong_epochs(fit["history"], logged), *_wrong_seconds(fit, run.metrics)]
+        found += [Finding(run.name, text, run.run_id) for text in texts]
+    return tuple(found)
+
+
+def _read(path: Path) -> Any:
+    try:
+        fit = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return fit if isinstance(fit, dict) and "history" in fit else None
+
+
+def _wrong_epochs(
+    history: Sequence[Mapping[str, float]], logged: Mapping[str, Sequence[tuple[int, float]]]
+) -> Iterator[str]:
+    """Yield each metric's first epoch that differs."""
+    for name, points in logged.items():
+        found, wanted = dict(points), {epoch: each[name] for epoch, each in enumerate(history, 1) if name in each}
+        for epoch in sorted({*found, *wanted}):
+            mine, fits = found.get(epoch), wanted.get(epoch)
+            if mine is None or fits is None or not _is_same(mine, fits):
+                yield f"{name} of epoch {epoch} is {_text(mine)} in the store, {_text(fits)} in {FIT}"
+                break
+
+
+def _wrong_seconds(fit: Mapping[str, Any], metrics: Mapping[str, float]) -> Iterator[str]:
+    logged, wanted = metrics.get(TRAIN_SECONDS), fit.get("train_seconds")
+    if logged is not None and wanted is not None and not _is_same(logged, wanted):
+        yield f"{TRAIN_SECONDS} is {_text(logged)} in the store, {_text(wanted)} in {FIT}"
+
+
+def _is_same(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _text(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.8g}"

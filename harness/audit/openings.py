@@ -1,156 +1,31 @@
-"""Checks of test openings: one a cell, after the fit, on the same images and labels as every other cell.
+"""Checks of test openings: one a cell, on record before the images were read, by a model whose fit was over.
 
-The worker writes down when a fit ended before it asks for the opening (`FitReport.ended`, the tag
-`harness.fit_ended`). Where workers run on other machines their clocks have to agree to a second.
+What was opened is a model, by its digest: so a run whose model is the opened one had fitted it before. The journal has
+the order of openings and ends of runs. Where it has not, in stores of earlier versions, clocks have it: a worker writes
+down when a fit ended before it asks for the opening (`FitReport.ended`, the tag `harness.fit_ended`), and workers on
+several machines have to agree to a second. A clock that disagrees with the journal is told.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from hashlib import sha256
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Final
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from harness.audit.evidence import Evidence, Finding, not_recorded, remark
-from harness.audit.figures import UNREADABLE
-from harness.contracts import Opening, SealedSet, looks
+from harness.contracts import UNKNOWN_SET, Opening, SealedSet, looks
 from harness.contracts.metrics import metric_of
 from harness.data.seal import CHANGED_SINCE
 from harness.execute.plan import changed_since
 from harness.report.variants import dataset_name
 from harness.track import Record
-from harness.words import iso_moment, iso_second
+from harness.track.copies import origin_of
+from harness.track.journal import Entry, opening_in
+from harness.track.ledger import look_of
+from harness.words import iso_moment, iso_second, percent
 
-FIT_ENDED = "harness.fit_ended"
-
-
-def check_order(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return openings before the end of the fit, or outside of the time of the run that they belong to."""
-    findings = tuple(finding for opening in evidence.openings for finding in _of_opening(evidence, opening))
-    unknown = [run.name for run in evidence.runs if _is_finished_opening(run) and not run.tags.get(FIT_ENDED)]
-    return (*findings, *not_recorded(unknown, "when the fit ended"))
-
-
-def _of_opening(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
-    where, second, when = evidence.name_of(opening), iso_second(opening.time), iso_moment(opening.time)
-    if second is None:
-        yield Finding(where, f'the ledger has "{opening.time}" for the time of its opening', opening.run_id)
-        return
-    run = evidence.by_id.get(opening.run_id)
-    if run is not None:
-        yield from _outside(where, second, when, run)
-    for each in evidence.by_key.get(opening.key, ()):
-        ended = iso_second(each.tags.get(FIT_ENDED, ""))
-        if _is_of_other_set(each, opening) or (run is not None and _is_the_same_model_again(each, opening)):
-            continue
-        if ended is not None and _is_finished_opening(each) and second < ended:
-            what = f"its test set was opened at {when}, before the fit ended at {iso_moment(each.tags[FIT_ENDED])}"
-            yield Finding(where, what, each.run_id)
-
-
-def _is_of_other_set(run: Record, opening: Opening) -> bool:
-    """Whether a run of the cell is known to have opened another test set than the opening's."""
-    return opened_set(run).is_same(opening.test_set) is False
-
-
-def opened_set(run: Record) -> SealedSet:
-    """Return the test set that a run opened, as far as it is on record."""
-    return SealedSet(run.tags.get("harness.test_files", ""), run.tags.get("harness.test_fingerprint", ""))
-
-
-def _is_the_same_model_again(each: Record, opening: Opening) -> bool:
-    """Whether a run other than the one that opened fitted, bit by bit, what was opened: it could not learn from it."""
-    return each.run_id != opening.run_id and each.tags.get("harness.model_digest") == opening.model_digest
-
-
-def _outside(where: str, second: int, when: str, run: Record) -> Iterator[Finding]:
-    if second < int(run.start):
-        yield Finding(where, f"its test set was opened at {when}, before its run began", run.run_id)
-    if run.status == "FINISHED" and run.end is not None and second > run.end:
-        yield Finding(where, f"its test set was opened at {when}, after its run had ended", run.run_id)
-
-
-def _is_finished_opening(run: Record) -> bool:
-    return run.status == "FINISHED" and run.tags.get("harness.test") == "opened"
-
-
-DATASET = "dataset."
-FINGERPRINT = "harness.data_fingerprint"
-SPLIT = "harness.split_digest"
-
-
-def check_splits(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return runs whose training data or validation split is not that of the others with the same settings."""
-    groups: dict[str, list[Record]] = defaultdict(list)
-    for run in evidence.shown:
-        groups[dataset_settings(run)].append(run)
-    return tuple(finding for runs in groups.values() for finding in _of_group(runs)) + tuple(_unplanned(evidence))
-
-
-def dataset_settings(run: Record, without: Iterable[str] = ()) -> str:
-    """Return a run's data set with all its settings as text, but for those that begin with one of `without`."""
-    left_out = tuple(f"{DATASET}{name}" for name in without)
-    settings = {path: value for path, value in run.params.items() if path.startswith(DATASET)}
-    return ", ".join(f"{path}={settings[path]}" for path in sorted(settings) if not path.startswith(left_out))
-
-
-def _of_group(runs: list[Record]) -> Iterator[Finding]:
-    first = runs[0]
-    for run in runs[1:]:
-        for tag, what in ((FINGERPRINT, "training data"), (SPLIT, "validation split")):
-            mine, others = run.tags.get(tag, ""), first.tags.get(tag, "")
-            if mine != others:
-                text = f"its {what} is {mine or 'not recorded'}, that of {first.name} is {others or 'not recorded'}"
-                yield Finding(run.name, text, run.run_id)
-
-
-def _unplanned(evidence: Evidence) -> Iterator[Finding]:
-    planned = {each.key: each.data_fingerprint for each in evidence.planned}
-    for run in evidence.shown:
-        wanted, found = planned.get(run.key, ""), run.tags.get(FINGERPRINT, "")
-        if wanted and found != wanted:
-            yield Finding(run.name, f"was fitted on data {found or 'not recorded'}, planned was {wanted}", run.run_id)
-
-
-CARVING: Final = ("validation", "limit.train")
-"""Settings of a data set on which its test images do not depend."""
-
-
-def check_labels(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return runs whose images or labels are not those of the first run with the same data set settings."""
-    first: dict[tuple[str, str], tuple[str, str]] = {}
-    opened: dict[str, Record] = {}
-    found = []
-    for run in evidence.shown:
-        if opened_set(run).fingerprint:
-            earlier = opened.setdefault(dataset_settings(run, CARVING), run)
-            mine, others = opened_set(run).fingerprint, opened_set(earlier).fingerprint
-            if mine != others:
-                what = f"its test images have digest {mine}, those of {earlier.name} {others}: they are other images"
-                found.append(Finding(run.name, what, run.run_id))
-        folder = evidence.folder(run.run_id)
-        for split, digest in _digests(folder) if folder is not None else ():
-            group = (split, dataset_settings(run, CARVING if split == "test" else ()))
-            name, wanted = first.setdefault(group, (run.name, digest))
-            if digest != wanted:
-                what = f"its {split} predictions are of other images or labels than those of {name}"
-                found.append(Finding(run.name, what, run.run_id))
-    return tuple(found)
-
-
-def _digests(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield each split with the digest of its images' positions and labels, in their order."""
-    for path in sorted((folder / "predictions").glob("*.parquet")):
-        try:
-            table = pq.read_table(path, columns=["index", "label"])
-        except UNREADABLE:
-            continue  # `check_figures` says so
-        numbers = np.stack([table.column(name).to_numpy() for name in ("index", "label")]).astype("<i8")
-        yield path.stem.removesuffix("_tta"), sha256(numbers.tobytes()).hexdigest()
+FIT_ENDED: Final = "harness.fit_ended"
 
 
 def check_openings(evidence: Evidence) -> tuple[Finding, ...]:
@@ -163,21 +38,97 @@ def check_openings(evidence: Evidence) -> tuple[Finding, ...]:
         for run in evidence.runs
         for finding in _without_line(run, [each for each in lines[run.key] if not _is_of_other_set(run, each)])
     )
-    return (*_twice(evidence), *_wrong_lines(evidence), *_never(evidence, lines), *silent, *_changed(evidence))
+    unlike = (*_without_entry(evidence), *_without_opening(evidence))
+    found = (*_twice(evidence), *_wrong_lines(evidence), *unlike, *_never(evidence, lines), *silent)
+    return (*found, *_changed(evidence), *_not_shown(evidence))
 
 
-def _twice(evidence: Evidence) -> Iterator[Finding]:
-    for each in looks(evidence.openings):
-        if len(each) > 1:
-            times = ", ".join(iso_moment(opening.time) for opening in each)
-            what = f"its test set was opened {len(each)} times ({times}); once a cell is all there may be"
-            yield Finding(evidence.name_of(each[0]), what, each[-1].run_id)
+def _is_of_other_set(run: Record, opening: Opening) -> bool:
+    """Whether a run of the cell is known to have opened another test set than the opening's."""
+    return opened_set(run).is_same(opening.test_set) is False
+
+
+def opened_set(run: Record) -> SealedSet:
+    """Return the test set that a run opened, as far as it is on record."""
+    return SealedSet(run.tags.get("harness.test_files", ""), run.tags.get("harness.test_fingerprint", ""))
 
 
 def _changed(evidence: Evidence) -> Iterator[Finding]:
     """Yield data sets whose test files are at hand and are not those that were planned and opened."""
     for dataset in changed_since(evidence.planned, evidence.store.home / "cache"):
         yield remark(dataset_name(dataset), CHANGED_SINCE)
+
+
+def _not_shown(evidence: Evidence) -> Iterator[Finding]:
+    """Yield, to be known, who else opened these test images."""
+    for look in evidence.findings.looks:
+        reached = "no test accuracy is on record" if look.accuracy is None else f"it reached {percent(look.accuracy)} %"
+        where = "" if look.is_own else f", in study {look.opening.study}"
+        what = f"opened these test images at {iso_moment(look.opening.time)}{where}, and is not shown; {reached}"
+        yield remark(look.name, what, look.opening.run_id)
+
+
+def _without_entry(evidence: Evidence) -> Iterator[Finding]:
+    """Yield lines of the ledger that are not as the journal has them, or not in it though their run is."""
+    ended = {entry.run_id for entries in evidence.ends.values() for entry in entries}
+    for opening in evidence.openings:
+        entries = evidence.opened.get(look_of(opening), ())
+        where, run = evidence.name_of(opening), evidence.run_of(opening.run_id)
+        if not entries and run is not None and {run.run_id, origin_of(run)} & ended:
+            what = f"the ledger has its opening at {iso_moment(opening.time)}, the journal none of this model and set"
+            yield Finding(where, what, opening.run_id)
+        differing = [found for found in (_differing(evidence, opening, entry) for entry in entries) if found]
+        if entries and len(differing) == len(entries):
+            name, logged, wanted = differing[0]
+            what = f"the {name} of its opening is {logged} in the ledger, {wanted} in the journal"
+            yield Finding(where, what, opening.run_id)
+
+
+def _differing(evidence: Evidence, opening: Opening, entry: Entry) -> tuple[str, str, str] | None:
+    """Return the first field in which a line differs from an entry, with both values; None if there is none."""
+    line, run = asdict(opening), evidence.run_of(opening.run_id)
+    for name, value in asdict(opening_in(entry)).items():
+        if name == "run_id" and run is not None and value in {run.run_id, origin_of(run)}:
+            continue
+        if line[name] != value:
+            return name.replace("_", " "), str(line[name]) or "missing", str(value) or "missing"
+    return None
+
+
+def _without_opening(evidence: Evidence) -> Iterator[Finding]:
+    """Yield openings of the journal that the ledger has no line of; the entry is written first, then the line."""
+    lines = {look_of(opening) for opening in evidence.openings}
+    for look, (entry, *_) in evidence.opened.items():
+        if look in lines:
+            continue
+        run = evidence.run_of(entry.run_id)
+        is_cut_short = run is not None and run.status != "FINISHED" and run.tags.get("harness.test") != "opened"
+        model = opening_in(entry).model_digest
+        what = f"the journal has its opening at {iso_moment(entry.time)} by model {model}; the ledger's line is gone"
+        if is_cut_short:
+            what = f"was stopped at {iso_moment(entry.time)} just before its opening; no test image was read"
+        yield Finding(evidence.name(entry.key), what, entry.run_id, is_fault=not is_cut_short)
+
+
+def _twice(evidence: Evidence) -> Iterator[Finding]:
+    """Yield test sets that a cell opened more than once.
+
+    A line of an earlier version, which does not say what it opened, may stand beside one that does: but only of another
+    run with the same model, since the seal refuses everything else.
+    """
+    unclear = [opening for opening in evidence.openings if opening.test_set == UNKNOWN_SET]
+    beside = (
+        (line, other)
+        for line in unclear
+        for other in evidence.openings
+        if other.key == line.key and other.test_set != UNKNOWN_SET
+        if other.run_id == line.run_id or other.model_digest != line.model_digest
+    )
+    for each in (*looks(evidence.openings), *beside):
+        if len(each) > 1:
+            times = ", ".join(iso_moment(opening.time) for opening in each)
+            what = f"its test set was opened {len(each)} times ({times}); once a cell is all there may be"
+            yield Finding(evidence.name_of(each[0]), what, each[-1].run_id)
 
 
 def _wrong_lines(evidence: Evidence) -> Iterator[Finding]:
@@ -229,3 +180,67 @@ def _without_line(run: Record, lines: list[Opening]) -> Iterator[Finding]:
     is_listed = run.run_id in {opening.run_id for opening in lines}
     if says_opened and lines and not is_listed and model not in known:
         yield Finding(run.name, f"its model {model} looked at a test set that another model opened", run.run_id)
+
+
+def check_order(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return openings before the end of the fit, or outside of the time of the run that they belong to."""
+    findings = tuple(finding for opening in evidence.openings for finding in _in_order(evidence, opening))
+    unknown = [run.name for run in evidence.runs if _is_finished_opening(run) and not run.tags.get(FIT_ENDED)]
+    return (*findings, *not_recorded(unknown, "when the fit ended"))
+
+
+def _in_order(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
+    """Yield what is wrong with the time of an opening; where the journal has its run in order, that is a remark."""
+    is_in_order = _is_in_order(evidence, opening)
+    for finding in _by_clock(evidence, opening):
+        if is_in_order and finding.run_id == opening.run_id:
+            what = f"{finding.what} by the clock; the journal has them in order, so a clock was set back"
+            yield remark(finding.where, what, finding.run_id)
+        else:
+            yield finding
+
+
+def _is_in_order(evidence: Evidence, opening: Opening) -> bool:
+    """Whether the journal has an opening as the ledger has it, and the end of its run after it."""
+    entry = evidence.entry_of(opening)
+    if entry is None or _differing(evidence, opening, entry):
+        return False
+    ends = [
+        each
+        for each in evidence.ends.get(opening.key, ())
+        if each.run_id == entry.run_id and each.said.get("status") == "FINISHED"
+    ]
+    return all(evidence.is_before(entry, each) for each in ends)
+
+
+def _by_clock(evidence: Evidence, opening: Opening) -> Iterator[Finding]:
+    where, second, when = evidence.name_of(opening), iso_second(opening.time), iso_moment(opening.time)
+    if second is None:
+        yield Finding(where, f'the ledger has "{opening.time}" for the time of its opening', opening.run_id)
+        return
+    run = evidence.by_id.get(opening.run_id)
+    if run is not None:
+        yield from _outside(where, second, when, run)
+    for each in evidence.by_key.get(opening.key, ()):
+        ended = iso_second(each.tags.get(FIT_ENDED, ""))
+        if _is_of_other_set(each, opening) or (run is not None and _is_the_same_model_again(each, opening)):
+            continue
+        if ended is not None and _is_finished_opening(each) and second < ended:
+            what = f"its test set was opened at {when}, before the fit ended at {iso_moment(each.tags[FIT_ENDED])}"
+            yield Finding(where, what, each.run_id)
+
+
+def _is_the_same_model_again(each: Record, opening: Opening) -> bool:
+    """Whether a run other than the one that opened fitted, bit by bit, what was opened: it could not learn from it."""
+    return each.run_id != opening.run_id and each.tags.get("harness.model_digest") == opening.model_digest
+
+
+def _outside(where: str, second: int, when: str, run: Record) -> Iterator[Finding]:
+    if second < int(run.start):
+        yield Finding(where, f"its test set was opened at {when}, before its run began", run.run_id)
+    if run.status == "FINISHED" and run.end is not None and second > run.end:
+        yield Finding(where, f"its test set was opened at {when}, after its run had ended", run.run_id)
+
+
+def _is_finished_opening(run: Record) -> bool:
+    return run.status == "FINISHED" and run.tags.get("harness.test") == "opened"

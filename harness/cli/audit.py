@@ -8,14 +8,14 @@ from dataclasses import asdict
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.api.read import report_folder
-from harness.audit import Evidence, Finding, Verdict, gather_evidence, verdicts
+from harness.api.read import plan_of_file, report_folder
+from harness.audit import Evidence, Finding, Verdict, gather_evidence, not_checked, verdicts
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Audit
 from harness.contracts import Opening
-from harness.matrix import study_name
 from harness.phases import phase
 from harness.track import store_to_read
+from harness.track.journal import last_of
 from harness.words import amount, iso_moment
 
 MOST_SHOWN = 10
@@ -26,20 +26,21 @@ def perform(asked: Audit) -> int:
     """Print the openings and the verdict of each check; return 1 if one failed.
 
     Raises:
-        InputError: the matrix file names no study, or it was never run.
+        InputError: the matrix file has problems, or its study was never run.
         StoreError: the store cannot be read.
     """
-    study = study_name(asked.matrix)
     store = store_to_read(asked.home)
-    with phase(f"reading the runs of {study}"):
-        evidence = gather_evidence(store, study, asked.report or report_folder(store, study))
+    plan = plan_of_file(store, asked.matrix, asked.plugins)
+    folder = report_folder(store, plan)
+    with phase(f"reading the runs of {folder.name}"):
+        evidence = gather_evidence(store, plan, asked.report or folder)
     if asked.json:
         found = tuple(verdicts(evidence, asked.tolerance))
         print_json(_as_json(evidence, found))
     else:
         _print_openings(evidence)
         found = tuple(_printed(verdict) for verdict in verdicts(evidence, asked.tolerance))
-        _print_end(study, found)
+        _print_end(evidence, found)
     return 0 if all(verdict.is_passed for verdict in found) else 1
 
 
@@ -84,12 +85,21 @@ def _told(finding: Finding) -> Text:
     return text.append(f" (run {finding.run_id[:8]})" if finding.run_id else "", style="dim")
 
 
-def _print_end(study: str, found: Sequence[Verdict]) -> None:
+def _print_end(evidence: Evidence, found: Sequence[Verdict]) -> None:
+    """Print what was not checked, the journal's last digest, and the verdict."""
+    out, journal = results(), evidence.findings.journal
+    out.print()
+    for each in not_checked(evidence):
+        out.print(Padding.indent(Text(f"not checked: {each}", style="dim"), 8))
+    if journal:
+        last = max(journal, key=lambda entry: (entry.number, entry.time))
+        out.print(f"\nentry {last.number:,} of the journal is its last; note its digest to know it again:")
+        out.print(last.digest)
     failed = [verdict.name for verdict in found if not verdict.is_passed]
     notes = sum(not finding.is_fault for verdict in found for finding in verdict.findings)
-    words = f"FAILED: {', '.join(failed)}" if failed else "every check passed"
+    words = f"FAILED: {', '.join(failed)}" if failed else "every check passed, of what can be checked here"
     more = f", {amount(notes, 'note')} to read" if notes else ""
-    results().print(Text(f"\nstudy {study}: {words}{more}", style="bold red" if failed else "bold"))
+    out.print(Text(f"\nstudy {evidence.plan.study}: {words}{more}", style="bold red" if failed else "bold"))
 
 
 def _as_json(evidence: Evidence, found: Sequence[Verdict]) -> object:
@@ -97,6 +107,8 @@ def _as_json(evidence: Evidence, found: Sequence[Verdict]) -> object:
         "study": evidence.plan.study,
         "passed": all(verdict.is_passed for verdict in found),
         "openings": [_opening(evidence, each) for each in evidence.openings],
+        "not_checked": not_checked(evidence),
+        "journal": [{"number": each.number, "digest": each.digest} for each in last_of(evidence.findings.journal)],
         "checks": [asdict(verdict) | {"passed": verdict.is_passed} for verdict in found],
     }
 

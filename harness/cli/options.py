@@ -351,13 +351,13 @@ class Tune(Work):
 
 @command
 @dataclass(frozen=True, kw_only=True)
-class Report(Matrix, Json, Quiet, Home):
+class Report(Matrix, Json, Quiet, Home, Plugins):
     """Write the report again from what the store holds."""
 
 
 @command
 @dataclass(frozen=True, kw_only=True)
-class Audit(Matrix, Json, Quiet, Home):
+class Audit(Matrix, Json, Quiet, Home, Plugins):
     """List test openings; check the report by what was logged."""
 
     tolerance: Annotated[

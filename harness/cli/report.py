@@ -8,12 +8,11 @@ from typing import Final
 
 from rich.text import Text
 
-from harness.api.read import report_folder, store_to_report, summary_written
+from harness.api.read import plan_of_file, report_folder, store_to_report, summary_written
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
 from harness.data.seal import CHANGED_SINCE
 from harness.execute.plan import changed_since
-from harness.matrix import study_name
 from harness.report import Summary, SummaryRow
 from harness.report.variants import dataset_name
 from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
@@ -26,19 +25,19 @@ def perform(asked: Report) -> int:
     """Write the report of a study and print what it comes to.
 
     Raises:
-        InputError: the matrix file names no study, or nothing of it was run.
+        InputError: the matrix file has problems, or nothing of its study was run.
         StoreError: the store cannot be read.
     """
-    study, store = study_name(asked.matrix), store_to_report(asked.home)
-    found = summary_written(store, study)
-    folder = report_folder(store, study)
-    plan = store.plan(study)
-    changed = changed_since(plan.cells if plan else (), store.home / "cache")
+    store = store_to_report(asked.home)
+    plan = plan_of_file(store, asked.matrix, asked.plugins)
+    found, folder = summary_written(store, plan), report_folder(store, plan)
+    planned = store.plan(plan) if isinstance(plan, str) else plan
+    changed = changed_since(planned.cells if planned else (), store.home / "cache")
     told = tuple(f"{dataset_name(dataset)}: {CHANGED_SINCE}" for dataset in changed)
     found = replace(found, warnings=(*found.warnings, *told))
     if asked.json:
         whole_summary = asdict(found)
-        head = {"study": study, "report": str(folder), "results": whole_summary.pop("rows")}
+        head = {"study": folder.name, "report": str(folder), "results": whole_summary.pop("rows")}
         print_json({**head, **whole_summary})
         return 0
     print_summary(found)

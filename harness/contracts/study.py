@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, JsonValue
 
@@ -103,6 +103,12 @@ class ReportSettings(Frozen):
     """The experiment that the others are compared with."""
 
 
+MATRIX_FILE: Final = "matrix.yaml"
+"""The artifact beside it that is the file which was run."""
+PLAN_FILE: Final = "plan.json"
+"""The artifact of a kind=matrix run that holds a `StudyPlan`."""
+
+
 class StudyPlan(Frozen):
     """The resolved plan as it is written at the start and logged with the matrix run."""
 
@@ -118,6 +124,8 @@ class StudyPlan(Frozen):
     report: ReportSettings = ReportSettings()
     partial: bool = False
     """Whether --only left cells of the file out."""
+    override: tuple[str, ...] = ()
+    """PATH=VALUE of --set, with which the file was read."""
 
     def is_same(self, other: StudyPlan | None) -> bool:
         """Whether another plan asks for the same; what is tagged on cells' runs asks for nothing."""

@@ -211,6 +211,10 @@ TOLERATED: Final = 0.001
 """Share of the test images that may be exact duplicates of training images: see `harness.audit.leakage` for why."""
 
 
+TOLERATED_NEAR: Final = 0.05
+"""The same of near duplicates, which leave the exact ones out."""
+
+
 class Twin(Frozen):
     """Two images that are the same: positions in their splits, class names, likeness (1 is equal).
 

@@ -13,6 +13,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from harness.contracts import Dataset, StudyPlan
+from harness.contracts.study import PLAN_FILE
 from harness.data.cache import decoded_folders, origin_of
 from harness.errors import HarnessError
 from harness.execute.locks import is_held, lock_of
@@ -163,7 +164,7 @@ def _plans(store: Store, studies: list[str], records: list[Record]) -> Iterator[
         if newest is not None:
             yield newest
     for record in records:
-        path = store.artifact(record.run_id, "plan.json") if _is_running_plan(record) else None
+        path = store.artifact(record.run_id, PLAN_FILE) if _is_running_plan(record) else None
         if path is not None:
             yield StudyPlan.model_validate_json(path.read_text())
 

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from harness.contracts import CellState, Outcome, SilentWatcher, StudyPlan, Watcher
 from harness.contracts.running import ELSEWHERE
+from harness.contracts.study import MATRIX_FILE, PLAN_FILE
 from harness.data.inspect import leakage
 from harness.errors import DataError, StoreError
 from harness.execute.executor import Executor
 from harness.execute.locks import is_alive
 from harness.execute.packing import Packing, open_packing
 from harness.execute.plan import RunSettings, states
-from harness.execute.recording import RunContext, device_tags
+from harness.execute.recording import ENVIRONMENT, RunContext, device_tags
 from harness.execute.work import Work
 from harness.interrupts import Interrupts
 from harness.plugins import Catalog
+from harness.seeds import text_digest
 from harness.track import EndStatus, Store
 from harness.track.environment import environment_text, git_state, uncommitted
+from harness.track.runs import LONGEST_ERROR, cut
 
 
 def run_plan(
@@ -131,13 +134,16 @@ def _start_matrix(
         name = f"matrix {Path(plan.matrix).stem}"
         run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
         environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
-        store.log_text(run_id, plan.model_dump_json(indent=1), "plan.json")
-        store.log_text(run_id, environment, "environment.txt")
+        texts = {PLAN_FILE: plan.model_dump_json(indent=1), ENVIRONMENT: environment}
         changes = uncommitted(Path.cwd())
         if changes:
-            store.log_text(run_id, changes, "uncommitted.diff")
+            texts["uncommitted.diff"] = changes
         if Path(plan.matrix).is_file():
-            store.log_text(run_id, Path(plan.matrix).read_text(), "matrix.yaml")
+            texts[MATRIX_FILE] = Path(plan.matrix).read_text()
+        for file, text in texts.items():
+            store.log_text(run_id, text, file)
+        files = {file: text_digest(text) for file, text in texts.items()}
+        store.note("plan", plan.study, run_id, files=files, tags={**tags, **own})
     return RunContext(
         store=store,
         watcher=watcher,
@@ -193,5 +199,8 @@ def check_leakage(context: RunContext, plan: StudyPlan, settings: RunSettings) -
             found = leakage(dataset, catalog, settings.cache_folder)
         except DataError as error:
             context.store.tag(context.parent, {"harness.leakage": str(error)})
+            context.store.note("check", context.study, context.parent, reason=cut(str(error), LONGEST_ERROR))
             continue
-        context.store.log_text(context.parent, found.model_dump_json(indent=1), f"leakage/{number}.json")
+        path, text = f"leakage/{number}.json", found.model_dump_json(indent=1)
+        context.store.log_text(context.parent, text, path)
+        context.store.note("check", context.study, context.parent, files={path: text_digest(text)})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from harness.contracts import CellState, Dataset, Placed, PlannedCell, StudyPlan
+from harness.contracts import Cell, CellState, Dataset, Placed, PlannedCell, StudyPlan
 from harness.data import fingerprint, sealed_set
 from harness.data.seal import present_test_files
 from harness.errors import InputError
 from harness.execute.locks import is_alive, is_held
 from harness.matrix import Study, cell_key, fit_key, sources_digest
+from harness.matrix.identity import canonical
 from harness.measure.machine import gpus
 from harness.plugins import Catalog
 from harness.track import Record, Store
@@ -46,6 +48,54 @@ def make_plan(study: Study, catalog: Catalog, cache: Path, *, smoke: bool = Fals
         budget=study.budget,
         report=study.report,
         partial=study.partial,
+        override=study.override,
+    )
+
+
+def follow(study: Study, logged: Sequence[StudyPlan], catalog: Catalog) -> StudyPlan:
+    """Return what a file asks for by the plans that were logged of its study: no data set is read.
+
+    A cell that no plan has is there without a run; where its data were never planned, nobody can know its key.
+
+    Args:
+        study: The file.
+        logged: All plans of the study, the one to go by first.
+        catalog: Where the components' revisions and defaults are declared.
+    """
+    known: dict[str, PlannedCell] = {}
+    prints: dict[str, list[str]] = {}
+    for planned in (planned for plan in logged for planned in plan.cells):
+        known.setdefault(planned.key, planned)
+        for text in _data_texts(planned.cell, catalog):
+            prints.setdefault(text, []).append(planned.data_fingerprint)
+    cells = tuple(_followed(placed, known, prints, catalog) for placed in study.cells)
+    newest = logged[0]
+    told = {name: getattr(study, name) for name in ("ablations", "tune", "claims", "budget", "report", "override")}
+    found = StudyPlan(study=study.name, matrix=newest.matrix, cells=cells, **told)
+    return newest if found.is_same(newest) else found
+
+
+def _data_texts(cell: Cell, catalog: Catalog) -> tuple[str, str]:
+    """Return a cell's data set as text: as it is written, and without what may differ from machine to machine."""
+    return _text(cell.dataset), json.dumps(canonical(cell, catalog)["dataset"], sort_keys=True)
+
+
+def _followed(
+    placed: Placed, known: Mapping[str, PlannedCell], prints: Mapping[str, Sequence[str]], catalog: Catalog
+) -> PlannedCell:
+    texts = _data_texts(placed.cell, catalog)
+    possible = dict.fromkeys(each for text in texts for each in prints.get(text, ())) or {"": None}
+    keys = {cell_key(placed.cell, each, catalog): each for each in possible}
+    key = next((key for key in keys if key in known), next(iter(keys)))
+    if key in known:
+        return known[key].model_copy(update={"name": placed.name, "places": placed.places})
+    return PlannedCell(
+        name=placed.name,
+        cell=placed.cell,
+        places=placed.places,
+        key=key,
+        source_digest=sources_digest(placed.cell, catalog),
+        data_fingerprint=keys[key],
     )
 
 

@@ -1,7 +1,7 @@
 """A cell's run in the store while it runs: begun or gone on with, each epoch, the opening, its end.
 
-With a finished cell's artifacts goes a manifest of their digests, so that `harness audit` notices whatever is changed
-later.
+With a finished cell's artifacts goes a manifest of all that was logged, and the manifest's digest into the journal, so
+that `harness audit` notices whatever is changed later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from harness.contracts import Outcome, PlannedCell, Result, SealedSet, Watcher
+from harness.contracts import Frozen, Outcome, PlannedCell, Result, SealedSet, Watcher
 from harness.contracts.metrics import EPOCH_SECONDS
 from harness.contracts.running import CHECKPOINT, FITTED
 from harness.errors import StoreRefusedError
@@ -27,10 +27,10 @@ from harness.execute.packing import Packing
 from harness.files import generations, remove
 from harness.interrupts import Interrupts
 from harness.matrix import flatten, is_same_source
-from harness.seeds import file_digest
-from harness.track import Record, Store
+from harness.seeds import file_digest, text_digest
+from harness.track import EndStatus, Record, Store
 from harness.track.environment import hardware
-from harness.track.runs import THREADS, is_of_other_test_set
+from harness.track.runs import LONGEST_ERROR, LONGEST_TAG, THREADS, cut, is_of_other_test_set, stored_params
 from harness.track.spool import Spool
 
 FIT_RUN: Final = "harness.fit_run"
@@ -40,11 +40,36 @@ FIT: Final = "fit.json"
 METRICS: Final = "metrics.json"
 """The final metrics with all their digits, by MLflow name."""
 DIGESTS: Final = "digests.json"
-"""Path -> digest of every other artifact; its own digest is the tag `TAG` of the run."""
+"""A `Manifest`; its own digest is the tag `TAG` of the run, and in the journal."""
+ENVIRONMENT: Final = "environment.txt"
 TAG: Final = "harness.artifacts_digest"
 WARNINGS: Final = "harness.warnings"
 """Tag of a run in which something was not as it should be, such as a damaged file: a line each."""
 _LOG: Final = logging.getLogger(__name__)
+PASSING: Final = frozenset({"harness.pid", "harness.error", TAG})
+"""Tags that are of a moment of the run, or of the manifest itself."""
+
+
+class Manifest(Frozen):
+    """All that a finished cell logged. The final metrics are among the files, with all their digits (`METRICS`)."""
+
+    files: Mapping[str, str]
+    """Digest of every other artifact by its path."""
+    params: Mapping[str, str] | None = None
+    """None of a run by an earlier version, which wrote down digests of files alone."""
+    tags: Mapping[str, str] = {}
+    """By their plain names (see `harness.track.runs`)."""
+
+
+def read_manifest(text: str) -> Manifest:
+    """Return a manifest, that of an earlier version too.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = json.loads(text)
+    is_earlier = isinstance(found, dict) and "files" not in found
+    return Manifest.model_validate({"files": found} if is_earlier else found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +161,37 @@ def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, 
     former = store.cell_records([planned.key])[planned.key]
     with context.interrupts.shield():
         mine = [run for run in former if not is_of_other_test_set(run, planned)]
+        process = {"harness.kind": context.kind, "harness.host": platform.node()}
         last = _unfinished(planned, mine, store.home)
         if last is not None:
+            store.note("resumed", context.study, last.run_id, key=planned.key)
             logged = store.resume_run(last.run_id, context.parent)
             store.tag(last.run_id, here)
             warnings = tuple(last.tags.get(WARNINGS, "").splitlines())
-            return CellRun(context, planned, last.run_id, threads, logged, warnings, how.get(FIT_RUN, ""))
-        if not _has_left_a_model(planned, former, store.home):
-            shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
-        tags = {**_tags_of(planned), **here, "harness.attempt": str(len(mine) + 1)}
-        run_id = store.start_run(
-            context.study, context.kind, planned.name, tags=tags, params=flatten(planned.cell), parent=context.parent
-        )
-        store.log_text(run_id, context.environment, "environment.txt")
-    return CellRun(context, planned, run_id, threads, logged=0, fit_run=how.get(FIT_RUN, ""))
+            run = CellRun(
+                context,
+                planned,
+                last.run_id,
+                threads,
+                logged,
+                last.params,
+                {**last.tags, **process, **here},
+                warnings,
+                how.get(FIT_RUN, ""),
+            )
+        else:
+            if not _has_left_a_model(planned, former, store.home):
+                shutil.rmtree(folder_of(store.home, planned.key), ignore_errors=True)
+            tags = {**_tags_of(planned), **here, "harness.attempt": str(len(mine) + 1)}
+            params = stored_params(flatten(planned.cell))
+            run_id = store.start_run(
+                context.study, context.kind, planned.name, tags=tags, params=params, parent=context.parent
+            )
+            run = CellRun(
+                context, planned, run_id, threads, 0, params, {**process, **tags}, fit_run=how.get(FIT_RUN, "")
+            )
+        store.log_text(run.run_id, context.environment, ENVIRONMENT)
+    return run
 
 
 def _unfinished(planned: PlannedCell, former: Sequence[Record], home: Path) -> Record | None:
@@ -201,17 +243,20 @@ _Ending = Literal["finished", "failed", "pruned", "interrupted"]
 
 @dataclass(slots=True)
 class CellRun:
-    """Listener of one cell, in the driver; `warnings` are those of its earlier tries too.
-
-    `logged` is the last epoch that is in the store.
-    """
+    """Listener of one cell, in the driver."""
 
     context: RunContext
     planned: PlannedCell
     run_id: str
     threads: int
     logged: int
+    """The last epoch that is in the store."""
+    params: Mapping[str, str]
+    """As the store has them."""
+    tags: Mapping[str, str]
+    """With which the run began."""
     warnings: tuple[str, ...] = ()
+    """Those of its earlier tries too."""
     fit_run: str = ""
     """The run whose fitted model is taken."""
     begun: float = field(default_factory=time.perf_counter)
@@ -246,7 +291,9 @@ class CellRun:
                 threads=self.threads,
             )
             opened = {"harness.test": "opened", "harness.model_digest": model_digest}
-            store.tag(self.run_id, opened | {"harness.test_files": test_set.files})
+            opened["harness.test_files"] = test_set.files
+            store.tag(self.run_id, opened)
+            self.tags = {**self.tags, **opened}
 
     def finish(self, result: Result) -> Outcome:
         """Log all that the cell left and end the run as FINISHED."""
@@ -258,15 +305,16 @@ class CellRun:
             "harness.fit_ended": result.fit_ended,
             "harness.data_fingerprint": result.data_fingerprint or self.planned.data_fingerprint,
             "harness.test_fingerprint": result.test_fingerprint,
-            TAG: write_manifest(result.artifacts, result.metrics),
             **self.planned.tags,
         }
+        tags[TAG] = self._write_manifest(result.artifacts, result.metrics, {**self.tags, **tags})
         with self.context.interrupts.shield():
             store.log_folder(self.run_id, result.artifacts)
             if self.context.with_models:
                 store.log_model(self.run_id, result.artifacts / "model", self.context.plugins)
                 store.log_pictures(self.run_id, result.artifacts)
             store.log_final(self.run_id, result.metrics, tags, self.logged)
+            self._note_ending("FINISHED", manifest=tags[TAG])
             store.end(self.run_id, "FINISHED")
             shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
         return self._outcome("finished", metrics=result.metrics)
@@ -278,7 +326,9 @@ class CellRun:
         store = self.context.store
         with self.context.interrupts.shield():
             self.warnings = tuple(dict.fromkeys([*self.warnings, *warnings]))
-            store.tag(self.run_id, {WARNINGS: "\n".join(self.warnings)})
+            told = {WARNINGS: "\n".join(self.warnings)}
+            store.tag(self.run_id, told)
+            self.tags = {**self.tags, **told}
         for text in warnings:
             _LOG.warning("%s: %s", self.planned.name, text)
 
@@ -288,6 +338,7 @@ class CellRun:
             return self._prune(failure.message)
         store = self.context.store
         with self.context.interrupts.shield():
+            self._note_ending("FAILED", error=cut(failure.message, LONGEST_ERROR))
             store.end(self.run_id, "FAILED", failure.message, failure.traceback)
             if failure.kind == "training":
                 for path in generations(folder_of(store.home, self.planned.key) / CHECKPOINT):
@@ -299,6 +350,7 @@ class CellRun:
         store = self.context.store
         with self.context.interrupts.shield():
             store.tag(self.run_id, {"harness.pruned": message})
+            self._note_ending("KILLED", pruned=message)
             store.end(self.run_id, "KILLED")
             shutil.rmtree(folder_of(store.home, self.planned.key), ignore_errors=True)
         return self._outcome("pruned", message=message)
@@ -306,6 +358,7 @@ class CellRun:
     def refused(self, reason: str) -> Outcome:
         """End the run as FAILED because the store does not take what it left; what the cell has saved stays."""
         with self.context.interrupts.shield(), suppress(StoreRefusedError):
+            self._note_ending("FAILED", error=cut(reason, LONGEST_ERROR))
             self.context.store.end(self.run_id, "FAILED", reason)
         return self._outcome("failed", reason)
 
@@ -318,12 +371,19 @@ class CellRun:
         seconds = time.perf_counter() - self.begun
         return Outcome(self.planned, state, self.run_id, seconds, message, dict(metrics or {}), self.fit_run)
 
+    def _note_ending(self, status: EndStatus, **said: str) -> None:
+        context = self.context
+        context.store.note("ending", context.study, self.run_id, key=self.planned.key, status=status, **said)
 
-def write_manifest(folder: Path, metrics: Mapping[str, float]) -> str:
-    """Write metrics.json and digests.json among the artifacts in `folder`; return the latter's digest."""
-    (folder / METRICS).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    (folder / DIGESTS).unlink(missing_ok=True)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-    (folder / DIGESTS).write_text(json.dumps(digests, indent=1) + "\n")
-    return file_digest(folder / DIGESTS)
+    def _write_manifest(self, folder: Path, metrics: Mapping[str, float], tags: Mapping[str, str]) -> str:
+        """Write metrics.json and digests.json among the artifacts in `folder`; return the latter's digest."""
+        (folder / METRICS).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+        (folder / DIGESTS).unlink(missing_ok=True)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+        digests[ENVIRONMENT] = text_digest(self.context.environment)
+        ours = {name for name in tags if name.startswith("harness.")} - PASSING
+        lasting = {name: cut(tags[name], LONGEST_TAG) for name in sorted(ours)}
+        found = Manifest(files=digests, params=self.params, tags=lasting)
+        (folder / DIGESTS).write_text(found.model_dump_json(indent=1) + "\n")
+        return file_digest(folder / DIGESTS)

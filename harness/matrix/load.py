@@ -56,6 +56,8 @@ class Study:
     """Whether `only` left cells or tuning studies of the file out."""
     trees: Mapping[str, Fields] = field(default_factory=dict, repr=False)
     """By the name of a cell: its settings as they are written, each with its position."""
+    override: tuple[str, ...] = ()
+    """PATH=VALUE of `--set`, with which the file was read."""
 
 
 @contextmanager
@@ -110,6 +112,7 @@ def load_study(
         budget=read_budget(root, problems),
         report=read_report(root, names, problems),
         trees={each.name: each.first.tree for each in entries},
+        override=tuple(overrides),
     )
     problems.raise_any()
     return _narrowed(study, [only] if isinstance(only, str) else only) if only else study

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
+from harness.contracts import StudyPlan
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.significance import Verdicts, verdicts
 from harness.report.store import Findings, ReportStore, gather
@@ -58,14 +59,14 @@ class Context:
         return cast("T", self._kept[work_out])
 
 
-def context_of(store: ReportStore, study: str) -> Context:
-    """Read a study and compare its variants.
+def context_of(store: ReportStore, study: str | StudyPlan, until: float | None = None) -> Context:
+    """Read a study and compare its variants; `until` as in `gather`.
 
     Raises:
         InputError: the store holds no plan of that name.
         StoreError: the store cannot be read.
     """
-    findings, files = gather(store, study), PredictionFiles(store)
+    findings, files = gather(store, study, until), PredictionFiles(store)
     variants, every = ranked(experiment_variants(findings)), every_variant(findings)
     tested = image_sets(every, files, "test")
     return Context(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.contracts import StudyPlan
 from harness.report.context import Context, context_of
 from harness.report.sections.diagnosis import all_diagnosed
 from harness.report.sections.headline import gaps, headline, next_steps, warning
-from harness.report.sections.openings import audit_faults
+from harness.report.sections.openings import audit_faults, looked
 from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
 
@@ -33,11 +34,17 @@ def summary_of(context: Context) -> Summary:
         rows=rows_of(context),
         headline=headline(context.variants, findings.plan.report.baseline, known, diagnosed),
         next_steps="" if findings.is_smoke else next_steps(context.variants, diagnosed, known),
-        warnings=tuple(filter(None, (warning(findings), *audit_faults(context), gaps(findings)))),
+        warnings=tuple(filter(None, (warning(findings), *audit_faults(context), _looked(context), gaps(findings)))),
     )
 
 
-def summarize(store: ReportStore, study: str) -> Summary:
+def _looked(context: Context) -> str:
+    """Return what cells that the study itself opened are not shown, empty if there are none."""
+    found = context.once(looked)
+    return found.words if found is not None and any(look.is_own for look in context.findings.looks) else ""
+
+
+def summarize(store: ReportStore, study: str | StudyPlan) -> Summary:
     """Return what the report of a study would come to, without writing it.
 
     Raises:

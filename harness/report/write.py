@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from harness.contracts import StudyPlan
 from harness.phases import phase
 from harness.report.blocks import Document
 from harness.report.context import context_of
@@ -37,8 +38,8 @@ class Written:
     """What the report comes to, as a terminal shows it."""
 
 
-def write_report(store: ReportStore, study: str, folder: Path) -> Written:
-    """Write the report of a study into `folder`, in place of an earlier one.
+def write_report(store: ReportStore, study: str | StudyPlan, folder: Path, until: float | None = None) -> Written:
+    """Write the report of a study into `folder`, in place of an earlier one; `until` as in `gather`.
 
     The same store gives the same bytes, whenever it is called. What an earlier report had and this one has not is
     removed when all of this one is there.
@@ -47,8 +48,8 @@ def write_report(store: ReportStore, study: str, folder: Path) -> Written:
         InputError: the store holds no plan of that name.
         StoreError: the store cannot be read.
     """
-    context = context_of(store, study)
-    document = Document(study, warning(context.findings), distinct(sections_of(context)))
+    context = context_of(store, study, until)
+    document = Document(context.findings.plan.study, warning(context.findings), distinct(sections_of(context)))
     texts = {
         **csv_texts(context),
         "results.tex": latex_text(document),

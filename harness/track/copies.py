@@ -30,7 +30,7 @@ ORIGIN: Final = "harness.origin"
 PARENT: Final = "mlflow.parentRunId"
 METRICS_A_BATCH: Final = 1000
 """MLflow takes no more in one call."""
-_RUN_ID: Final = re.compile(r"\b[0-9a-f]{32}\b")
+RUN_ID: Final = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def origin_of(record: Record) -> str:
@@ -101,7 +101,7 @@ def _copy_artifacts(target: Store, folder: Path, files: Files, ids: Mapping[str,
         tuning = clean / TUNING_FILE
         if tuning.is_file():
             text = tuning.read_text(encoding="utf-8", errors="replace")
-            target.log_text(run_id, _RUN_ID.sub(lambda found: ids.get(found[0], found[0]), text), TUNING_FILE)
+            target.log_text(run_id, RUN_ID.sub(lambda found: ids.get(found[0], found[0]), text), TUNING_FILE)
 
 
 @contextmanager

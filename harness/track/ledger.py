@@ -106,6 +106,11 @@ def _by(opening: Opening) -> str:
     return f" (fitted with {amount(opening.threads, 'CPU thread')})" if opening.threads else ""
 
 
+def look_of(opening: Opening) -> tuple[str, ...]:
+    """Return what makes an opening the same one in two stores, and in the journal, whichever run it names there."""
+    return opening.key, opening.model_digest, opening.test_files or opening.test_fingerprint, opening.source_digest
+
+
 def append(client: Any, experiment_id: str, opening: Opening, study: str) -> None:
     """Add a line to the ledger; returns when it is stored."""
     run = client.create_run(experiment_id, tags=tags_of(opening, study), run_name=f"{opening.key} {opening.time}")

@@ -15,13 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from filelock import FileLock
-
 from harness.contracts import Opening
 from harness.errors import InputError, SealError, StoreError
 from harness.track import embedded, ledger
 from harness.track.copies import ORIGIN, begin_copy, complete_copy, files_to_copy, origin_of
 from harness.track.experiments import find_or_create
+from harness.track.journal import last_of
 from harness.track.runs import Record, search
 from harness.track.store import Store, existing_store, open_store, store_at
 from harness.track.within import Files, within
@@ -123,6 +122,7 @@ def _merge_one(target: Store, source: Store, tell: Callable[[str], None]) -> Mer
     mapped = {record.run_id: ids[origin] for record in records if (origin := origin_of(record)) in ids}
     mapped |= {record.run_id: begin_copy(target, record) for record in new}
     openings = _merge_ledger(target, source, mapped)
+    _merge_journal(target, source)
     for number, record in enumerate(new, 1):
         complete_copy(source, target, record, mapped, files[record.run_id])
         if number % 10 == 0 or number == len(new):
@@ -160,20 +160,23 @@ def _all_records(store: Store, with_broken: bool = False) -> tuple[Record, ...]:
     return tuple(record for record in search(store.client, store.studies()) if record.kind or with_broken)
 
 
+def _merge_journal(target: Store, source: Store) -> None:
+    """Copy the source's journal as it is, a chain of its own, and say in the target's how it ends."""
+    entries = source.entries()
+    experiment = find_or_create(target.client, ledger.LEDGER, target.artifacts)
+    if target.journal.add(experiment, entries):
+        target.note("merge", "", "", home=str(source.home), last=[entry.digest for entry in last_of(entries)])
+
+
 def _merge_ledger(target: Store, source: Store, mapped: Mapping[str, str]) -> int:
     """Append the openings that the target's ledger lacks, in their order; return how many."""
     added, experiment = 0, find_or_create(target.client, ledger.LEDGER, target.artifacts)
-    with FileLock(target.home / "ledger.lock"):
-        had = {_looked(each) for each in target.openings()}
+    with target.journal.lock:
+        had = {ledger.look_of(each) for each in target.openings()}
         for opening in source.openings():
-            if _looked(opening) not in had:
+            if ledger.look_of(opening) not in had:
                 moved = replace(opening, run_id=mapped.get(opening.run_id, opening.run_id))
                 ledger.append(target.client, experiment, moved, opening.study)
-                had.add(_looked(opening))
+                had.add(ledger.look_of(opening))
                 added += 1
     return added
-
-
-def _looked(opening: Opening) -> tuple[str, ...]:
-    """Return what makes an opening the same one in two stores, whichever run it names there."""
-    return opening.key, opening.model_digest, opening.test_files or opening.test_fingerprint, opening.source_digest

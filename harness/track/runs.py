@@ -227,6 +227,7 @@ def _is_at_same_place(run: CellRunLike, planned: PlannedCell) -> bool:
 PARAMS_A_BATCH: Final = 100
 LONGEST_PARAM: Final = 6000
 LONGEST_TAG: Final = 8000
+LONGEST_ERROR: Final = 500
 LONGEST_DIGEST: Final = 36
 
 Scalar = str | int | float | bool | None
@@ -252,10 +253,15 @@ def as_of(milliseconds: int) -> Iterator[None]:
 
 
 def log_params(client: Any, run_id: str, params: Mapping[str, Scalar]) -> None:
-    """Log parameters; what is longer than MLflow allows is cut with an ellipsis (cell.yaml has it whole)."""
-    entries = [Param(name, cut(text_of(value), LONGEST_PARAM)) for name, value in params.items()]
+    """Log parameters."""
+    entries = [Param(name, value) for name, value in stored_params(params).items()]
     for start in range(0, len(entries), PARAMS_A_BATCH):
         client.log_batch(run_id, params=entries[start : start + PARAMS_A_BATCH])
+
+
+def stored_params(params: Mapping[str, Scalar]) -> dict[str, str]:
+    """Return parameters as the store has them: cut with an ellipsis where MLflow allows no more (cell.yaml does)."""
+    return {name: cut(text_of(value), LONGEST_PARAM) for name, value in params.items()}
 
 
 def text_of(value: Scalar) -> str:

@@ -8,18 +8,18 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
-from filelock import FileLock
-
 from harness.contracts import UNKNOWN_SET, Opening, SealedSet, StudyPlan
+from harness.contracts.study import PLAN_FILE
 from harness.errors import InputError, without_secrets
 from harness.track import embedded, experiments, ledger, runs
 from harness.track.artifacts import LOGGED, RunFiles, write_images
 from harness.track.client import RUNS_A_REQUEST, Client, check_reachable, hasty, is_server
+from harness.track.journal import Entry, Journal, Kind
 from harness.track.runs import FITTED, Record, history_of, record_of, search
 from harness.track.spool import Spool, in_turn, spooled
 
@@ -94,7 +94,7 @@ def store_at(home: Path, uri: str, artifacts: Path | None, trusting: bool = True
     """
     client = Client(uri)
     files = RunFiles(client, home if artifacts is None else None, artifacts, trusting)
-    return Store(home, client.uri, artifacts, client, files)
+    return Store(home, client.uri, artifacts, client, files, Journal(client, home))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Store:
     artifacts: Path | None
     client: Client = field(repr=False)
     files: RunFiles = field(repr=False)
+    journal: Journal = field(repr=False)
     _experiments: dict[str, str] = field(default_factory=dict, repr=False)
     """Ids by name, of those that were written to."""
     _asked_together: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -225,7 +226,7 @@ class Store:
     def end(self, run_id: str, status: EndStatus, error: str = "", traceback: str = "") -> None:
         """End a run with its true status; a failed one says why (tag harness.error, artifact traceback.txt)."""
         if error:
-            self.tag(run_id, {"harness.error": runs.cut(error, 500)})
+            self.tag(run_id, {"harness.error": runs.cut(error, runs.LONGEST_ERROR)})
         if traceback:
             self.log_text(run_id, traceback, "traceback.txt")
         ended = runs.now_ms()
@@ -288,13 +289,25 @@ class Store:
 
     def plan(self, study: str) -> StudyPlan | None:
         """Return the plan of the study's newest whole run (without --only), else of its newest; None if it has none."""
-        matrices = [record for record in self.records(study) if record.kind == "matrix"]
-        whole = [record for record in matrices if record.tags.get("harness.partial") == "false"]
-        for record in (*reversed(whole), *reversed(matrices)):
-            path = self.artifact(record.run_id, "plan.json")
+        return next((plan for plan, _ in self.plans(study)), None)
+
+    def plans(self, study: str) -> Iterator[tuple[StudyPlan, str]]:
+        """Yield all plans of a study with the ids of their runs: those of whole runs first, the newest first."""
+        matrices = [record for record in reversed(self.records(study)) if record.kind == "matrix"]
+        for record in sorted(matrices, key=lambda record: record.tags.get("harness.partial") != "false"):
+            path = self.artifact(record.run_id, PLAN_FILE)
             if path is not None:
-                return StudyPlan.model_validate_json(path.read_text())
-        return None
+                yield StudyPlan.model_validate_json(path.read_text()), record.run_id
+
+    @spooled
+    def note(self, /, kind: Kind, study: str, run_id: str, **said: object) -> None:
+        """Write an entry of the journal: what happened, in which study, to which run; returns once it is stored."""
+        self.journal.append(self._experiment(ledger.LEDGER), kind, study, run_id, said)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all entries of the journal, by number; none in a store of an earlier version."""
+        number = self._experiments.get(ledger.LEDGER) or self._found_experiment(ledger.LEDGER)
+        return () if number is None else self.journal.entries(number)
 
     def openings(self, keys: Iterable[str] | None = None) -> list[Opening]:
         """Return the ledger's openings of some cells, or all, in the order in which they were recorded."""
@@ -305,7 +318,7 @@ class Store:
         if wanted is not None and len(wanted) == 1:
             found = search(self.client, ids, f"tags.`harness.key` = '{next(iter(wanted))}'")
         else:
-            found = search(self.client, ids)
+            found = search(self.client, ids, "tags.`harness.kind` = 'opening'")
         openings = (ledger.opening_of(record) for record in found)
         return [opening for opening in openings if wanted is None or opening.key in wanted]
 
@@ -326,11 +339,12 @@ class Store:
         Raises:
             SealError: the cell opened this test set before, with another model or by another source.
         """
-        with FileLock(self.home / "ledger.lock"):
+        with self.journal.lock:
             opening = ledger.new_opening(
                 key, model_digest, run_id, study, test_set=test_set, source_digest=source_digest, threads=threads
             )
             if not ledger.is_opened(self.openings([key]), opening):
+                self.note("opening", study, run_id, line=asdict(opening), key=key)
                 ledger.append(self.client, self._experiment(ledger.LEDGER), opening, study)
             else:
                 ledger.end_lines(self.client, self._experiment(ledger.LEDGER), key)

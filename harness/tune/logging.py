@@ -18,6 +18,7 @@ from harness.contracts import Choices, Importances, PlannedCell, Range, TrialFou
 from harness.contracts.tuned import BEST_FILE, TUNING_FILE
 from harness.execute.locks import is_alive
 from harness.matrix.document import LONGEST_NAME
+from harness.seeds import text_digest
 from harness.track import Record
 from harness.tune.context import TuneContext
 from harness.words import metric_text
@@ -88,7 +89,9 @@ def _text(dimension: Range | Choices) -> str:
 
 
 def log_trial(context: TuneContext, run_id: str, found: TrialFound, best: TrialFound | None) -> None:
-    """Log a trial's score and the best so far; the step is the trial's number."""
+    """Log a trial's score and the best so far; the step is the trial's number. It is in the journal first."""
+    told = {"trial": found.number, "state": found.state, "values": found.values, "keys": found.keys}
+    context.store.note("trial", context.study, run_id, experiment=context.name, **told)
     metric = context.tune.objective.first.metric
     scores = {f"search/{metric}": found.values[0]} if found.values else {}
     scores |= {f"search/best_{metric.replace('/', '_')}": best.values[0]} if best is not None else {}
@@ -98,14 +101,17 @@ def log_trial(context: TuneContext, run_id: str, found: TrialFound, best: TrialF
 
 def log_tuning(context: TuneContext, run_id: str, tuning: Tuning) -> None:
     """Log what the study has found: `tuning.json`, pictures, and the winner as a matrix file."""
-    store = context.store
-    store.log_text(run_id, tuning.model_dump_json(indent=1), TUNING_FILE)
+    store, texts = context.store, {TUNING_FILE: tuning.model_dump_json(indent=1)}
+    if tuning.final is not None:
+        texts[BEST_FILE] = _best_yaml(context.title, context.study, tuning.finals)
+    for file, text in texts.items():
+        store.log_text(run_id, text, file)
+    files = {file: text_digest(text) for file, text in texts.items()}
+    store.note("search", context.study, run_id, experiment=context.name, stage=tuning.stage, files=files)
     with tempfile.TemporaryDirectory() as folder:
         for name, picture in tuning_pictures(tuning).items():
             (Path(folder) / name).write_bytes(picture)
         store.log_folder(run_id, Path(folder))
-    if tuning.final is not None:
-        store.log_text(run_id, _best_yaml(context.title, context.study, tuning.finals), BEST_FILE)
     store.tag(run_id, {"mlflow.note.content": _note(tuning)})
 
 

@@ -289,7 +289,16 @@ class _Session:
             Choice(winner=chosen, time=now, key=keys[0], confirm=confirm, points=points, confirmed=confirmed, keys=keys)
         )
         tags = {"harness.winner": str(chosen), "harness.winner_time": now, "harness.winner_key": keys[0]}
-        stored.context.store.tag(self._run.parent, tags)
+        store = stored.context.store
+        store.note(
+            "winner",
+            stored.context.study,
+            self._run.parent,
+            experiment=stored.context.name,
+            winner=chosen,
+            keys=list(keys),
+        )
+        store.tag(self._run.parent, tags)
         return True
 
     def _confirmed(self, executor: Executor, able: Sequence[TrialFound]) -> tuple[Confirmation, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -29,8 +30,11 @@ from harness.contracts import (
     Validation,
 )
 from harness.contracts.tuned import TUNING_FILE
+from harness.execute.recording import DIGESTS, TAG, read_manifest
 from harness.matrix import flatten
+from harness.seeds import file_digest
 from harness.track import LEDGER, Record, Store
+from harness.track.journal import HEAD
 from harness.track.ledger import append
 from harness.track.runs import stored_tags
 
@@ -107,6 +111,17 @@ def set_tag(store: Store, run_id: str, name: str, value: str) -> None:
 def drop_tag(store: Store, name: str) -> None:
     """Take a tag from all runs."""
     forge(store, "DELETE FROM tags WHERE key IN (?, ?)", name, *stored_tags({name: ""}))
+
+
+def forget_journal(store: Store) -> None:
+    """Make the store one of a version that kept no journal, and wrote down digests of files alone."""
+    forge(store, "DELETE FROM runs WHERE run_uuid IN (SELECT run_uuid FROM tags WHERE value = 'journal')")
+    (store.home / HEAD).unlink()
+    for record in store.records(STUDY):
+        path = store.artifact(record.run_id, DIGESTS)
+        if path is not None:
+            path.write_text(json.dumps(dict(read_manifest(path.read_text()).files)))
+            set_tag(store, record.run_id, TAG, file_digest(path))
 
 
 def ledger_run(store: Store, key: str) -> str:

@@ -5,8 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from harness.audit.figures import check_artifacts, check_figures, check_fits
-from harness.audit.openings import check_labels, check_splits
+from harness.audit.data import check_labels, check_splits
+from harness.audit.figures import check_figures, check_fits
+from harness.audit.files import check_artifacts
 from harness.track import Store
 from tests.audit.studies import artifact, drop_tag, evidence_of, faults, flip_byte, forge, remarks, run_of, set_tag
 

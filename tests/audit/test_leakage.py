@@ -4,8 +4,9 @@ from pathlib import Path
 
 from harness.audit.leakage import check_leakage
 from harness.data.leakage import Leakage, Twins
+from harness.seeds import text_digest
 from harness.track import Store
-from tests.audit.studies import artifact, evidence_of, faults, forge, matrix_run, remarks
+from tests.audit.studies import STUDY, artifact, evidence_of, faults, forge, matrix_run, remarks
 
 TEST_IMAGES = 360
 
@@ -17,10 +18,15 @@ def path_of(store: Store) -> Path:
 
 
 def keep(store: Store, exact: int = 0, near: int = 0, **changes: object) -> None:
-    """Put another check in the place of the logged one; MLflow itself would write where the home was before."""
+    """Log another check in the place of the one that is there; MLflow itself would write where the home was before."""
     twins = Twins(images=exact, pairs=exact, disagreeing=exact // 2)
     found = {"checked": True, "exact_across": twins, "near_across": Twins(images=near), "test_images": TEST_IMAGES}
-    path_of(store).write_text(Leakage.model_validate(found | changes).model_dump_json())
+    text = Leakage.model_validate(found | changes).model_dump_json()
+    path_of(store).write_text(text)
+    for entry in store.entries():
+        if entry.kind == "check":
+            forge(store, "DELETE FROM tags WHERE value = ?", entry.text)
+    store.note("check", STUDY, matrix_run(store).run_id, files={"leakage/0.json": text_digest(text)})
 
 
 def test_exact_duplicates_beyond_the_tolerance_fail_with_their_share(store: Store) -> None:
@@ -36,11 +42,28 @@ def test_exact_duplicates_within_the_tolerance_are_told_and_pass(store: Store) -
     assert ["4 of 360" in what for _, what in remarks(findings)] == [True]
 
 
-def test_near_duplicates_are_counted_and_do_not_fail(store: Store) -> None:
-    keep(store, near=50)
+def test_near_copies_within_their_tolerance_are_told_and_pass(store: Store) -> None:
+    keep(store, near=18)
     findings = check_leakage(evidence_of(store))
     assert faults(findings) == []
-    assert remarks(findings) == [("digits", "near duplicates of training images among the test images: 50")]
+    said = "test images that are nearly in the training split: 18 of 360 (5.00%); tolerated are 5.00%"
+    assert remarks(findings) == [("digits", said)]
+
+
+def test_near_copies_beyond_their_tolerance_fail(store: Store) -> None:
+    keep(store, near=360)
+    ((where, what),) = faults(check_leakage(evidence_of(store)))
+    assert where == "digits" and "360 of 360 (100.00%); tolerated are 5.00%" in what
+    assert faults(check_leakage(evidence_of(store), tolerance=1.0)) == []
+
+
+def test_a_check_that_was_altered_or_put_in_later_fails(store: Store) -> None:
+    path_of(store).write_text(path_of(store).read_text() + " ")
+    path_of(store).with_name("1.json").write_text(path_of(store).read_text())
+    assert faults(check_leakage(evidence_of(store))) == [
+        ("matrix matrix", "leakage/0.json is not the one that was logged"),
+        ("leakage/1.json", "this check is not in the journal, its run's plan is"),
+    ]
 
 
 def test_a_check_that_does_not_say_how_many_it_compared_is_held_against_the_predictions(store: Store) -> None:
@@ -53,11 +76,12 @@ def test_a_check_that_does_not_say_how_many_it_compared_is_held_against_the_pred
 
 def test_an_opened_test_set_that_was_never_compared_fails(store: Store) -> None:
     path_of(store).unlink()
-    ((where, what),) = faults(check_leakage(evidence_of(store)))
+    gone, (where, what) = faults(check_leakage(evidence_of(store)))
+    assert gone == ("matrix matrix", "leakage/0.json is gone")
     assert where == "digits" and what.startswith("not checked")
     store.tag(matrix_run(store).run_id, {"harness.leakage": "test.parquet: no such file"})
     findings = check_leakage(evidence_of(store))
-    assert faults(findings) == []
+    assert faults(findings) == [gone]
     assert ["test.parquet: no such file" in what for _, what in remarks(findings)] == [True]
 
 

@@ -7,7 +7,7 @@ import pytest
 from harness.audit import gather_evidence, verdicts
 from harness.errors import InputError
 from harness.track import Store
-from tests.audit.studies import STUDY, drop_tag, evidence_of, forge, run_of
+from tests.audit.studies import STUDY, drop_tag, evidence_of, forge, forget_journal, run_of
 
 
 def test_a_study_that_nobody_touched_passes_every_check(store: Store) -> None:
@@ -17,6 +17,9 @@ def test_a_study_that_nobody_touched_passes_every_check(store: Store) -> None:
 
 
 def test_runs_of_an_earlier_version_are_told_as_not_recorded_and_pass(store: Store) -> None:
+    forget_journal(store)
+    failed = [verdict.name for verdict in verdicts(evidence_of(store)) if not verdict.is_passed]
+    assert failed == ["report"], "it names the last entry of the journal"
     for tag in ("harness.fit_ended", "harness.artifacts_digest"):
         drop_tag(store, tag)
     found = {verdict.name: verdict for verdict in verdicts(evidence_of(store)) if verdict.findings}

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from harness.cli.options import app
 from harness.track import Store, open_store
-from tests.audit.studies import FINAL, STUDY, forge_opening, log_search
+from tests.audit.studies import FINAL, STUDY, forge_opening, log_search, matrix_run
 
 MATRIX = "version: 1\nstudy: digits\n"
 
@@ -30,6 +30,7 @@ def store(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> St
     Path("matrix.yaml").write_text(MATRIX)
     store = open_store(shutil.copytree(template, tmp_path / "home"))
     log_search(store)
+    store.log_text(matrix_run(store).run_id, MATRIX, "matrix.yaml")
     return store
 
 
@@ -41,11 +42,12 @@ def test_every_check_is_told_in_80_columns_and_a_clean_store_passes(store: Store
     done = audit("--report", "nowhere")
     told = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("ok ", "noted ", "FAILED "))]
     assert told == [
-        *("openings", "order", "searches", "leakage", "splits"),
+        *("journal", "openings", "order", "searches", "leakage", "splits"),
         *("labels", "artifacts", "figures", "fits", "report"),
     ]
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert "no opening of the test set" in done.stdout
+    assert "not checked: what an earlier version did not record" in done.stdout
 
 
 def test_a_forged_opening_is_listed_and_ends_with_1(store: Store) -> None:

@@ -13,6 +13,7 @@ from harness.contracts import Cell, Choice, Dataset, Opening, Place, PlannedCell
 from harness.data.leakage import Leakage, Twins
 from harness.measure.predictions import write_confusion
 from harness.report.store import ReportStore
+from harness.track.journal import Entry
 
 STUDY = "a study"
 CLASSES = ("cat", "dog", "owl")
@@ -48,6 +49,7 @@ class KeptStore:
     cells: dict[str, list[Run]] = field(default_factory=dict)
     histories: dict[str, Mapping[str, tuple[tuple[int, float], ...]]] = field(default_factory=dict)
     ledger: list[Opening] = field(default_factory=list)
+    journal: list[Entry] = field(default_factory=list)
     uri: str = "sqlite:///kept.db"
 
     def plan(self, study: str) -> StudyPlan | None:
@@ -71,6 +73,9 @@ class KeptStore:
         wanted = None if keys is None else set(keys)
         return [opening for opening in self.ledger if wanted is None or opening.key in wanted]
 
+    def entries(self) -> Sequence[Entry]:
+        return self.journal
+
     def keep(self, plan: StudyPlan) -> KeptStore:
         """Keep a plan, as a matrix run does."""
         self.kept_plan = plan
@@ -79,9 +84,14 @@ class KeptStore:
         self._write(run.run_id, "plan.json", plan.model_dump_json())
         return self
 
-    def keep_leakage(self, exact: int = 0, near: int = 0, number: int = 0) -> None:
+    def keep_leakage(self, exact: int = 0, near: int = 0, number: int = 0, test_images: int | None = None) -> None:
         """Keep the newest matrix run's check of one of its data sets."""
-        check = Leakage(checked=True, exact_across=Twins(images=exact, pairs=exact), near_across=Twins(images=near))
+        check = Leakage(
+            checked=True,
+            exact_across=Twins(images=exact, pairs=exact),
+            near_across=Twins(images=near),
+            test_images=test_images,
+        )
         self._write(self.matrices[-1].run_id, f"leakage/{number}.json", check.model_dump_json())
 
     def finish(

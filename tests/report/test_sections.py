@@ -12,7 +12,7 @@ from harness.report.sections import claims
 from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table, verdict
 from harness.report.sections.honesty import facts
-from harness.report.sections.openings import duplicates_of, ledger_of
+from harness.report.sections.openings import UNSEEN, duplicates_of, ledger_of
 from harness.report.significance import Interval
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
@@ -177,7 +177,21 @@ def test_clean_splits_are_no_fault(store: KeptStore) -> None:
     planned = cell_of("mlp")
     store.keep(plan_of(planned)).keep_leakage(near=1)
     (found,) = duplicates_of(gather(store, STUDY), store)
-    assert (found.text, found.is_fault) == ("No test image is in the training split; 1 test image nearly is.", False)
+    said = "No test image is in the training split as it is; 1 test image is nearly in the training split."
+    assert (found.text, found.is_fault) == (f"{said} {UNSEEN}", False)
+
+
+def test_silence_of_the_search_is_no_all_clear(store: KeptStore) -> None:
+    store.keep(plan_of(cell_of("mlp"))).keep_leakage()
+    (found,) = duplicates_of(gather(store, STUDY), store)
+    assert found.text == f"No copy of a training image was found among the test images. {UNSEEN}"
+
+
+def test_near_copies_beyond_their_tolerance_are_a_fault_of_the_first_screen(store: KeptStore) -> None:
+    store.keep(plan_of(cell_of("mlp"))).keep_leakage(near=6, test_images=100)
+    (found,) = duplicates_of(gather(store, STUDY), store)
+    assert found.is_fault
+    assert found.text.startswith("6 test images are nearly in the training split, 6.00 % of them.")
 
 
 def test_an_unchecked_or_unreadable_check_is_said_to_be_none(store: KeptStore) -> None:

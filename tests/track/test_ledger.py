@@ -65,7 +65,7 @@ def test_a_line_of_an_earlier_version_holds_for_its_model_and_says_nothing_of_th
 
 def test_a_line_whose_writer_was_killed_is_ended_by_whoever_finishes(store: Store) -> None:
     store.open_test("k1", "one", "first-run")
-    (line,) = store.client.search_runs([store._experiment(LEDGER)])
+    (line,) = store.client.search_runs([store._experiment(LEDGER)], "tags.`harness.kind` = 'opening'")
     store.client.update_run(line.info.run_id, status="RUNNING")
     store.open_test("k1", "one", "first-run")
     assert store.client.get_run(line.info.run_id).info.status == "FINISHED"

@@ -12,7 +12,7 @@ from harness.measure.diagnosis import Verdict
 from harness.report.blocks import Block, Fact, Facts, Items, Section, Text
 from harness.report.context import Context
 from harness.report.sections.diagnosis import Diagnosed, all_diagnosed
-from harness.report.sections.openings import audit_faults
+from harness.report.sections.openings import audit_faults, looked
 from harness.report.sections.remedies import FURTHER
 from harness.report.sections.results import baseline_of
 from harness.report.significance import (
@@ -25,7 +25,7 @@ from harness.report.significance import (
 )
 from harness.report.store import Findings
 from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, mean_or_least, ranked
-from harness.words import Spread, amount, duration, percent, percent_spread, points
+from harness.words import Spread, amount, duration, few, percent, percent_spread, points
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3
@@ -43,10 +43,15 @@ def section(context: Context) -> Section:
     diagnosed = context.once(all_diagnosed)
     lead, *rest = headline(context.variants, findings.plan.report.baseline, known, diagnosed)
     steps = next_steps(context.variants, diagnosed, known)
+    others = context.once(looked)
     blocks: list[Block] = [Text(lacking, "bad")] if lacking else []
     if faults:
         blocks.append(Items(faults, "bad", lead="What harness audit would fail:"))
     blocks += [Text(lead, "lead"), *([Text(" ".join(rest), "muted")] if rest else [])]
+    blocks += [others] if others is not None else []
+    if findings.beyond:
+        kept = few(findings.beyond)
+        blocks.append(Text(f"The store holds runs of this study that its file does not name: {kept}.", "muted"))
     blocks += [Text(steps, lead="To try next:")] if steps else []
     return Section("top", "", (*blocks, Facts(glance(findings), as_tiles=True)))
 
@@ -57,7 +62,7 @@ def glance(findings: Findings) -> tuple[Fact, ...]:
         "data": ", ".join(dict.fromkeys(map(dataset_name, findings.plan.datasets))),
         "cells finished": f"{len(findings.finished)} of {len(findings.entries)}",
         "seeds a variant": _seed_counts(findings),
-        "test openings": str(len(findings.openings)),
+        "test openings": str(len(findings.openings)) + (f", {len(findings.looks)} not shown" if findings.looks else ""),
         "time of fitting": duration(train_seconds(findings)),
     }
     searched = sum(trial.seconds for each in findings.tuned for trial in each.tuning.trials)

@@ -9,17 +9,24 @@ from typing import Final
 
 from harness.contracts import Dataset
 from harness.contracts.metrics import TRAIN_SECONDS
-from harness.report.blocks import Block, Column, Fact, Facts, Fold, Group, Run, Section, Table, Tone, Value, named
+from harness.report.blocks import Block, Column, Fact, Facts, Fold, Group, Run, Section, Table, Text, Tone, Value, named
 from harness.report.context import Context
 from harness.report.sections.headline import train_seconds, warning
-from harness.report.sections.openings import Duplicates, Ledger, duplicates_in, early_openings, ledger_in, timed
+from harness.report.sections.openings import (
+    Duplicates,
+    Ledger,
+    duplicates_in,
+    early_openings,
+    ledger_in,
+    looked,
+    looks_table,
+    timed,
+)
 from harness.report.store import Entry, Findings, ReportStore
 from harness.report.variants import QUESTION, TEST, VALIDATION, Variant, dataset_name, device_of, micro_batches_answer
-from harness.words import NOTHING, amount, duration, moment, percent
+from harness.words import NOTHING, amount, duration, few, moment, percent
 
 DIRTY: Final = "+dirty"
-SHOWN: Final = 5
-"""Names that are spelled out before the rest is counted."""
 PACKAGES: Final = ("harness", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "mlflow")
 QUESTIONS: Final = (Column("question", numeric=False), Column("answer", numeric=False))
 CELLS: Final = (
@@ -38,7 +45,7 @@ CELLS: Final = (
 def section(context: Context) -> Section:
     """Return the doubter's questions with their answers, how the study was run, and every cell with its run."""
     findings, ledger = context.findings, context.once(ledger_in)
-    asked = answers(findings, context.variants, ledger, context.once(duplicates_in))
+    asked = answers(findings, context.variants, ledger, context.once(duplicates_in), context.once(looked))
     failed = tuple(Fact(each.planned.name, each.reason) for each in findings.entries if each.state == "failed")
     blocks: list[Block] = [
         asked,
@@ -47,17 +54,24 @@ def section(context: Context) -> Section:
     ]
     if failed:
         blocks.append(Group("Failed cells", (Facts(failed),)))
-    tables = (table for table in (cells_table(findings), ledger.openings) if table.rows)
+    tables = (table for table in (cells_table(findings), ledger.openings, looks_table(findings)) if table.rows)
     blocks += [Fold(f"{table.caption} ({len(table.rows):,})", (table,)) for table in tables]
     return Section("honesty", "Provenance", tuple(blocks))
 
 
-def answers(findings: Findings, variants: Sequence[Variant], ledger: Ledger, duplicates: Sequence[Duplicates]) -> Table:
+def answers(
+    findings: Findings,
+    variants: Sequence[Variant],
+    ledger: Ledger,
+    duplicates: Sequence[Duplicates],
+    others: Text | None = None,
+) -> Table:
     """Return what a doubter would ask, and what the store answers."""
     cut = warning(findings)
     parted = micro_batches_answer(findings.entries)
     rows = [
         _answer("Was each test set opened once a cell, after fitting?", *_openings(findings, ledger)),
+        _answer("Did anything else look at its test images?", *_others(others)),
         *(
             _answer(f"Are test images of {each.dataset} in its training data?", each.text, _bad(each.is_fault))
             for each in duplicates
@@ -87,7 +101,7 @@ def _openings(findings: Findings, ledger: Ledger) -> tuple[str, Tone]:
     early, known = early_openings(findings), timed(findings)
     if ledger.faults or early:
         told = [*ledger.faults, *(f"run {opening.run_id} opened it before its fit had ended" for opening in early)]
-        return f"No. {ledger.text} {_few(told)}.", "bad"
+        return f"No. {ledger.text} {few(told)}.", "bad"
     if not findings.openings:
         return ledger.text, ""
     after = (
@@ -98,19 +112,23 @@ def _openings(findings: Findings, ledger: Ledger) -> tuple[str, Tone]:
     return f"Yes. {ledger.text}{after}", ""
 
 
+def _others(others: Text | None) -> tuple[str, Tone]:
+    return ("Nothing else in this store.", "") if others is None else (f"Yes. {others.words}", others.tone)
+
+
 def _missing(findings: Findings) -> tuple[str, Tone]:
     lacking = [entry for entry in findings.entries if entry.state != "done"]
     if not lacking:
         return f"No: all {amount(len(findings.entries), 'cell')} are finished.", ""
     counts = Counter(entry.state for entry in lacking)
     states = ", ".join(f"{count} {state}" for state, count in counts.items())
-    return f"Yes, {states}: {_few([entry.planned.name for entry in lacking])}.", "bad"
+    return f"Yes, {states}: {few([entry.planned.name for entry in lacking])}.", "bad"
 
 
 def _seeds(variants: Sequence[Variant]) -> tuple[str, Tone]:
     lacking = [variant.name for variant in variants if len(variant.finished) < len(variant.entries)]
     if lacking:
-        return f"No: {_few(lacking)}.", "bad"
+        return f"No: {few(lacking)}.", "bad"
     counts = sorted({len(variant.entries) for variant in variants})
     if counts == [1]:
         return "Yes, but it is a single one: nothing here says how much seeds differ.", ""
@@ -163,11 +181,6 @@ def _see(findings: Findings) -> Facts:
     return Facts(tuple(Fact(command, what, code=True) for command, what in commands.items()))
 
 
-def _few(names: Sequence[str]) -> str:
-    rest = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {rest:,} more" if rest > 0 else "")
-
-
 def facts(findings: Findings, store: ReportStore) -> tuple[Fact, ...]:
     """Return how the study was run; facts that nothing is known of are left out."""
     cells = findings.entries
@@ -181,6 +194,7 @@ def facts(findings: Findings, store: ReportStore) -> tuple[Fact, ...]:
         "host": _tags(cells, "host"),
         "commit": _tags(cells, "git"),
         "run": _times(findings),
+        "journal": _journal(findings),
         "versions": "; ".join(_unique(_versions(entry, store) for entry in findings.finished)),
     }
     return tuple(Fact(name, text) for name, text in known.items() if text)
@@ -218,6 +232,15 @@ def _dataset(dataset: Dataset) -> str:
         f"groups of {validation.groups}" if validation.groups else "",
     ]
     return f"{dataset_name(dataset)}, validation {' in '.join(filter(None, held_out))} (seed {validation.seed})"
+
+
+def _journal(findings: Findings) -> str:
+    """Return the last entry of the journal that is about this study: who notes its digest sees if it is rewritten."""
+    own = [entry for entry in findings.journal if entry.study == findings.plan.study]
+    if not own:
+        return ""
+    last = max(own, key=lambda entry: (entry.number, entry.time))
+    return f"entry {last.number:,} is the study's last, with digest {last.digest[:16]}; note it to know it again"
 
 
 def _times(findings: Findings) -> str:

@@ -12,15 +12,32 @@ from pydantic import ValidationError
 
 from harness.contracts import Dataset, Opening, StudyPlan, looks
 from harness.contracts.metrics import TEST_ACCURACY
-from harness.data.leakage import TOLERATED, Leakage, Twins
+from harness.contracts.study import PLAN_FILE
+from harness.data.leakage import TOLERATED, TOLERATED_NEAR, Leakage, Twins
 from harness.report.blocks import Block, Column, Items, Run, Section, Table, Text, Value, named
 from harness.report.context import Context
-from harness.report.store import Entry, Findings, ReportStore, RunRecord
+from harness.report.store import Entry, Findings, Look, ReportStore, RunRecord
 from harness.report.variants import dataset_name
-from harness.words import amount, iso_second
+from harness.track.journal import opening_in
+from harness.track.ledger import look_of
+from harness.words import NOTHING, amount, iso_second, percent
 
+UNSEEN: Final = (
+    "That is no proof that there is none: the search compares edges, and does not see strongly cropped or turned "
+    "copies, other pictures of the same thing, or groups that were divided."
+)
+"""What the search for duplicates cannot see."""
 MOST_COPIES: Final = 5
 """Pairs of images that are named; more are in leakage/N.json of the matrix run."""
+MOST_LOOKS: Final = 5
+"""Openings by other cells that are named on the first screen."""
+LOOKS: Final = (
+    Column("opened at (UTC)", numeric=False),
+    Column("cell", numeric=False),
+    Column("study", numeric=False),
+    Column("test top-1 %"),
+    Column("run", numeric=False),
+)
 COLUMNS: Final = (
     Column("opened at (UTC)", numeric=False),
     Column("cell", numeric=False),
@@ -39,9 +56,48 @@ class Ledger:
     openings: Table
 
 
+def looked(context: Context) -> Text | None:
+    """Return who else opened these test images, with figures: for the first screen; None if nobody did."""
+    findings = context.findings
+    if not findings.looks:
+        return None
+    own = sum(look.is_own for look in findings.looks)
+    total = len(findings.openings) + len(findings.looks)
+    told = [_look_in_words(look) for look in findings.looks[:MOST_LOOKS]]
+    rest = len(findings.looks) - len(told)
+    text = (
+        f"These test images were opened {amount(total, 'time')} in this store, {len(findings.looks)} of them by cells "
+    )
+    text += f"that are not shown here: {', '.join(told)}{f' and {rest:,} more (see Provenance)' if rest else ''}."
+    if own:
+        are = "is one of this study's own" if own == 1 else "are this study's own"
+        text += f" {own:,} of these {are}, so what is shown was chosen after looking."
+    return Text(text, "bad" if own else "muted")
+
+
+def _look_in_words(look: Look) -> str:
+    where = "" if look.is_own else f", study {look.opening.study}" if look.opening.study else ""
+    return f"{look.name} ({NOTHING if look.accuracy is None else f'{percent(look.accuracy)} %'}{where})"
+
+
+def looks_table(findings: Findings) -> Table:
+    """Return all openings of these test images by cells that are not shown."""
+    rows = tuple(
+        (
+            named(look.opening.time.replace("+00:00", "")),
+            named(look.name),
+            named(look.opening.study),
+            Value(NOTHING if look.accuracy is None else percent(look.accuracy), look.accuracy),
+            Value(look.opening.run_id, look.opening.run_id, code=True, runs=(Run("", look.opening.run_id),)),
+        )
+        for look in findings.looks
+    )
+    return Table("Openings of these test images by cells that are not shown", LOOKS, rows)
+
+
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """What is known of one data set; `is_fault` where test images are in the training split as they are."""
+    """What is known of one data set; `is_fault` where test images are in the training split, or too many nearly are."""
 
     dataset: str
     text: str
@@ -58,7 +114,7 @@ class Duplicates:
 def section(context: Context) -> Section:
     """Return the ledger's summary and what the check for duplicates found."""
     ledger = context.once(ledger_in)
-    blocks: list[Block] = [Text(ledger.text)]
+    blocks: list[Block] = [Text(ledger.text), *filter(None, (context.once(looked),))]
     if ledger.faults:
         blocks += [Text("The ledger breaks the rule of one opening a cell:", "bad"), Items(ledger.faults, "bad")]
     for each in context.once(duplicates_in):
@@ -87,8 +143,10 @@ def audit_faults(context: Context) -> tuple[str, ...]:
 
 
 def early_openings(findings: Findings) -> tuple[Opening, ...]:
-    """Return the openings before the end of their fit, as far as runs say when that was."""
-    found = ((each, _entry_of(each, findings)) for each in findings.openings)
+    """Return the openings before the end of their fit by the clocks; what the journal has, it has in order."""
+    recorded = {look_of(opening_in(entry)) for entry in findings.journal if entry.kind == "opening"}
+    openings = (each for each in findings.openings if look_of(each) not in recorded)
+    found = ((each, _entry_of(each, findings)) for each in openings)
     return tuple(each for each, entry in found if entry is not None and _is_early(each, entry))
 
 
@@ -194,9 +252,16 @@ def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Dup
         text += f", and {near.images:,} more nearly so" if near.images else ""
         text += f". Test figures are too good by what they remember{_audited(check)}."
         return Duplicates(name, text, is_fault=True, examples=_copies(exact))
-    text = "No test image is in the training split"
-    text += f"; {amount(near.images, 'test image')} nearly {'is' if near.images == 1 else 'are'}" if near.images else ""
-    return Duplicates(name, f"{text}.{f' ({check.reason}.)' if check.reason else ''}")
+    aside = f" ({check.reason}.)" if check.reason else ""
+    if not near.images:
+        return Duplicates(name, f"No copy of a training image was found among the test images. {UNSEEN}{aside}")
+    are = f"{amount(near.images, 'test image')} {'is' if near.images == 1 else 'are'} nearly in the training split"
+    share = near.images / check.test_images if check.test_images else 0.0
+    if share <= TOLERATED_NEAR:
+        return Duplicates(name, f"No test image is in the training split as it is; {are}. {UNSEEN}{aside}")
+    text = f"{are}, {percent(share)} % of them. Test figures are too good by what they remember; harness audit fails, "
+    text += f"for more than {TOLERATED_NEAR:.0%} are.".replace("%", " %")
+    return Duplicates(name, f"{text}{aside}", is_fault=True, examples=_copies(near))
 
 
 def _audited(check: Leakage) -> str:
@@ -226,7 +291,7 @@ def newest_checks(findings: Findings, store: ReportStore) -> dict[str, Leakage]:
 
 
 def _checks_of_run(run: RunRecord, store: ReportStore) -> Iterator[tuple[str, Leakage]]:
-    folder, plan = store.artifact(run.run_id, "leakage"), store.artifact(run.run_id, "plan.json")
+    folder, plan = store.artifact(run.run_id, "leakage"), store.artifact(run.run_id, PLAN_FILE)
     if folder is None or plan is None:
         return
     datasets = StudyPlan.model_validate_json(plan.read_text()).datasets
