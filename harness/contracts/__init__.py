@@ -28,7 +28,17 @@ from harness.contracts.components import (
     Schedule,
     Source,
 )
-from harness.contracts.data import UNKNOWN_SET, Answers, Examples, LabeledImages, Layout, SealedSet, Splits, Task
+from harness.contracts.data import (
+    MOST_MEGAPIXELS,
+    UNKNOWN_SET,
+    Answers,
+    Examples,
+    LabeledImages,
+    Layout,
+    SealedSet,
+    Splits,
+    Task,
+)
 from harness.contracts.running import (
     CellState,
     FitReport,
@@ -56,6 +66,7 @@ from harness.contracts.tuned import Confirmation, Importances, TrialFound, Tunin
 from harness.contracts.tuning import Choices, Confirm, FinalFit, Goal, Objective, Range, Tune
 
 __all__ = [
+    "MOST_MEGAPIXELS",
     "UNKNOWN_SET",
     "Ablation",
     "Answers",

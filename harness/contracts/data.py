@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_MEGAPIXELS: Final = 179
+"""Images of more million pixels are refused, unless the source's option `most_megapixels` says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a model must know to be built: classes, image shape, channel statistics."""

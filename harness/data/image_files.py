@@ -26,6 +26,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from harness.contracts import MOST_MEGAPIXELS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 _USUAL: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
 FORMATS: Final = (*_USUAL, "AVIF", "JPEG2000", "PPM", "PCX", "SGI", "QOI", "ICO", "TGA")
 """What is opened, by Pillow's names; TGA comes last, for it alone cannot be told by how it begins."""
-MOST_MEGAPIXELS: Final = 179
-"""Images of more million pixels are refused, unless the source's option `most_megapixels` says otherwise."""
 _NOT_OPENED: Final = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",

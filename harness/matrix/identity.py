@@ -24,8 +24,8 @@ from harness.plugins import Catalog, Found
 
 REVISION: Final = 1
 """Raised when the same settings begin to mean something else; all keys change."""
-_WITH_IMPORTS: Final = "v2:"
-"""What digests of sources begin with since they cover what a component imports; earlier ones are hex digits alone."""
+_SCHEME: Final = "v3:"
+"""What digests of sources begin with; raised where files of ours have moved or grown and results have not changed."""
 
 
 def cell_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
@@ -122,16 +122,16 @@ def sources_digest(cell: Cell, catalog: Catalog) -> str:
     Raises:
         PluginError: one of the files is no Python.
     """
-    return _WITH_IMPORTS + _digest([[each.kind, each.name, each.source_digest] for each in _used(cell, catalog)])
+    return _SCHEME + _digest([[each.kind, each.name, each.source_digest] for each in _used(cell, catalog)])
 
 
 def is_same_source(recorded: str | None, present: str) -> bool:
     """Whether a run was made by the present source of its components, as far as its record can tell.
 
-    A digest from before digests covered imports is taken for the same: files have moved since, so that each of
-    those runs would be stale, and for nothing.
+    A digest of an earlier scheme is taken for the same: files of ours have moved since, so that each of those runs
+    would be stale, and for nothing.
     """
-    is_older = recorded is not None and present.startswith(_WITH_IMPORTS) and not recorded.startswith(_WITH_IMPORTS)
+    is_older = recorded is not None and present.startswith(_SCHEME) and not recorded.startswith(_SCHEME)
     return is_older or recorded == present
 
 

@@ -71,7 +71,7 @@ def studied(store: KeptStore) -> tuple[Block, ...]:
 @pytest.fixture
 def planned(store: KeptStore) -> KeptStore:
     cell = cell_of("mlp")
-    store.keep(plan_of(cell, tune={"mlp": tune_of()})).finish(cell, 0.6, 0.61)
+    store.keep(plan_of(cell, tune={"mlp": tune_of(), "vgg": tune_of()})).finish(cell, 0.6, 0.61)
     return store
 
 

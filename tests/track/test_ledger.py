@@ -48,9 +48,9 @@ def test_another_test_set_is_an_opening_of_its_own(store: Store) -> None:
 
 
 def test_the_same_weights_by_another_source_are_another_function(store: Store) -> None:
-    store.open_test("k1", "one", "run", source_digest="v2:a")
+    store.open_test("k1", "one", "run", source_digest="v3:a")
     with pytest.raises(SealError, match="the same weights, but the source of its components has changed since"):
-        store.open_test("k1", "one", "run", source_digest="v2:b")
+        store.open_test("k1", "one", "run", source_digest="v3:b")
 
 
 def test_a_line_of_an_earlier_version_holds_for_its_model_and_says_nothing_of_the_test_set(store: Store) -> None:

@@ -34,9 +34,9 @@ def test_a_finished_run_of_another_source_stands_as_stale() -> None:
 
 
 def test_a_run_from_before_digests_covered_imports_stands_as_done() -> None:
-    runs = [Run("FINISHED", "0123456789abcdef"), Run("FINISHED", "v2:before")]
-    assert standing(runs, "v2:now").state == "done"
-    assert standing(runs, "v2:now").run is runs[0]
+    runs = [Run("FINISHED", "0123456789abcdef"), Run("FINISHED", "v3:before")]
+    assert standing(runs, "v3:now").state == "done"
+    assert standing(runs, "v3:now").run is runs[0]
 
 
 def test_without_a_source_all_finished_runs_are_alike() -> None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import model_validator
 
-from harness.contracts import LabeledImages, Layout, Positive, Source
+from harness.contracts import MOST_MEGAPIXELS, LabeledImages, Layout, Positive, Source
 from harness.data.decode import Wish, decode_images
-from harness.data.image_files import MOST_MEGAPIXELS, Reading
+from harness.data.image_files import Reading
 from harness.data.parallel import process_count
 from harness.data.sources._tables import (
     Columns,
