@@ -119,7 +119,9 @@ def test_the_doubters_questions_are_answered(small: KeptStore) -> None:
         "Each opening came after the end of its fit.",
         "",
     )
-    assert answers["Are test images of digits in its training data?"][0].startswith("No copy of a training image was found")
+    assert answers["Are test images of digits in its training data?"][0].startswith(
+        "No copy of a training image was found"
+    )
     assert answers["Are cells missing or failed?"] == ("Yes, 1 failed: mlp s1.", "bad")
     assert answers["Has every experiment all its seeds?"] == ("No: mlp.", "bad")
     assert answers["Was validation carved the same way everywhere?"][0].startswith("Yes, by the digest")
