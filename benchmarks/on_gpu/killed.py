@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -59,10 +60,11 @@ def tell_and_die(path: Path) -> Hearing:
 
 def _die_after_saves(path: Path) -> None:
     """Kill this process once the checkpoint has been replaced three times."""
-    seen = {path.stat().st_mtime_ns}
+    seen: set[int] = set()
     while len(seen) <= 3:
         time.sleep(1e-3)
-        seen.add(path.stat().st_mtime_ns)
+        with contextlib.suppress(FileNotFoundError):  # between the two renames that replace it
+            seen.add(path.stat().st_mtime_ns)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

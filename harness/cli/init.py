@@ -14,6 +14,7 @@ from harness.cli.console import say, shown_path
 from harness.cli.options import Init
 from harness.data.survey import Survey, survey
 from harness.errors import InputError
+from harness.matrix.cell import IN_NO_PATH
 from harness.phases import phase
 from harness.plugins import shipped
 from harness.words import amount
@@ -60,6 +61,8 @@ def perform(asked: Init) -> int:
     """
     if asked.output.exists():
         raise InputError(f"{asked.output}: is there already; choose another file with -o")
+    if IN_NO_PATH & set(str(asked.folder)):
+        raise InputError(f"{str(asked.folder)!a}: a tab or an end of line is in no path of a matrix file; rename it")
     if asked.folder is None:
         text, about = QUICKSTART.read_text(encoding="utf-8"), "the quickstart: scikit-learn's digits, nothing to fetch"
     else:

@@ -20,6 +20,8 @@ from harness.plugins import Catalog
 _Flat: TypeAlias = str | int | float | bool | None
 PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
 """Options of a data set that name files; written relative to the file that they stand in."""
+IN_NO_PATH: Final = frozenset("\t\n\r")
+"""What double quotes in YAML make of a backslash and a letter of a path."""
 _BESIDE: Final = ("validation", "limit")
 """Settings of a data set that are not options of its source."""
 _CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
@@ -54,7 +56,7 @@ def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]
 def _refuse_escaped(node: Node, problems: Problems) -> None:
     """Note a path in which double quotes have made a tab or an end of line of a backslash and a letter."""
     text = node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
-    if found := next((each for each in text if each in "\t\n\r"), ""):
+    if found := next((each for each in text if each in IN_NO_PATH), ""):
         problems.at(node, f"has {found!a}, which is in no path; in single quotes a backslash stands for itself")
 
 

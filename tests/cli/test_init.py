@@ -130,11 +130,19 @@ def test_what_is_no_data_set_is_refused_and_nothing_is_written() -> None:
 
 
 def test_a_folders_name_stays_in_its_comment() -> None:
-    name = 'odd: {name}\n  "quoted"'
+    name = 'odd: {name} # "quoted"'
     for split in ("train", "test"):
         write_images(Path(name) / split, 2, [(16, 16)])
     assert harness("init", name).exit_code == 0
     assert Path(str(dataset_of()["path"])).name == Path(name).name
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\ttab"])
+def test_a_name_that_no_matrix_file_takes_is_refused(name: str) -> None:
+    write_images(Path(name, "train"), 12, [(9, 9)])
+    done = harness("init", name)
+    assert done.exit_code == 2
+    assert f"{name!a}: a tab or an end of line is in no path of a matrix file" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["2024", "1e5", "true", "0x1f", "...", "_", "x" * 200, "日本"])

@@ -81,7 +81,9 @@ def test_a_study_without_tuning_has_no_such_section(store: KeptStore) -> None:
 
 
 def test_what_is_to_be_tuned_and_has_not_begun_is_named(planned: KeptStore) -> None:
-    assert blocks_of(planned) == (Text("mlp: to be tuned, but its search has not begun."),)
+    assert blocks_of(planned) == tuple(
+        Text(f"{name}: to be tuned, but its search has not begun.") for name in ("mlp", "vgg")
+    )
 
 
 def test_the_newest_study_of_an_experiment_counts(planned: KeptStore) -> None:

@@ -17,6 +17,7 @@ from tests.report.tunings import (
     keep_tuning,
     search,
     trial_of,
+    tune_of,
     tuning_of,
 )
 
@@ -28,7 +29,7 @@ def kept(folder: Path) -> KeptStore:
     """Return a store with a tuned mlp, its winner's final fit, and a search for small-vgg with two goals."""
     store, final = KeptStore(folder / "artifacts"), final_cell()
     mlp, vgg = cell_of("mlp"), cell_of("small-vgg")
-    store.keep(plan_of(mlp, vgg)).finish(mlp, 0.6, 0.61)
+    store.keep(plan_of(mlp, vgg, tune={"mlp": tune_of(), "small-vgg": tune_of()})).finish(mlp, 0.6, 0.61)
     store.finish(final, 0.65, 0.66)
     keep_tuning(store, confirmed(search()).model_copy(update={"final": final}), BEST)
     keep_tuning(store, search(30, seed=1, goals=(ACCURACY, PARAMETERS), experiment="small-vgg"))
@@ -55,7 +56,7 @@ def test_the_report_has_the_winners_file_every_trial_and_the_pictures(folder: Pa
 
 
 def test_what_an_earlier_report_had_of_tuning_goes(store: KeptStore, tmp_path: Path) -> None:
-    store.keep(plan_of(cell_of("mlp")))
+    store.keep(plan_of(cell_of("mlp"), tune={"mlp": tune_of()}))
     keep_tuning(store, tuning_of(trial_of(0), trial_of(1, state="pruned", epochs={1: 0.3})), BEST)
     write_report(store, STUDY, tmp_path)
     assert {path.name for path in tmp_path.rglob("*")} >= {"best-mlp.yaml", "trials.csv", "search-mlp-history.svg"}
@@ -86,7 +87,7 @@ def test_the_page_shows_every_chart_in_words_and_refers_to_files_beside_it_alone
 
 
 def test_names_from_a_study_cannot_break_out_of_the_page(store: KeptStore, tmp_path: Path) -> None:
-    store.keep(plan_of(cell_of("mlp")))
+    store.keep(plan_of(cell_of("mlp"), tune={NASTY: tune_of()}))
     tuning = search(20).model_copy(update={"experiment": NASTY})
     trials = [
         trial.model_copy(update={"params": dict(trial.params) | {"recipe.optimizer.name": NASTY}})
