@@ -1,7 +1,6 @@
 """`harness audit` as a person meets it."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,14 @@ from tests.audit.studies import FINAL, STUDY, forge_opening, log_search, matrix_
 MATRIX = "version: 1\nstudy: digits\n"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("empty")
-    open_store(home)
-    return home
-
-
 @pytest.fixture
-def store(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store with a search, in the home `home` of the working folder."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     Path("matrix.yaml").write_text(MATRIX)
-    store = open_store(shutil.copytree(template, tmp_path / "home"))
+    store = open_store(tmp_path / "home")
     log_search(store)
     store.log_text(matrix_run(store).run_id, MATRIX, "matrix.yaml")
     return store

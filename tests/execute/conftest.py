@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,15 +59,7 @@ def _fakes_in_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with an empty store; creating one takes seconds, copying it does not."""
-    home = tmp_path_factory.mktemp("template")
-    open_store(home)
-    return home
-
-
 @pytest.fixture
-def store(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return open_store(shutil.copytree(template, tmp_path / "home"))
+    return open_store(tmp_path / "home")

@@ -34,9 +34,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def behind(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an MLflow server."""
-    folder = shutil.copytree(template, tmp_path_factory.mktemp("server") / "kept")
+    folder = tmp_path_factory.mktemp("server")
+    open_store(folder)
     address = f"http://127.0.0.1:{free_port()}"
     options = ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--port", address.rpartition(":")[2]]
     options += ["--artifacts-destination", str(folder / "files"), "--workers", "1"]

@@ -27,9 +27,10 @@ def test_two_processes_may_open_an_empty_home_at_once(tmp_path: Path) -> None:
     assert open_store(tmp_path / "new").records("anything") == ()
 
 
-def test_opening_a_store_leaves_the_environment_as_it_was(tmp_path: Path, template: Path) -> None:
+@pytest.mark.usefixtures("migrated_homes")
+def test_opening_a_store_leaves_the_environment_as_it_was(tmp_path: Path) -> None:
     before = dict(os.environ)
-    open_store(template)
+    open_store(tmp_path)
     assert dict(os.environ) == before
 
 

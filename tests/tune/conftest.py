@@ -14,9 +14,9 @@ from harness.plugins import Catalog
 from harness.track import Store
 from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, run_tuning
-from tests.execute.conftest import store, template
+from tests.execute.conftest import store
 
-__all__ = ["Diary", "Lab", "lab", "store", "template"]
+__all__ = ["Diary", "Lab", "lab", "store"]
 
 FAKE = "tests.tune.fake_trials:run_cell"
 HEAD = """

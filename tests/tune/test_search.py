@@ -212,11 +212,9 @@ def test_a_study_grows_by_more_trials_as_long_as_its_test_set_is_sealed(lab: Lab
 
 
 @pytest.fixture
-def store_of(tmp_path: Path, template: Path) -> dict[str, Lab]:
-    import shutil
-
+def store_of(tmp_path: Path) -> dict[str, Lab]:
     from harness.track import open_store
 
     folder = tmp_path / "second"
     folder.mkdir()
-    return {"other": Lab(folder, open_store(shutil.copytree(template, folder / "home")))}
+    return {"other": Lab(folder, open_store(folder / "home"))}
