@@ -37,6 +37,12 @@ SPACE = """
 """
 
 
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of a search take as long as some twenty trials, so one test draws them."""
+    monkeypatch.setattr("harness.tune.logging.tuning_pictures", lambda _: {})
+
+
 @dataclass
 class Diary:
     """A watcher that remembers."""

@@ -12,8 +12,10 @@ from tests.tune.conftest import Lab
 from tests.tune.fake_trials import score
 
 
-@pytest.mark.parametrize("pruner", ["none", "median", "hyperband", "successive_halving"])
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [("random", "none"), *(("tpe", pruner) for pruner in ("none", "median", "hyperband", "successive_halving"))],
+)
 def test_one_trial_at_a_time_is_a_plain_optuna_loop(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, sampler: str, pruner: str
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.charts.searches import tuning_pictures
 from harness.contracts import Confirmation, TrialFound, Tuning
 from harness.errors import InputError
 from harness.execute.plan import make_plan
@@ -169,7 +170,10 @@ def test_best_yaml_is_a_matrix_file_of_the_very_cells_that_won(lab: Lab, tmp_pat
     assert plan.cells[0].source_digest == finals[0].source_digest
 
 
-def test_the_study_is_logged_with_its_trials_its_pictures_and_its_history(lab: Lab) -> None:
+def test_the_study_is_logged_with_its_trials_its_pictures_and_its_history(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.tune.logging.tuning_pictures", tuning_pictures)
     found = lab.tune(CONFIRMED).tuning
     (run,) = [each for each in lab.store.records("study") if each.kind == "study"]
     assert run.status == "FINISHED"
