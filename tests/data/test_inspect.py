@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.contracts import LabeledImages
-from harness.data import fingerprint, leakage
-from harness.data import leakage as duplicates
-from harness.data import leakage as likeness
+from harness.data import aligned, fingerprint, leakage, likeness
+from harness.data.cache import origin_of, read_images
 from harness.data.inspect import describe
 from harness.data.inspect import leakage as leakage_of
 from harness.plugins import Catalog
@@ -37,7 +36,10 @@ def find(train: Any, test: Any, train_labels: Any = None, test_labels: Any = Non
 
 def test_unrelated_pictures_have_no_twins() -> None:
     found = find(scenes(150), scenes(80, seed=1))
-    assert found == leakage.Leakage(checked=True, test_images=80, least_likeness=found.least_likeness)
+    least = found.least_likeness, found.least_moved_likeness
+    assert found == leakage.Leakage(
+        checked=True, test_images=80, least_likeness=least[0], least_moved_likeness=least[1]
+    )
 
 
 def test_training_images_copied_into_test_are_counted() -> None:
@@ -66,6 +68,75 @@ def test_changed_copies_are_near_duplicates(change: str) -> None:
     assert found.exact_across.images == 0
     assert found.near_across.images == found.near_across.pairs == 20
     assert all(twin.second == twin.first - 20 for twin in found.near_across.examples)
+
+
+def moved(images: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    larger = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    return {
+        "mirrored": images[:, :, ::-1],
+        "shifted by 0 x 1": larger[:, 2:-2, 1:-3],
+        "shifted by 2 x 2": larger[:, 4:, :-4],
+        "mirrored and shifted by 1 x 2": larger[:, 1:-3, 4:][:, :, ::-1],
+    }
+
+
+@pytest.mark.parametrize("change", ["mirrored", "shifted by 2 x 2", "mirrored and shifted by 1 x 2"])
+@pytest.mark.parametrize("with_noise", [False, True])
+def test_mirrored_and_shifted_copies_are_near_duplicates_and_told_as_such(change: str, with_noise: bool) -> None:
+    train = scenes(100)
+    copies = moved(train[40:60])[change]
+    copies = changed(copies)["noisy"] if with_noise else copies
+    near = find(train, np.concatenate([scenes(20, seed=1), copies])).near_across
+    assert near.images >= 18
+    assert near.mirrored + near.shifted >= 18
+    assert (near.mirrored > 0) == ("mirrored" in change)
+    right = [twin for twin in near.examples if twin.second == twin.first - 20]
+    assert len(right) >= 18
+    assert sum(twin.change == change for twin in right) >= 16
+    assert f"is, {change}, nearly (" in next(twin.across for twin in right if twin.change == change)
+
+
+def test_a_shift_by_one_pixel_is_found_too_where_pictures_are_smooth() -> None:
+    train = scenes(100)
+    found = find(train, moved(train[40:60])["shifted by 0 x 1"])
+    assert found.near_across.images == 20
+
+
+def test_digits_are_not_taken_for_mirrored_ones(catalog: Catalog, cache: Path) -> None:
+    found = leakage_of(dataset("digits"), catalog, cache)
+    assert found.near_across.mirrored + found.near_across.shifted <= 1
+    assert found.near_within_train.mirrored + found.near_within_train.shifted <= 2
+
+
+def test_copies_of_digits_that_are_moved_are_found(catalog: Catalog, cache: Path) -> None:
+    whole = read_images(origin_of(dataset("digits"), catalog, cache), "train").images
+    for copies, least in (
+        (whole[:60, :, ::-1], 57),
+        (np.roll(whole[:60], 1, axis=1), 57),
+        (np.roll(whole[:60], 2, axis=2), 45),
+    ):
+        assert find(whole, copies).near_across.images >= least
+
+
+def test_what_is_said_of_a_search_follows_what_it_looked_for() -> None:
+    assert leakage.Leakage(checked=True).limits == ""
+    assert "mirrored" in leakage.Leakage(checked=True, least_likeness=0.8).limits
+    found = leakage.Leakage(checked=True, least_likeness=0.8, least_moved_likeness=0.8)
+    assert found.limits == leakage.NOT_FOUND
+    assert "mirrored" not in found.limits
+
+
+def test_the_blocks_do_not_change_which_moved_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = scenes(60)
+    shapes = aligned.shapes_of(np.concatenate([train, train[:10, :, ::-1]]))
+    search = aligned.learn(shapes, 0.8)
+    whole, _ = search.within(shapes)
+    monkeypatch.setattr(likeness, "_ROWS", 7)
+    monkeypatch.setattr(likeness, "_COLUMNS", 7)
+    monkeypatch.setattr(aligned, "_AT_ONCE", 5)
+    small, _ = search.within(shapes)
+    assert sorted(zip(whole.first, whole.second, strict=True)) == sorted(zip(small.first, small.second, strict=True))
+    assert len(whole) == 10
 
 
 def test_twins_within_a_split_are_counted_once_and_labels_compared() -> None:
@@ -101,7 +172,7 @@ def test_frames_around_different_pictures_are_no_twins() -> None:
 
 
 def test_a_crowd_of_look_alikes_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "CROWD", 5)
+    monkeypatch.setattr(likeness, "CROWD", 5)
     base = scenes(80)
     noise = np.random.default_rng(0).normal(0, 4, (20, 32, 32, 3))
     crowd = np.clip(base[:1] + noise, 0, 255).astype(np.uint8)
@@ -121,14 +192,14 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     train = scenes(60)
     train = np.concatenate([train, changed(train[10:20])["noisy"]])
     vectors = likeness.vectors_of(train)
-    least = duplicates.least_likeness(vectors.edges)
-    whole = duplicates.near_within(vectors, least)
-    monkeypatch.setattr(duplicates, "_ROWS", 7)
-    monkeypatch.setattr(duplicates, "_COLUMNS", 7)
-    small = duplicates.near_within(vectors, least)
+    least = likeness.least_likeness(vectors.edges)
+    whole = likeness.near_within(vectors, least)
+    monkeypatch.setattr(likeness, "_ROWS", 7)
+    monkeypatch.setattr(likeness, "_COLUMNS", 7)
+    small = likeness.near_within(vectors, least)
     assert sorted(zip(whole.first, whole.second, strict=True)) == sorted(zip(small.first, small.second, strict=True))
     assert len(whole) == 10
-    assert duplicates.least_likeness(vectors.edges) == pytest.approx(least)
+    assert likeness.least_likeness(vectors.edges) == pytest.approx(least)
 
 
 def test_more_images_than_can_be_compared_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
