@@ -18,6 +18,7 @@ from harness.charts.style import undrawn
 from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tune, Watcher
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.data import class_names, fitted_on
+from harness.data.checks import check_all, dark
 from harness.execute import ExecutorName
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
@@ -163,8 +164,8 @@ class RunOptions:
 class Display(Protocol):
     """Shows a run as it goes."""
 
-    def planned(self, plan: StudyPlan, found: Estimate) -> None:
-        """All is checked; cells begin to run next."""
+    def planned(self, plan: StudyPlan, found: Estimate, remarks: Sequence[str]) -> None:
+        """All is checked; cells begin to run next. The remarks are of the data."""
 
     def cells(self, found: Estimate) -> AbstractContextManager[Watcher]:
         """Show the cells for as long as the context lasts."""
@@ -185,7 +186,7 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
     """
     prepared = _prepare(options)
     plan, store, found = prepared.plan, prepared.store, prepared.estimate
-    display.planned(plan, found)
+    display.planned(plan, found, prepared.checked)
     settings = options.settings(store, found.workers)
     with display.cells(found) as watcher:
         executor = open_executor(options.executor, settings.workers, settings.threads)
@@ -240,6 +241,8 @@ class _Prepared:
     catalog: Catalog
     store: Store
     estimate: Estimate
+    checked: tuple[str, ...]
+    """What is to be known of the data before anything is fitted."""
     remarks: tuple[str, ...]
 
 
@@ -259,6 +262,10 @@ def _prepare(options: RunOptions) -> _Prepared:
         stale=options.rerun_stale,
         smoke=options.smoke,
     )
+    todo = [each.cell for each in found.todo]
+    checked = check_all(todo, catalog, options.cache, may_open=not options.smoke, needs_test=False)
+    checked += dark((each.dataset for each in todo), catalog, options.cache)
+    checked += check_all((each.start for each in study.tune.values()), catalog, options.cache, may_open=False)
     found = _with_sizes(found, plan, catalog, options.cache)
     left = estimates(study, catalog, store, options.cache, rates=found.rates, smoke=options.smoke)
     searched = sum(each.seconds or 0.0 for each in left)
@@ -266,7 +273,8 @@ def _prepare(options: RunOptions) -> _Prepared:
     store = store or open_store(options.store_home)
     searches = searches_of(study, catalog, store, options.cache, options.smoke)
     remarks = () if options.smoke else remarks_of(study, partial(fitted_on, catalog=catalog, cache=options.cache))
-    return _Prepared(plan, searches, catalog, store, found, remarks)
+    checked = tuple(dict.fromkeys(checked))
+    return _Prepared(plan, searches, catalog, store, found, checked, remarks + checked)
 
 
 def _with_sizes(found: Estimate, plan: StudyPlan, catalog: Catalog, cache: Path) -> Estimate:
@@ -347,11 +355,13 @@ class Lines:
     def __init__(self, tell: Callable[[str], object]) -> None:
         self._tell = tell
 
-    def planned(self, plan: StudyPlan, found: Estimate) -> None:
+    def planned(self, plan: StudyPlan, found: Estimate, remarks: Sequence[str]) -> None:
         """Say how much there is to do."""
         self._tell(f"{plan.study}: {amount(len(found.todo), 'cell')} of {len(plan.cells)} to run")
         for line in found.deletions:
             self._tell(line)
+        for remark in remarks:
+            self._tell(f"Warning: {remark}")
 
     @contextmanager
     def cells(self, found: Estimate) -> Iterator[Watcher]:

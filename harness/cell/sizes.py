@@ -152,7 +152,10 @@ def known_sizes(cells: Iterable[PlannedCell], catalog: Catalog, cache: Path) -> 
 
 def _size(cell: Cell, layout: Layout, catalog: Catalog) -> Size | HarnessError | None:
     model = catalog.realize("model", cell.model.name, cell.model.options)
+    task = plain_task(layout.shape, len(layout.classes))
     try:
-        return size_of(model, plain_task(layout.shape, len(layout.classes)), cell.recipe)
+        if isinstance(model, ClassicalModel):
+            model.build(task, seed=0)  # which says whether the images suit it
+        return size_of(model, task, cell.recipe)
     except HarnessError as error:
         return error

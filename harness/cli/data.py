@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, table, tell
+from harness.cli.console import print_json, results, say, table, tell, warn
 from harness.cli.options import Data
 from harness.contracts import Dataset
 from harness.data.inspect import Description, SplitDescription, describe
@@ -23,7 +23,7 @@ _BESIDE: Final = {"validation", "limit"}
 
 
 def perform(asked: Data) -> int:
-    """Print what is in the data set, or in each data set of a matrix file.
+    """Print what is in the data set, or in each data set of a matrix file; 2 if a test split cannot be opened.
 
     Raises:
         InputError: there is no such source, or nothing at the path.
@@ -34,10 +34,15 @@ def perform(asked: Data) -> int:
     found = [describe(dataset, catalog, cache) for dataset in datasets_of(asked, catalog)]
     if asked.json:
         print_json([each.model_dump(mode="json") for each in found])
-        return 0
+    else:
+        for each in found:
+            _print(each)
     for each in found:
-        _print(each)
-    return 0
+        warn(each.remarks)
+    faults = [each.fault for each in found if each.fault]
+    for fault in faults:
+        say(fault)
+    return 2 if faults else 0
 
 
 def datasets_of(asked: Data, catalog: Catalog) -> Sequence[Dataset]:
@@ -72,9 +77,11 @@ def _print(found: Description) -> None:
 
 
 def _statistics(found: Description) -> object:
-    shown = table("split", "images", "channel means", "standard deviations", right=("images",))
+    counts = ("images", "minimum", "maximum", "shades")
+    shown = table("split", *counts, "channel means", "standard deviations", right=counts)
     for name, split in _splits(found):
-        shown.add_row(name, whole(split.images), _figures(split.mean), _figures(split.std))
+        figures = map(whole, (split.images, split.minimum, split.maximum, split.shades))
+        shown.add_row(name, *figures, _figures(split.mean), _figures(split.std))
     return shown
 
 
@@ -104,10 +111,15 @@ def _twins(twins: Twins, checked: bool) -> str:
 
 
 def _remarks(leakage: Leakage) -> list[str]:
-    """Return why something was not searched, and the first images of test that are in train too."""
-    remarks = [leakage.reason] if leakage.reason else []
-    examples = [*leakage.exact_across.examples, *leakage.near_across.examples][:_EXAMPLES]
-    return remarks + [twin.across for twin in examples]
+    """Return what was not searched, and the first images that are there twice, across the splits and within each."""
+    remarks = [each for each in (leakage.reason, leakage.limits) if each]
+    across = [*leakage.exact_across.examples, *leakage.near_across.examples][:_EXAMPLES]
+    within = {
+        "train": [*leakage.exact_within_train.examples, *leakage.near_within_train.examples][:_EXAMPLES],
+        "test": [*leakage.exact_within_test.examples, *leakage.near_within_test.examples][:_EXAMPLES],
+    }
+    told = [twin.between("test", "train") for twin in across]
+    return remarks + told + [twin.between(split, split) for split, twins in within.items() for twin in twins]
 
 
 def _splits(found: Description) -> list[tuple[str, SplitDescription]]:

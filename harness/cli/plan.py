@@ -17,6 +17,7 @@ from harness.cli.options import Plan
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
 from harness.data import fitted_on
+from harness.data.checks import check_all, dark
 from harness.errors import HarnessError
 from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
@@ -76,10 +77,18 @@ def perform(asked: Plan) -> int:
     bytes_left = disk_bytes({row.key: row.parameters for row in rows}, found.todo)
     tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
     searches = _searches(asked, replace(study, tune=tuned), catalog, store, found)
+    checked = check_all((each.cell for each in found.todo), catalog, asked.cache, may_open=not asked.smoke)
+    checked += dark((each.cell.dataset for each in found.todo), catalog, asked.cache)
+    checked += check_all((each.start for each in tuned.values()), catalog, asked.cache, may_open=False)
     remarks = () if asked.smoke else remarks_of(present, partial(fitted_on, catalog=catalog, cache=asked.cache))
     faults = tuple(f"{row.name}: {sizes.faults[row.key]}" for row in rows if row.key in sizes.faults)
     totals = _Totals(
-        rows, found, bytes_left, len(study.cells) - len(here), searches, (*found.deletions, *remarks, *faults)
+        rows,
+        found,
+        bytes_left,
+        len(study.cells) - len(here),
+        searches,
+        (*found.deletions, *remarks, *dict.fromkeys(checked), *faults),
     )
     if asked.json:
         print_json(totals.as_json(plan.study))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from shlex import quote
 from typing import Final
@@ -81,7 +82,7 @@ class Terminal:
     def __init__(self, verbosity: int) -> None:
         self._verbosity = verbosity
 
-    def planned(self, plan: StudyPlan, found: Estimate) -> None:
+    def planned(self, plan: StudyPlan, found: Estimate, remarks: Sequence[str]) -> None:
         """Say what there is to do."""
         if self._verbosity < 0:
             return
@@ -94,6 +95,7 @@ class Terminal:
             kept = f", {shared} of them without a fit: a model that fits alike is taken" if shared else ""
             say(f"{plan.study}: {amount(len(found.todo), 'cell')} to run with {found.workers.text}{before}{kept}")
             _tell_changed(found)
+        warn(remarks)
 
         warn(found.deletions)
 

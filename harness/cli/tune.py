@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from harness.api.read import report_folder, summary_written
 from harness.api.run import search, searches_ending
-from harness.cli.console import print_json, say, shown_path
+from harness.cli.console import print_json, say, shown_path, warn
 from harness.cli.options import Tune
 from harness.cli.report import print_summary
 from harness.cli.run import EXIT_CODES, Terminal, options_of, search_as_json
+from harness.data.checks import check_all
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
 from harness.execute.plan import choose_devices, make_plan
@@ -31,6 +32,7 @@ def perform(asked: Tune) -> int:
     study = load_study(asked.matrix, catalog, asked.override, asked.only)
     chosen = _chosen(study, asked.name)
     plan = make_plan(study, catalog, asked.cache)
+    warn(check_all((each.start for each in chosen.tune.values()), catalog, asked.cache, may_open=False))
     store = open_store(asked.store_home)
     deliver(store)
     searches = searches_of(chosen, catalog, store, asked.cache, asked.smoke)

@@ -239,6 +239,27 @@ class Source(Component):
         del split, root
         return ()
 
+    def counts(self, split: str, root: Path, classes: tuple[str, ...]) -> Mapping[str, int] | None:
+        """Return how many images of each of the classes a split has, by names and labels alone; no pixels are read.
+
+        What is wrong with a test split is told by this before anything is fitted. None where it cannot be wrong (a
+        published set is what its checksum says), or the source does not know.
+
+        Raises:
+            DataError: the raw files are not there, or have labels that are none of the classes.
+        """
+        del split, root, classes
+        return None
+
+    def remarks(self, root: Path) -> Sequence[str]:
+        """Return what a user should know of how the raw files are read, such as those that are passed over.
+
+        Raises:
+            DataError: the raw files are not there.
+        """
+        del root
+        return ()
+
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
         """Return the group of each training image [N], in the order of `read`.
 

@@ -5,6 +5,7 @@ This looks at the test images, through the seal's one function for that, and sho
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from filelock import FileLock
 
 from harness.contracts import Dataset, Frozen, LabeledImages
 from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
+from harness.data.checks import Shades, check, shades_of
 from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
@@ -22,7 +24,7 @@ from harness.phases import phase
 from harness.plugins import Catalog
 from harness.words import amount
 
-_REVISION: Final = 1
+_REVISION: Final = 2
 """Raised when what counts as a duplicate changes, so that earlier findings are not used."""
 
 
@@ -34,6 +36,10 @@ class SplitDescription(Frozen):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     digest: str
+    minimum: int = 0
+    maximum: int = 255
+    shades: int = 256
+    """How many different values pixels have, of those from `minimum` to `maximum`."""
 
 
 class Description(Frozen):
@@ -46,6 +52,10 @@ class Description(Frozen):
     train: SplitDescription
     test: SplitDescription | None
     leakage: Leakage
+    fault: str = ""
+    """What is wrong with the test split, so that it cannot be opened."""
+    remarks: tuple[str, ...] = ()
+    """What is passed over, what is not used, what looks odd."""
 
 
 def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
@@ -57,14 +67,19 @@ def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
     origin = origin_of(dataset, catalog, cache)
     meta = read_meta(origin, "train")
     train = read_images(origin, "train")
-    test, reason = _test(dataset, catalog, cache)
+    checked = check(dataset, catalog, cache)
+    test, reason = (None, checked.wrong) if checked.wrong else _test(dataset, catalog, cache)
+    described = _describe(meta.classes, train)
+    shades = Shades(described.minimum, described.maximum, described.shades)
     return Description(
         name=dataset.name,
         shape=meta.shape,
         fingerprint=meta.digest,
-        train=_describe(meta.classes, train),
+        train=described,
         test=None if test is None else _describe(meta.classes, test),
         leakage=_named(_leakage(cache, meta.classes, train, test, reason), origin),
+        fault=checked.wrong,
+        remarks=(*checked.remarks, *filter(None, [shades.remark])),
     )
 
 
@@ -101,8 +116,14 @@ def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescripti
     task = task_of(classes, images)
     counts = np.bincount(images.labels, minlength=len(classes)).tolist()
     named = dict(zip(classes, counts, strict=True))
-    digest = digest_of(images, classes)
-    return SplitDescription(images=len(images), counts=named, mean=task.mean, std=task.std, digest=digest)
+    return SplitDescription(
+        images=len(images),
+        counts=named,
+        mean=task.mean,
+        std=task.std,
+        digest=digest_of(images, classes),
+        **asdict(shades_of(images.images)),
+    )
 
 
 def _leakage(

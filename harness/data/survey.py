@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,16 +14,12 @@ import numpy as np
 from harness.data.decode import Item
 from harness.data.image_files import UnreadableImageError, read_header
 from harness.data.sources import _tables, _trees
+from harness.data.sources._arrays import NAMES, find_array, read_array, shapes_in
+from harness.data.sources._layouts import split_folders
 from harness.errors import DataError, InputError
 
 SAMPLE: Final = 400
 """Images whose headers are read: enough to see whether sizes differ."""
-NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "train": ("train", "training"),
-    "test": ("test", "testing"),
-    "val": ("val", "valid", "validation"),
-}
-"""What folders of a split are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +69,7 @@ def survey(path: Path) -> Survey:
 
 
 def _image_folder(path: Path) -> Survey:
-    splits = _split_folders(path)
+    splits = split_folders(path)
     if "train" not in splits:
         tree = _trees.scan(path)
         lone: dict[str, Path | float] = {"path": path, "test_fraction": 0.2}
@@ -94,11 +89,6 @@ def _image_folder(path: Path) -> Survey:
         options["test"] = test
     sizes = _tree_sizes(tree)
     return Survey("image_folder", options, len(tree.classes), len(tree.paths), test is not None, sizes, tuple(remarks))
-
-
-def _split_folders(path: Path) -> dict[str, Path]:
-    below = {each.name.lower(): each for each in path.iterdir() if each.is_dir()}
-    return {split: below[name] for split, names in NAMES.items() for name in reversed(names) if name in below}
 
 
 def _tree_sizes(tree: _trees.Tree) -> Counter[tuple[int, int]]:
@@ -147,31 +137,13 @@ def _sizes(items: Iterable[Item]) -> Counter[tuple[int, int]]:
 
 
 def _npz(path: Path) -> Survey:
-    shapes = _shapes(path)
-    names = [name for name in ("x_train", "x") if name in shapes]
-    labels = [name for name in ("y_train", "y") if name in shapes]
-    if not names or not labels or len(shapes[names[0]]) not in {3, 4}:
-        wanted = "x_train [N, H, W] or [N, H, W, C] and y_train"
-        raise DataError(f"{path}: takes arrays {wanted}; it has {', '.join(shapes) or 'none'}")
-    count, height, width = shapes[names[0]][:3]
-    has_test = {"x_test", "y_test"} <= set(shapes)
-    with np.load(path, allow_pickle=False) as archive:
-        classes = len(archive["classes"]) if "classes" in shapes else len(np.unique(archive[labels[0]]))
+    shapes = shapes_in(path)
+    images, labels = find_array(path, "x", "train"), find_array(path, "y", "train")
+    if len(shapes.get(images, ())) not in {3, 4}:
+        wanted = "images are [N, H, W] or [N, H, W, C]"
+        raise DataError(f"{path}: array {images} is {shapes.get(images, 'none')}; {wanted}")
+    count, height, width = shapes[images][:3]
+    has_test = all(any(name.format("test") in shapes for name in names[:3]) for names in NAMES.values())
+    classes = len(read_array(path, "classes")) if "classes" in shapes else len(np.unique(read_array(path, labels)))
     key = "path" if has_test else "train"
     return Survey("npz", {key: path}, classes, count, has_test, Counter({(height, width): count}))
-
-
-def _shapes(path: Path) -> dict[str, Sequence[int]]:
-    """Return the shape of each array of an .npz file, from their headers alone."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): _shape(archive, name) for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as npz: {error}") from error
-
-
-def _shape(archive: zipfile.ZipFile, name: str) -> Sequence[int]:
-    with archive.open(name) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        return tuple(read(file)[0])

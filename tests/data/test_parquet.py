@@ -9,6 +9,7 @@ import pytest
 
 from harness.contracts import Validation
 from harness.data import fingerprint, load_splits, open_test
+from harness.data.checks import check
 from harness.data.inspect import leakage
 from harness.errors import DataError
 from harness.plugins import Catalog
@@ -112,10 +113,19 @@ def test_labels_out_of_range_are_listed(make_parquet: MakeParquet, catalog: Cata
         fingerprint(dataset("parquet", path=make_parquet.folder), catalog, cache)
 
 
-def test_a_class_without_a_training_image_is_an_error(make_parquet: MakeParquet, catalog: Catalog, cache: Path) -> None:
-    make_parquet.write("train", pictures(6), [0, 1, 0, 1, 0, 1])
-    with pytest.raises(DataError, match=r"classes without an image \(1\):\n  emu"):
-        fingerprint(dataset("parquet", path=make_parquet.folder), catalog, cache)
+def test_a_declared_class_without_a_training_image_is_left_out_and_told(
+    make_parquet: MakeParquet, catalog: Catalog, cache: Path
+) -> None:
+    make_parquet.write("train", pictures(6), [0, 2, 0, 2, 0, 2])
+    make_parquet.write("test", pictures(4, seed=1), [2, 0, 2, 2])
+    wanted = dataset("parquet", Validation(size=2), path=make_parquet.folder)
+    splits = load_splits(wanted, catalog, cache)
+    assert splits.classes == ("cat", "emu")
+    assert open_test(wanted, catalog, cache, lambda *_: None).labels.tolist() == [1, 0, 1, 1]
+    told = "classes that are declared but have no training image are left out: dog"
+    assert check(wanted, catalog, cache).remarks == (told,)
+    make_parquet.write("test", pictures(4, seed=1), [2, 1, 2, 2])
+    assert "no class (1); there are 2 classes, cat, emu\n  row 1: 1" in check(wanted, catalog, cache).wrong
 
 
 def test_other_class_names_in_the_test_file_are_refused(
@@ -169,6 +179,43 @@ def test_empty_images_and_labels_are_errors(make_parquet: MakeParquet, catalog: 
     make_parquet.write("train", pictures(3), [0, None, 1])
     with pytest.raises(DataError, match='column "label" is empty in 1 rows, the first is row 1'):
         fingerprint(dataset("parquet", path=make_parquet.folder), catalog, cache)
+
+
+def test_a_damaged_page_is_told_with_its_place(make_parquet: MakeParquet, catalog: Catalog, cache: Path) -> None:
+    path = make_parquet() / "train.parquet"
+    about = pq.ParquetFile(path).metadata.row_group(0)
+    for column in range(about.num_columns):
+        damaged = bytearray(path.read_bytes())
+        begin = about.column(column).dictionary_page_offset or about.column(column).data_page_offset
+        damaged[begin + 30 : begin + 60] = b"\xff" * 30
+        path.write_bytes(bytes(damaged))
+    with pytest.raises(DataError, match=r"train\.parquet.*damaged"):
+        fingerprint(dataset("parquet", path=make_parquet.folder), catalog, cache)
+
+
+def test_labels_that_fit_no_int64_are_told(make_parquet: MakeParquet, catalog: Catalog, cache: Path) -> None:
+    rows = [{"bytes": encoded(each), "path": None} for each in pictures(4)]
+    table = pa.table({"img": rows, "label": pa.array([0, 1, 2**63 + 5, 0], pa.uint64())})
+    pq.write_table(table, make_parquet.folder / "train.parquet")
+    with pytest.raises(DataError, match=r'column "label" has 9223372036854775813; labels are whole numbers below'):
+        fingerprint(dataset("parquet", path=make_parquet.folder), catalog, cache)
+
+
+def test_a_table_without_labels_is_told_what_labels_are(
+    make_parquet: MakeParquet, catalog: Catalog, cache: Path
+) -> None:
+    rows = [encoded(each) for each in pictures(4)]
+    pq.write_table(pa.table({"img": rows}), make_parquet.folder / "train.parquet")
+    wanted = dataset("parquet", path=make_parquet.folder)
+    with pytest.raises(
+        DataError, match=r"no column can be label_column: labels are whole numbers, text.*columns: none$"
+    ):
+        fingerprint(wanted, catalog, cache)
+    pq.write_table(pa.table({"img": rows, "box": [[0.0]] * 4}), make_parquet.folder / "train.parquet")
+    with pytest.raises(DataError, match=r"no column can be label_column: .*the other columns: box \(list"):
+        fingerprint(wanted, catalog, cache)
+    with pytest.raises(DataError, match='label_column: column "box" is list'):
+        fingerprint(dataset("parquet", path=make_parquet.folder, label_column="box"), catalog, cache)
 
 
 def test_a_column_of_groups_holds_whole_groups_out(make_parquet: MakeParquet, catalog: Catalog, cache: Path) -> None:

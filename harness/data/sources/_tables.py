@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.data.decode import MANY, Item
-from harness.data.image_files import UnreadableImageError
+from harness.data.image_files import UnreadableImageError, irregular
+from harness.data.sources._trees import same
 from harness.errors import DataError, nearest
 from harness.words import listed
 
@@ -48,7 +49,7 @@ class Rows:
         """Yield the rows' images; the row group is read a few hundred rows at a time."""
         position = 0
         column = self.columns.image
-        for batch in pq.ParquetFile(self.file).iter_batches(_ROWS, row_groups=[self.row_group], columns=[column]):
+        for batch in _batches(self.file, self.row_group, column):
             start, end = max(self.offset - position, 0), min(self.offset + self.count - position, len(batch))
             if start < end:
                 yield from self._items(batch.column(0).slice(start, end - start), position + start)
@@ -58,6 +59,14 @@ class Rows:
         encoded = images.field("bytes") if self.columns.is_struct else images
         for row, value in enumerate(encoded, position):
             yield f"{self.file.name}: row group {self.row_group}, row {row}", _Opener(value.as_py())
+
+
+def _batches(file: Path, row_group: int, column: str) -> Iterator[Any]:
+    """Yield a column of a row group some hundred rows at a time; raises DataError where its pages are damaged."""
+    try:
+        yield from pq.ParquetFile(file).iter_batches(_ROWS, row_groups=[row_group], columns=[column])
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file}: row group {row_group}, column {column}: damaged: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +82,10 @@ class _Opener:
 def open_file(file: Path) -> pq.ParquetFile:
     """Return the file with its footer read; raises DataError when it is no Parquet file."""
     try:
+        if other := irregular(file):
+            raise DataError(f"{file}: {other}, not a file")
         return pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{file}: cannot be read as Parquet: {error}") from error
 
 
@@ -129,13 +140,13 @@ def read_paths(files: Sequence[Path], columns: Columns) -> list[str]:
         kind = open_file(file).schema_arrow.field(columns.image).type
         if not columns.is_struct or not any(each.name == "path" and pa.types.is_string(each.type) for each in kind):
             return []
-        column = open_file(file).read(columns=[f"{columns.image}.path"]).column(0)
+        column = _read(file, f"{columns.image}.path")
         found += [(row or {}).get("path") or "" for row in column.to_pylist()]
     return found if all(found) else []
 
 
 def _values(file: Path, name: str) -> NDArray[np.generic]:
-    column = pq.read_table(file, columns=[name]).column(0).combine_chunks()
+    column = _read(file, name).combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if column.null_count:
@@ -144,7 +155,16 @@ def _values(file: Path, name: str) -> NDArray[np.generic]:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     values = column.to_pylist()
+    if pa.types.is_integer(column.type) and max(values, default=0) > np.iinfo(np.int64).max:
+        raise DataError(f'{file}: column "{name}" has {max(values)}; labels are whole numbers below 2**63')
     return np.array(values, dtype=np.int64 if pa.types.is_integer(column.type) else np.str_)
+
+
+def _read(file: Path, column: str) -> Any:
+    try:
+        return open_file(file).read(columns=[column]).column(0)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file}: column {column}: damaged: {error}") from error
 
 
 def names_in_metadata(file: Path, label: str) -> tuple[str, ...] | None:
@@ -164,12 +184,15 @@ class _Role:
     option: str
     usual: tuple[str, ...]
     fits: Callable[[Any], bool]
+    wanted: str
 
 
 def _column(file: Path, schema: Any, given: str | None, role: _Role) -> str:
     if given is not None:
         if given not in schema.names:
             raise DataError(f'{file}: {role.option}: there is no column "{given}"{nearest(given, schema.names)}')
+        if pa.types.is_nested(schema.field(given).type) and not role.fits(schema.field(given).type):
+            raise DataError(f'{file}: {role.option}: column "{given}" is {schema.field(given).type}; {role.wanted}')
         return given
     fitting = [field.name for field in schema if role.fits(field.type)]
     for name in role.usual:
@@ -177,8 +200,10 @@ def _column(file: Path, schema: Any, given: str | None, role: _Role) -> str:
             return name
     if len(fitting) == 1:
         return str(fitting[0])
-    found = f"several could be meant: {', '.join(fitting)}" if fitting else f"columns: {', '.join(schema.names)}"
-    raise DataError(f"{file}: give {role.option}; {found}")
+    if fitting:
+        raise DataError(f"{file}: give {role.option}; several could be meant: {', '.join(fitting)}")
+    others = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
+    raise DataError(f"{file}: no column can be {role.option}: {role.wanted}; the other columns: {others}")
 
 
 def _holds_images(kind: Any) -> bool:
@@ -193,8 +218,11 @@ def _holds_labels(kind: Any) -> bool:
     return bool(text or pa.types.is_integer(value) or pa.types.is_boolean(value))
 
 
-_IMAGES: Final = _Role("image_column", ("image", "img", "picture"), _holds_images)
-_LABELS: Final = _Role("label_column", ("label", "labels", "fine_label", "class", "target", "category"), _holds_labels)
+_IMAGE_TYPES: Final = "images are binary, or a struct with a field bytes"
+_IMAGES: Final = _Role("image_column", ("image", "img", "picture"), _holds_images, _IMAGE_TYPES)
+_USUAL_LABELS: Final = ("label", "labels", "fine_label", "class", "target", "category")
+_LABEL_TYPES: Final = "labels are whole numbers, text, or true and false"
+_LABELS: Final = _Role("label_column", _USUAL_LABELS, _holds_labels, _LABEL_TYPES)
 
 
 def class_names(values: NDArray[np.generic]) -> tuple[str, ...]:
@@ -202,8 +230,24 @@ def class_names(values: NDArray[np.generic]) -> tuple[str, ...]:
     return tuple(str(value) for value in np.unique(values).tolist())
 
 
+def present(declared: tuple[str, ...], values: NDArray[np.generic]) -> tuple[str, ...]:
+    """Return the declared classes that some training label [N] has; all of them where a label is none of them."""
+    if not np.issubdtype(values.dtype, np.integer):
+        used = set(map(same, map(str, np.unique(values).tolist())))
+        return tuple(name for name in declared if same(name) in used)
+    numbers = values.astype(np.int64)
+    counts = np.bincount(numbers[(numbers >= 0) & (numbers < len(declared))], minlength=len(declared))
+    return tuple(name for name, count in zip(declared, counts, strict=True) if count)
+
+
+def left_out(declared: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return a remark where classes are declared that no training image has."""
+    missing = [name for name in declared if name not in classes]
+    return [f"classes that are declared but have no training image are left out: {', '.join(missing)}"] * bool(missing)
+
+
 def encode_labels(
-    where: str, values: NDArray[np.generic], classes: Sequence[str], are_positions: bool
+    where: str, values: NDArray[np.generic], classes: Sequence[str], declared: Sequence[str] | None
 ) -> NDArray[np.int64]:
     """Return labels int64 [N] for label values.
 
@@ -211,20 +255,22 @@ def encode_labels(
         where: the file, for messages.
         values: whole numbers or text [N].
         classes: the names of all classes.
-        are_positions: whether whole numbers are positions in `classes`; otherwise, and for text,
-            they are looked up by name.
+        declared: the names that whole numbers count through, some of which may be no class for want of training
+            images; None where, as for text, they are looked up by name.
 
     Raises:
         DataError: naming the rows whose value is no class.
     """
-    if are_positions and np.issubdtype(values.dtype, np.integer):
-        labels = values.astype(np.int64)
-        unknown = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    known = {same(name): label for label, name in enumerate(classes)}
+    if declared is not None and np.issubdtype(values.dtype, np.integer):
+        meant = np.array([known.get(same(name), -1) for name in declared], dtype=np.int64)
+        numbers = values.astype(np.int64)
+        is_one = (numbers >= 0) & (numbers < len(declared))
+        labels = np.where(is_one, meant[np.where(is_one, numbers, 0)], -1)
     else:
         distinct, positions = np.unique(values, return_inverse=True)
-        known = {name: label for label, name in enumerate(classes)}
-        labels = np.array([known.get(str(value), -1) for value in distinct.tolist()], dtype=np.int64)[positions]
-        unknown = np.flatnonzero(labels < 0)
+        labels = np.array([known.get(same(str(value)), -1) for value in distinct.tolist()], dtype=np.int64)[positions]
+    unknown = np.flatnonzero(labels < 0)
     if len(unknown):
         rows = [f"row {row}: {values[row]}" for row in unknown]
         raise DataError(

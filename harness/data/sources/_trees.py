@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.data.decode import MANY, Item
-from harness.data.image_files import open_regular
+from harness.data.image_files import UnreadableImageError, irregular, open_regular
 from harness.errors import DataError, nearest
 from harness.words import SHOWN, listed
 
@@ -61,6 +63,8 @@ class Places:
 def require_existing(path: Path, option: str) -> Path:
     """Return the path; raises DataError with the nearest name where nothing is there."""
     if path.exists():
+        if other := irregular(path):
+            raise DataError(f"{option} {path}: {other}, neither a file nor a folder")
         return path
     parent = path.parent
     names = [each.name for each in parent.iterdir()] if parent.is_dir() else []
@@ -74,7 +78,7 @@ def stamp_of(files: Iterable[Path]) -> str:
     digest = sha256()
     for path in files:
         status = path.stat()
-        digest.update(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{path.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 
@@ -110,24 +114,32 @@ def read_group_file(file: Path, paths: Sequence[str]) -> NDArray[np.str_]:
 
 def _lines(file: Path) -> list[list[str]]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with open_regular(file) as opened:
+            text = opened.read().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, UnreadableImageError) as error:
         raise DataError(f"validation.groups: {file} cannot be read: {error}") from error
     first = text.partition("\n")[0]
     delimiter = next((each for each in "\t;," if each in first), ",")
     return [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
 
 
-_NO_IMAGES: Final = {"thumbs.db", "desktop.ini"}
-"""What file browsers leave behind; names that begin with a dot are passed over too."""
+_NO_IMAGES: Final = {
+    *("thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle"),
+    *("$recycle.bin", "system volume information", "lost+found"),
+}
+"""What file browsers, archives and file servers leave behind, in small letters; names that begin with a dot are too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A folder's classes, sorted by name, and each class's files, sorted by path below `folder`."""
+    """A folder's classes, sorted by name, and each class's files, sorted by path below `folder`.
+
+    `passed_over` counts by name what is there and is no image's.
+    """
 
     folder: Path
     files: dict[str, tuple[str, ...]]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -172,14 +184,17 @@ def scan(folder: Path) -> Tree:
     """Return the tree below a folder.
 
     Raises:
-        DataError: there are no class folders, some have no file, or they cannot be read.
+        DataError: there are no class folders, some have no file, names are no UTF-8 or twice the same, or they cannot
+            be read.
     """
+    passed_over: Counter[str] = Counter()
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-        tree = Tree(folder, {name: tuple(sorted(_files(folder, name))) for name in names})
+            names = sorted(entry.name for entry in entries if not _is_left(entry, passed_over) and entry.is_dir())
+        tree = Tree(folder, {name: tuple(sorted(_files(folder, name, passed_over))) for name in names}, passed_over)
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error}") from error
+    _check_names(tree)
     if not names:
         raise DataError(f"{folder}: there is no folder in it; it takes one folder for each class")
     empty = [name for name, files in tree.files.items() if not files]
@@ -194,7 +209,7 @@ def stamp_of_tree(tree: Tree) -> str:
     Raises:
         DataError: naming the files that are links to nowhere.
     """
-    digest = sha256(str(tree.folder.absolute()).encode())
+    digest = sha256(os.fsencode(tree.folder.absolute()))
     folder = str(tree.folder)
     lost = []
     for path in tree.paths:
@@ -222,15 +237,28 @@ def divide(tree: Tree, test_fraction: float, split: str) -> Tree:
     if single:
         raise DataError(f"{tree.folder}: classes too small to be in train and test:\n{listed(single)}")
     sides = {name: _side(files, test_fraction, split) for name, files in tree.files.items()}
-    return Tree(tree.folder, sides)
+    return replace(tree, files=sides)
 
 
-def check_same_classes(tree: Tree, classes: Sequence[str]) -> None:
-    """Refuse a test tree whose classes are not the training tree's; raises DataError naming them."""
-    missing = [f"{name}: only in train" for name in classes if name not in tree.files]
-    extra = [f"{name}: only in test" for name in tree.classes if name not in classes]
+def like_train(tree: Tree, classes: Sequence[str]) -> Tree:
+    """Return a test tree with its classes called and sorted as those of the training tree.
+
+    Names are the same if they look the same: an accent may be a part of its letter, or a character of its own (NFC).
+
+    Raises:
+        DataError: naming the classes that only one of them has.
+    """
+    own = {same(name): files for name, files in tree.files.items()}
+    missing = [f"{name}: only in train" for name in classes if same(name) not in own]
+    extra = [f"{name}: only in test" for name in tree.classes if same(name) not in set(map(same, classes))]
     if missing or extra:
         raise DataError(f"{tree.folder}: classes differ between train and test:\n{listed(missing + extra)}")
+    return replace(tree, files={name: own[same(name)] for name in classes})
+
+
+def same(name: str) -> str:
+    """Return what names that look the same have in common: each character composed (NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _side(files: tuple[str, ...], test_fraction: float, split: str) -> tuple[str, ...]:
@@ -239,12 +267,36 @@ def _side(files: tuple[str, ...], test_fraction: float, split: str) -> tuple[str
     return tuple(sorted(ordered[:count] if split == "test" else ordered[count:]))
 
 
-def _files(folder: Path, below: str) -> Iterator[str]:
+def _check_names(tree: Tree) -> None:
+    unclear = [name for name in (*tree.files, *tree.paths) if not name.isprintable() and _has_bytes(name)]
+    if unclear:
+        told = [os.fsencode(name).decode(errors="backslashreplace") for name in unclear]
+        raise DataError(f"{tree.folder}: names that are no UTF-8 ({len(told):,}); rename them:\n{listed(told)}")
+    twice = [name for name, count in Counter(map(same, tree.files)).items() if count > 1]
+    if twice:
+        raise DataError(f"{tree.folder}: class folders whose names look the same:\n{listed(twice)}")
+
+
+def _has_bytes(name: str) -> bool:
+    """Whether a name has bytes that no character stands for."""
+    return any("\udc80" <= each <= "\udcff" for each in name)
+
+
+def _is_left(entry: os.DirEntry[str], passed_over: Counter[str]) -> bool:
+    """Whether a file or folder is passed over, which is counted by its name."""
+    is_left = entry.name.startswith(".") or entry.name.lower() in _NO_IMAGES
+    if is_left:
+        name = "._*" if entry.name.startswith("._") else entry.name
+        passed_over[f"{name}/" if entry.is_dir() else name] += 1
+    return is_left
+
+
+def _files(folder: Path, below: str, passed_over: Counter[str]) -> Iterator[str]:
     with os.scandir(folder / below) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in _NO_IMAGES:
+            if _is_left(entry, passed_over):
                 continue
             if entry.is_dir():
-                yield from _files(folder, f"{below}/{entry.name}")
+                yield from _files(folder, f"{below}/{entry.name}", passed_over)
             else:
                 yield f"{below}/{entry.name}"

@@ -13,13 +13,14 @@ from harness.contracts import MOST_MEGAPIXELS, LabeledImages, Layout, Positive, 
 from harness.data.decode import Wish, decode_images
 from harness.data.image_files import Reading
 from harness.data.parallel import process_count
+from harness.data.sources._layouts import advice, is_validation, split_folders, unused
 from harness.data.sources._trees import (
     Places,
     Tree,
-    check_same_classes,
     chunks_of,
     contents_of,
     divide,
+    like_train,
     read_group_file,
     scan,
     stamp_of_tree,
@@ -82,9 +83,7 @@ class ImageFolder(Source):
 
     def read(self, split: str, root: Path, scratch: Path, like: Layout | None = None) -> LabeledImages:
         """Decode a split, class by class, files sorted by path."""
-        tree = self._tree(split)
-        if like is not None:
-            check_same_classes(tree, like.classes)
+        tree = self._tree(split) if like is None else like_train(self._tree(split), like.classes)
         chunks = chunks_of(tree, process_count())
         images = decode_images(
             str(tree.folder),
@@ -98,7 +97,7 @@ class ImageFolder(Source):
 
     def names(self, split: str, root: Path) -> Sequence[str]:
         """Return the files below `path`, below the split's folder where it is given by itself."""
-        tree = self._tree(split)
+        tree = self._tree(split) if split == "train" else like_train(self._tree(split), self.classes(root))
         is_below = self.path is not None and tree.folder.is_relative_to(self.path)
         folder = (
             f"{tree.folder.relative_to(self.path).as_posix()}/" if is_below and self.path else f"{tree.folder.name}/"
@@ -112,6 +111,20 @@ class ImageFolder(Source):
         file = next((place for place in places if place.is_file()), Path(name))
         return read_group_file(file, tree.paths)
 
+    def counts(self, split: str, root: Path, classes: tuple[str, ...]) -> dict[str, int]:
+        """Return how many files each class has."""
+        tree = self._tree(split) if split == "train" else like_train(self._tree(split), classes)
+        return {name: len(files) for name, files in tree.files.items()}
+
+    def remarks(self, root: Path) -> Sequence[str]:
+        """Return what is passed over in the training folder, and that a folder for validation is not read."""
+        tree = self._tree("train")
+        names = [f"{name}{f' ({count:,})' if count > 1 else ''}" for name, count in sorted(tree.passed_over.items())]
+        left = [f"passed over in {tree.folder}: {', '.join(names)}"] if names else []
+        above = tree.folder if self.test_fraction is not None else tree.folder.parent
+        given = self.test is not None and is_validation(self.test)
+        return [*left, *([] if given else unused(above))]
+
     def _tree(self, split: str) -> Tree:
         places = Places("image_folder", self.path, self.train, self.test)
         own = places.own(split)
@@ -122,8 +135,10 @@ class ImageFolder(Source):
         if self.test_fraction is not None:
             if halves:
                 raise DataError(f"{shared} has {' and '.join(halves)}; test_fraction is for one tree without them")
+            if len(split_folders(shared)) > 1:
+                named = ", ".join(each.name for each in split_folders(shared).values())
+                raise DataError(f"{shared}: {named} are splits and no classes{advice(shared, 'train')}")
             return divide(scan(shared), self.test_fraction, split)
         if split not in halves:
-            one_tree = "; to divide one tree, give test_fraction" if not halves else ""
-            raise DataError(f"{places.missing(split)}: {shared / split}{one_tree}")
+            raise DataError(f"{places.missing(split)}: {shared / split}{advice(shared, split)}")
         return scan(shared / split)

@@ -14,14 +14,17 @@ from harness.contracts import MOST_MEGAPIXELS, LabeledImages, Layout, Positive, 
 from harness.data.decode import Wish, decode_images
 from harness.data.image_files import Reading
 from harness.data.parallel import process_count
+from harness.data.sources._layouts import unused
 from harness.data.sources._tables import (
     Columns,
     chunks_of,
     class_names,
     encode_labels,
     find_columns,
+    left_out,
     names_in_metadata,
     open_file,
+    present,
     read_column,
     read_paths,
 )
@@ -36,8 +39,8 @@ class Parquet(Source):
     """`path` holds `train.parquet` and `test.parquet`, or shards `train-*.parquet` (also in `data/`).
 
     The image column is a struct with a field `bytes`, or binary; the label column holds whole
-    numbers or text. Class names are those of the schema's metadata (key `huggingface`), else the
-    sorted label values. `validation.groups` names a column.
+    numbers or text. Class names are those of the schema's metadata (key `huggingface`) that training images have, else
+    the sorted label values. `validation.groups` names a column.
     """
 
     path: Path | None = None
@@ -83,7 +86,8 @@ class Parquet(Source):
         """Return the names in the metadata of the first training file, else the label values."""
         files = self._files("train")
         label = self._columns(files).label
-        return names_in_metadata(files[0], label) or class_names(read_column(files, label))
+        declared, values = names_in_metadata(files[0], label), read_column(files, label)
+        return present(declared, values) if declared else class_names(values)
 
     def read(self, split: str, root: Path, scratch: Path, like: Layout | None = None) -> LabeledImages:
         """Decode a split, its files in the order of their names."""
@@ -100,18 +104,32 @@ class Parquet(Source):
         files = self._files(split)
         return read_paths(files, self._columns(files))
 
+    def counts(self, split: str, root: Path, classes: tuple[str, ...]) -> dict[str, int]:
+        """Return how many rows each class has; reads the label column alone."""
+        files = self._files(split)
+        labels = self._labels(split, files, self._columns(files), classes)
+        return dict(zip(classes, np.bincount(labels, minlength=len(classes)).tolist(), strict=True))
+
+    def remarks(self, root: Path) -> Sequence[str]:
+        """Return which declared classes are left out, and which files for validation are not read."""
+        files = self._files("train")
+        declared = self._declared(self._columns(files)) or ()
+        above = files[0].parent if self.path is None else self.path
+        return [*left_out(declared, self.classes(root)), *unused(above)]
+
     def groups(self, name: str, root: Path) -> NDArray[np.str_]:
         """Return the column `name` [N] of the training files as text."""
         return read_column(self._files("train"), name).astype(np.str_)
 
     def _labels(self, split: str, files: list[Path], columns: Columns, classes: tuple[str, ...]) -> NDArray[np.int64]:
-        names = names_in_metadata(files[0], columns.label)
-        if names is not None and names != classes:
-            raise DataError(f"{files[0]}: its classes are {', '.join(names)}; the training files' {', '.join(classes)}")
-        named = names is not None or self._training_names(columns) is not None
-        return encode_labels(str(files[0].parent / split), read_column(files, columns.label), classes, named)
+        names, declared = names_in_metadata(files[0], columns.label), self._declared(columns)
+        if names is not None and declared is not None and names != declared:
+            known = ", ".join(declared)
+            raise DataError(f"{files[0]}: its classes are {', '.join(names)}; the training files' {known}")
+        values = read_column(files, columns.label)
+        return encode_labels(str(files[0].parent / split), values, classes, declared or names)
 
-    def _training_names(self, columns: Columns) -> tuple[str, ...] | None:
+    def _declared(self, columns: Columns) -> tuple[str, ...] | None:
         return names_in_metadata(self._files("train")[0], columns.label)
 
     def _columns(self, files: list[Path]) -> Columns:

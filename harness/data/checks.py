@@ -1,0 +1,163 @@
+"""What can be known of a data set before anything is fitted, by names, labels and counts: no test pixel is read.
+
+What is wrong with a test split would else be found after all training, in every cell that opens it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.contracts import Cell, Dataset
+from harness.data.cache import blocks, origin_of, read_images
+from harness.data.carve import held_out
+from harness.errors import DataError
+from harness.plugins import Catalog
+from harness.words import amount, listed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SAMPLE: Final = 256
+"""Images that are looked at where a plan is all that is asked for."""
+_HALF: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found; each text is empty where there is nothing to say."""
+
+    missing: str = ""
+    """Why there is no test split."""
+    wrong: str = ""
+    """What is wrong with the one that there is, so that it cannot be opened."""
+    remarks: tuple[str, ...] = ()
+    """What is no mistake and should be known."""
+
+
+def check(dataset: Dataset, catalog: Catalog, cache: Path) -> Checked:
+    """Compare the splits of a data set by names and counts; nothing is known of sets that are downloaded.
+
+    Raises:
+        DataError: the training split is at fault, or cannot be divided as `validation` says.
+    """
+    origin = origin_of(dataset, catalog, cache)
+    if origin.source.downloads:
+        return Checked()
+    place = dataset.options.get("train") or dataset.options.get("path")
+    if place is not None and not Path(place).exists():
+        return Checked(remarks=(f"{dataset.name}: {place} is not there, so the data set is not checked",))
+    origin.source.fetch("train", origin.root)
+    classes = origin.source.classes(origin.root)
+    counts = origin.source.counts("train", origin.root, classes)
+    if counts is not None and dataset.validation.groups is None:
+        labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+        held_out(labels, classes, dataset.validation, None)
+    remarks = tuple(origin.source.remarks(origin.root))
+    try:
+        origin.source.fetch("test", origin.root)
+    except DataError as error:
+        return Checked(missing=f"{error} (nothing but its opening needs it)", remarks=remarks)
+    try:
+        counts = origin.source.counts("test", origin.root, classes)
+    except DataError as error:
+        return Checked(wrong=str(error), remarks=remarks)
+    empty = [name for name, count in (counts or {}).items() if not count]
+    if empty and len(empty) == len(classes):
+        return Checked(wrong=f"{dataset.name}: test split: there are no images", remarks=remarks)
+    told = f"{dataset.name}: test split: classes without a test image ({len(empty)}):\n{listed(empty)}"
+    return Checked(remarks=(*remarks, told) if empty else remarks)
+
+
+def check_all(
+    cells: Iterable[Cell], catalog: Catalog, cache: Path, *, may_open: bool = True, needs_test: bool = True
+) -> tuple[str, ...]:
+    """Return what should be known of the data sets of some cells that are to be run, each remark once.
+
+    Everything but the opening works without a test split, so that one is missing or wrong is but a remark where no
+    cell opens it. That nothing is there at all is a remark too: whoever reads it will say so.
+
+    Args:
+        cells: the cells.
+        catalog: where their sources are found.
+        cache: the folder of decoded data sets.
+        may_open: whether cells that are not to keep their test set sealed will open it.
+        needs_test: whether a test split that is missing is a fault where it would be opened: it can be put there
+            while cells are fitted, and those that end before it is wait for it without being fitted again.
+
+    Raises:
+        DataError: test splits that would be opened are wrong or missing, or a training split cannot be divided.
+    """
+    told: dict[str, None] = {}
+    faults: dict[str, None] = {}
+    for dataset, opens in _datasets(cells):
+        found = check(dataset, catalog, cache)
+        told |= dict.fromkeys(found.remarks)
+        is_fault = opens and may_open and (found.wrong or needs_test)
+        if found.missing or found.wrong:
+            (faults if is_fault else told)[found.missing or found.wrong] = None
+    if faults:
+        raise DataError("\n".join(faults))
+    return tuple(told)
+
+
+def _datasets(cells: Iterable[Cell]) -> Iterator[tuple[Dataset, bool]]:
+    """Yield each distinct data set, and whether one of its cells opens the test split."""
+    datasets: dict[str, Dataset] = {}
+    opens: Counter[str] = Counter()
+    texts: dict[int, str] = {}  # cells that differ in their seeds share the value
+    for cell in cells:
+        text = texts.get(id(cell.dataset)) or cell.dataset.model_dump_json()
+        texts[id(cell.dataset)] = text
+        datasets[text] = cell.dataset
+        opens[text] += cell.test != "never"
+    for text, dataset in datasets.items():
+        yield dataset, opens[text] > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """Which of the values 0 to 255 the pixels of some images have."""
+
+    minimum: int
+    maximum: int
+    shades: int
+    """How many different ones."""
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of images that use but the lower half of the values; else nothing."""
+        if self.maximum >= _HALF:
+            return ""
+        return (
+            f"the images have values from {self.minimum} to {self.maximum} of 255, {amount(self.shades, 'shade')}: "
+            "where their files have 16 bits and use fewer, give white: the value that is to become 255, such as 4095"
+        )
+
+
+def shades_of(images: NDArray[np.uint8]) -> Shades:
+    """Return which values images [N, H, W, C] have."""
+    counts = np.zeros(256, dtype=np.int64)
+    for block in blocks(images):
+        counts += np.bincount(block.reshape(-1), minlength=256)
+    used = np.flatnonzero(counts)
+    return Shades(int(used[0]), int(used[-1]), len(used)) if len(used) else Shades(0, 0, 0)
+
+
+def dark(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> tuple[str, ...]:
+    """Return a remark for each data set whose training images use but the lower half of the values, by a sample.
+
+    Raises:
+        DataError: training files are missing or at fault.
+    """
+    told = []
+    for dataset in {each.images: each for each in datasets}.values():
+        images = read_images(origin_of(dataset, catalog, cache), "train").images
+        remark = shades_of(images[:: max(1, len(images) // _SAMPLE)]).remark
+        told += [f"{dataset.name}: {remark}"] if remark else []
+    return tuple(told)
