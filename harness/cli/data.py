@@ -72,7 +72,7 @@ def _print(found: Description) -> None:
     out.print("", _statistics(found))
     out.print("", _classes(found))
     out.print("", _duplicates(found.leakage))
-    for line in _remarks(found.leakage):
+    for line in _remarks(found):
         tell(out, line)
 
 
@@ -110,16 +110,18 @@ def _twins(twins: Twins, checked: bool) -> str:
     return whole(twins.images) + (f" ({twins.disagreeing} of other class)" if twins.disagreeing else "")
 
 
-def _remarks(leakage: Leakage) -> list[str]:
+def _remarks(found: Description) -> list[str]:
     """Return what was not searched, and the first images that are there twice, across the splits and within each."""
-    remarks = [each for each in (leakage.reason, leakage.limits) if each]
+    leakage = found.leakage
+    reason = [leakage.reason] if leakage.reason and leakage.reason != found.fault else []
+    limits = [f"near duplicates: {leakage.limits}"] if leakage.limits else []
     across = [*leakage.exact_across.examples, *leakage.near_across.examples][:_EXAMPLES]
     within = {
         "train": [*leakage.exact_within_train.examples, *leakage.near_within_train.examples][:_EXAMPLES],
         "test": [*leakage.exact_within_test.examples, *leakage.near_within_test.examples][:_EXAMPLES],
     }
     told = [twin.between("test", "train") for twin in across]
-    return remarks + told + [twin.between(split, split) for split, twins in within.items() for twin in twins]
+    return reason + limits + told + [twin.between(split, split) for split, twins in within.items() for twin in twins]
 
 
 def _splits(found: Description) -> list[tuple[str, SplitDescription]]:

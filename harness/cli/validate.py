@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cli.console import results, warn
 from harness.cli.options import Validate
 from harness.matrix import load_study, remarks_of
-from harness.matrix.paths import PATH_OPTIONS
+from harness.matrix.cell import PATH_OPTIONS
 from harness.plugins import Catalog
 from harness.words import amount
 

@@ -7,7 +7,7 @@ where one of two is mirrored or shifted. What such a search can miss is `NOT_FOU
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -41,6 +41,8 @@ NOT_FOUND: Final = (
 ONLY_PLAIN: Final = f"mirrored and shifted copies were not looked for; {NOT_FOUND}"
 """The same of a search that was made before mirrored and shifted copies were looked for."""
 EXAMPLES: Final = 20
+MOST_NEAR: Final = np.float32(0.9999)
+"""Likeness of near duplicates, which are not equal however alike their edges are."""
 TOLERATED: Final = 0.001
 """Share of the test images that may be exact duplicates of training images: see `harness.audit.leakage` for why."""
 
@@ -227,6 +229,7 @@ def _near(one: _Looked, other: _Looked | None, classes: tuple[str, ...], rules: 
     is_new = ~np.isin(moved.first * count + moved.second, plain.first * count + plain.second)
     pairs = plain.joined(moved.where(is_new))
     lying = Positions.unmoved(len(plain)).joined(positions.where(is_new))
+    pairs = replace(pairs, likeness=np.minimum(pairs.likeness, MOST_NEAR))
     unequal = one.digests[pairs.first] != second.digests[pairs.second]
     return _twins(pairs.where(unequal), lying.where(unequal), one, second, classes)
 

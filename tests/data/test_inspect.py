@@ -102,6 +102,13 @@ def test_a_shift_by_one_pixel_is_found_too_where_pictures_are_smooth() -> None:
     assert found.near_across.images == 20
 
 
+def test_what_is_only_nearly_the_same_is_not_called_equal() -> None:
+    train = scenes(50) // 2
+    found = find(train, train[:10] + 5)
+    assert found.near_across.images == 10
+    assert all("is nearly (1.00) train image" in twin.across for twin in found.near_across.examples)
+
+
 def test_digits_are_not_taken_for_mirrored_ones(catalog: Catalog, cache: Path) -> None:
     found = leakage_of(dataset("digits"), catalog, cache)
     assert found.near_across.mirrored + found.near_across.shifted <= 1
