@@ -87,7 +87,7 @@ def test_several_processes_name_the_damaged_images(
     monkeypatch.setattr("harness.data.sources._tables.MANY", 10)
     monkeypatch.setattr(decode, "process_count", lambda: 2)
     make_parquet.write("train", [*pictures(30), b"no image"], [*np.arange(30) % 3, 0])
-    with pytest.raises(DataError, match=r"\(1\);.*:\n  train.parquet: row group 0, row 30: unknown format"):
+    with pytest.raises(DataError, match=r"\(1\); read are .*:\n  train.parquet: row group 0, row 30: unknown format"):
         load_splits(dataset("parquet", path=make_parquet.folder), catalog, cache)
 
 
