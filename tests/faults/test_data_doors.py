@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, "-m", "harness.cli")
 PATIENCE = 240
 """Seconds: a wait for ever is what this is to tell from a machine that is busy."""
