@@ -69,17 +69,17 @@ def perform(asked: Plan) -> int:
         stale=asked.stale,
         smoke=asked.smoke,
     )
+    tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
+    checked = check_all((each.cell for each in found.todo), catalog, asked.cache, may_open=not asked.smoke)
+    checked += dark((each.cell.dataset for each in found.todo), catalog, asked.cache)
+    checked += check_all((each.start for each in tuned.values()), catalog, asked.cache, may_open=False)
     measured = _measured(found.states, store)
     rest = [state.planned for state in found.states if PARAMETERS not in measured.get(state.planned.key, {})]
     sizes = _Sizes.of(rest, catalog, asked.cache)
     found = replace(found, flops=sizes.flops)
     rows = [_row(state, measured.get(state.planned.key), sizes, found) for state in found.states]
     bytes_left = disk_bytes({row.key: row.parameters for row in rows}, found.todo)
-    tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
     searches = _searches(asked, replace(study, tune=tuned), catalog, store, found)
-    checked = check_all((each.cell for each in found.todo), catalog, asked.cache, may_open=not asked.smoke)
-    checked += dark((each.cell.dataset for each in found.todo), catalog, asked.cache)
-    checked += check_all((each.start for each in tuned.values()), catalog, asked.cache, may_open=False)
     remarks = () if asked.smoke else remarks_of(present, partial(fitted_on, catalog=catalog, cache=asked.cache))
     faults = tuple(f"{row.name}: {sizes.faults[row.key]}" for row in rows if row.key in sizes.faults)
     totals = _Totals(

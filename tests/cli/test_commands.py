@@ -68,7 +68,7 @@ def test_settings_without_effect_are_told_with_their_place() -> None:
     checked = harness("validate", "idle.yaml")
     assert (checked.exit_code, len(checked.stderr.splitlines())) == (0, 1)
     assert checked.stderr.startswith(WARM)
-    planned = harness("plan", "idle.yaml", "--json")
+    planned = harness("plan", "idle.yaml", "--only", "mlp", "--json")
     large, warm = json.loads(planned.stdout)["warnings"]
     assert f"Warning: {warm}".startswith(WARM)
     assert f"Warning: {large}" == f"{LARGE}there are 1,237 training images, so each epoch is one step"
@@ -99,8 +99,9 @@ def test_a_plan_tells_of_a_model_that_cannot_be_trained(settings: str, said: str
     Path("wrong.yaml").write_text(GOOD.replace("{model: mlp}", f"{{model: {settings}}}"))
     planned = harness("plan", "wrong.yaml", "--json")
     assert planned.exit_code == 0
-    first, second = json.loads(planned.stdout)["warnings"]
+    first, second, hog = json.loads(planned.stdout)["warnings"]
     assert first.startswith(f"mlp s0: {said}")
+    assert hog.startswith("hog s0: hog_svm: images of 8 x 8 pixels have no room for a block")
     assert second.startswith("mlp s1: ")
 
 
