@@ -28,6 +28,8 @@ SIDES: Final = (64, 32)
 """What large or unequal images are resized to: the first that most are at least."""
 FEW: Final = 5000
 """With fewer training images a cell is short enough for several seeds."""
+HELD: Final = 0.15
+"""Share of the training images that validation takes."""
 MATRIX: Final = """\
 # Written by `harness init`: {about}.
 # What may be set, and to what: harness show, harness schema, docs/reference.md. Check: harness validate {file}
@@ -35,7 +37,7 @@ version: 1
 study: {study}
 dataset:
   name: {source}
-{options}{resize}  validation: {{fraction: 0.15, seed: 0}}{validation}
+{options}{resize}  validation: {{{held}, seed: 0}}{validation}
 seeds: {seeds}
 defaults:
   recipe:                         # how networks are trained; others take none of it
@@ -98,6 +100,7 @@ def matrix_for(found: Survey, output: Path, about: str) -> str:
         source=found.source,
         options=options,
         resize=f"{f'  resize: {resize}':34}# they have {_sizes(found.sizes)}\n" if resize else "",
+        held=_held(found),
         validation="".join(f"   # {each}" for each in found.remarks),
         seeds="[0, 1, 2]" if is_small else "[0]",
         epochs=30 if is_small else 15,
@@ -106,6 +109,12 @@ def matrix_for(found: Survey, output: Path, about: str) -> str:
         cell=max(1, min(8, side // 4)),
         test="" if found.has_test else ", test: never",
     )
+
+
+def _held(found: Survey) -> str:
+    """Return how many images validation takes: a share of them, or one of each class where that would be fewer."""
+    left = found.images if found.divided is None else found.divided
+    return f"fraction: {HELD}" if round(left * HELD) >= found.classes else f"size: {found.classes}"
 
 
 def _resize(found: Survey) -> int | None:

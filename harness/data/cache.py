@@ -24,7 +24,7 @@ from harness.contracts import Dataset, Frozen, LabeledImages, Layout, Source
 from harness.errors import DataError, printable
 from harness.files import SEAL, discard, is_whole, publish, read_sealed, remove, seal, write_sealed
 from harness.plugins import Catalog
-from harness.words import listed
+from harness.words import amount, listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,6 +121,38 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
+HALF: Final = 128
+"""Images none of whose values reaches it are told: they may be of fewer bits than their files."""
+
+
+class Shades(Frozen):
+    """Which of the values 0 to 255 the pixels of some images have."""
+
+    minimum: int
+    maximum: int
+    shades: int
+    """How many different ones."""
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of images that use but the lower half of the values; else nothing."""
+        if self.maximum >= HALF:
+            return ""
+        return (
+            f"the images have values from {self.minimum} to {self.maximum} of 255, {amount(self.shades, 'shade')}: "
+            "where their files have 16 bits and use fewer, give white: the value that is to become 255, such as 4095"
+        )
+
+
+def shades_of(images: NDArray[np.uint8]) -> Shades:
+    """Return which values images [N, H, W, C] have."""
+    counts = np.zeros(256, dtype=np.int64)
+    for block in blocks(images):
+        counts += np.bincount(block.reshape(-1), minlength=256)
+    used = np.flatnonzero(counts) if len(images) else np.zeros(1, np.int64)
+    return Shades(minimum=int(used[0]), maximum=int(used[-1]), shades=len(used))
+
+
 FORMAT: Final = 1
 """Raised when decoding or the folder's layout changes, so that old folders are not used."""
 META: Final = "meta.json"
@@ -149,6 +181,8 @@ class Meta(Frozen):
     """Images of each class."""
     digest: str
     """`digest_of` the images with the class names."""
+    shades: Shades | None = None
+    """Which values the pixels have; None in a cache of an earlier version."""
 
     @property
     def layout(self) -> Layout:
@@ -286,5 +320,6 @@ def _write(decoded: LabeledImages, classes: tuple[str, ...], scratch: Path) -> N
     counts = np.bincount(decoded.labels, minlength=len(classes)).tolist()
     height, width, channels = decoded.images.shape[1:]
     shape = (height, width, channels)
-    meta = Meta(classes=classes, shape=shape, counts=tuple(counts), digest=digest_of(decoded, classes))
+    digest, shades = digest_of(decoded, classes), shades_of(decoded.images)
+    meta = Meta(classes=classes, shape=shape, counts=tuple(counts), digest=digest, shades=shades)
     (scratch / META).write_text(meta.model_dump_json(indent=1))

@@ -9,23 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from harness.contracts import Cell, Dataset
-from harness.data.cache import blocks, origin_of, read_images
+from harness.data.cache import origin_of, read_meta
 from harness.data.carve import held_out
 from harness.errors import DataError
 from harness.plugins import Catalog
-from harness.words import amount, listed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_SAMPLE: Final = 256
-"""Images that are looked at where a plan is all that is asked for."""
-_HALF: Final = 128
+from harness.words import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,44 +112,14 @@ def _datasets(cells: Iterable[Cell]) -> Iterator[tuple[Dataset, bool]]:
         yield dataset, opens[text] > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Shades:
-    """Which of the values 0 to 255 the pixels of some images have."""
-
-    minimum: int
-    maximum: int
-    shades: int
-    """How many different ones."""
-
-    @property
-    def remark(self) -> str:
-        """What is to be said of images that use but the lower half of the values; else nothing."""
-        if self.maximum >= _HALF:
-            return ""
-        return (
-            f"the images have values from {self.minimum} to {self.maximum} of 255, {amount(self.shades, 'shade')}: "
-            "where their files have 16 bits and use fewer, give white: the value that is to become 255, such as 4095"
-        )
-
-
-def shades_of(images: NDArray[np.uint8]) -> Shades:
-    """Return which values images [N, H, W, C] have."""
-    counts = np.zeros(256, dtype=np.int64)
-    for block in blocks(images):
-        counts += np.bincount(block.reshape(-1), minlength=256)
-    used = np.flatnonzero(counts)
-    return Shades(int(used[0]), int(used[-1]), len(used)) if len(used) else Shades(0, 0, 0)
-
-
 def dark(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> tuple[str, ...]:
-    """Return a remark for each data set whose training images use but the lower half of the values, by a sample.
+    """Return a remark for each data set whose training images use but the lower half of the values; reads no pixels.
 
     Raises:
         DataError: training files are missing or at fault.
     """
     told = []
     for dataset in {each.images: each for each in datasets}.values():
-        images = read_images(origin_of(dataset, catalog, cache), "train").images
-        remark = shades_of(images[:: max(1, len(images) // _SAMPLE)]).remark
-        told += [f"{dataset.name}: {remark}"] if remark else []
+        shades = read_meta(origin_of(dataset, catalog, cache), "train").shades
+        told += [f"{dataset.name}: {shades.remark}"] if shades and shades.remark else []
     return tuple(told)

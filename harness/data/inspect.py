@@ -5,7 +5,6 @@ This looks at the test images, through the seal's one function for that, and sho
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +12,8 @@ import numpy as np
 from filelock import FileLock
 
 from harness.contracts import Dataset, Frozen, LabeledImages
-from harness.data.cache import Origin, digest_of, digest_of_text, origin_of, read_images, read_meta
-from harness.data.checks import Shades, check, shades_of
+from harness.data.cache import Origin, Shades, digest_of, digest_of_text, origin_of, read_images, read_meta, shades_of
+from harness.data.checks import check
 from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
 from harness.data.load import task_of
 from harness.data.seal import read_test_for_leakage_check
@@ -70,7 +69,7 @@ def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
     checked = check(dataset, catalog, cache)
     test, reason = (None, checked.wrong) if checked.wrong else _test(dataset, catalog, cache)
     described = _describe(meta.classes, train)
-    shades = Shades(described.minimum, described.maximum, described.shades)
+    shades = Shades(minimum=described.minimum, maximum=described.maximum, shades=described.shades)
     return Description(
         name=dataset.name,
         shape=meta.shape,
@@ -122,7 +121,7 @@ def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescripti
         mean=task.mean,
         std=task.std,
         digest=digest_of(images, classes),
-        **asdict(shades_of(images.images)),
+        **shades_of(images.images).model_dump(),
     )
 
 

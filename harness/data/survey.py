@@ -20,6 +20,8 @@ from harness.errors import DataError, InputError
 
 SAMPLE: Final = 400
 """Images whose headers are read: enough to see whether sizes differ."""
+TEST_FRACTION: Final = 0.2
+"""Share of a lone tree's classes that is the test split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Survey:
     """Height and width -> how many of the images that were looked at."""
     remarks: tuple[str, ...] = ()
     """What a reader of the matrix file should know of the splits."""
+    divided: int | None = None
+    """Images that the training side of a lone tree keeps."""
 
     @property
     def side(self) -> int:
@@ -72,8 +76,9 @@ def _image_folder(path: Path) -> Survey:
     splits = split_folders(path)
     if "train" not in splits:
         tree = _trees.scan(path)
-        lone: dict[str, Path | float] = {"path": path, "test_fraction": 0.2}
-        return Survey("image_folder", lone, len(tree.classes), len(tree.paths), True, _tree_sizes(tree))
+        lone: dict[str, Path | float] = {"path": path, "test_fraction": TEST_FRACTION}
+        left = len(_trees.divide(tree, TEST_FRACTION, "train").paths)
+        return Survey("image_folder", lone, len(tree.classes), len(tree.paths), True, _tree_sizes(tree), divided=left)
     tree = _trees.scan(splits["train"])
     remarks = []
     test = splits.get("test")

@@ -11,7 +11,8 @@ import pytest
 
 from harness.contracts import Cell, Choice, Validation
 from harness.data import fingerprint
-from harness.data.checks import check, check_all, dark, shades_of
+from harness.data.cache import shades_of
+from harness.data.checks import check, check_all, dark
 from harness.data.inspect import describe
 from harness.errors import DataError
 from harness.plugins import Catalog

@@ -84,13 +84,17 @@ class KeptStore:
         self._write(run.run_id, "plan.json", plan.model_dump_json())
         return self
 
-    def keep_leakage(self, exact: int = 0, near: int = 0, number: int = 0, test_images: int | None = None) -> None:
-        """Keep the newest matrix run's check of one of its data sets."""
+    def keep_leakage(
+        self, exact: int = 0, near: int = 0, number: int = 0, test_images: int | None = None, searched: bool = True
+    ) -> None:
+        """Keep the newest matrix run's check of one of its data sets; `searched` for near duplicates or not."""
         check = Leakage(
             checked=True,
             exact_across=Twins(images=exact, pairs=exact),
             near_across=Twins(images=near),
             test_images=test_images,
+            least_likeness=0.9 if searched else None,
+            least_moved_likeness=0.9 if searched else None,
         )
         self._write(self.matrices[-1].run_id, f"leakage/{number}.json", check.model_dump_json())
 

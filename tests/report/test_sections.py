@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.contracts import Ablation, Claim, Dataset, Limit, Opening, Place, Validation
+from harness.data.leakage import NOT_FOUND
 from harness.measure.paired import wilson
 from harness.report.blocks import Table
 from harness.report.context import context_of
@@ -12,7 +13,7 @@ from harness.report.sections import claims
 from harness.report.sections.ablations import ablation_effects, effects_table
 from harness.report.sections.claims import claims_table, verdict
 from harness.report.sections.honesty import facts
-from harness.report.sections.openings import UNSEEN, duplicates_of, ledger_of
+from harness.report.sections.openings import duplicates_of, ledger_of
 from harness.report.significance import Interval
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants
@@ -178,13 +179,15 @@ def test_clean_splits_are_no_fault(store: KeptStore) -> None:
     store.keep(plan_of(planned)).keep_leakage(near=1)
     (found,) = duplicates_of(gather(store, STUDY), store)
     said = "No test image is in the training split as it is; 1 test image is nearly in the training split."
-    assert (found.text, found.is_fault) == (f"{said} {UNSEEN}", False)
+    unseen = f"That is no proof that there is none: {NOT_FOUND}."
+    assert (found.text, found.is_fault) == (f"{said} {unseen}", False)
 
 
 def test_silence_of_the_search_is_no_all_clear(store: KeptStore) -> None:
-    store.keep(plan_of(cell_of("mlp"))).keep_leakage()
+    store.keep(plan_of(cell_of("mlp"))).keep_leakage(searched=False)
     (found,) = duplicates_of(gather(store, STUDY), store)
-    assert found.text == f"No copy of a training image was found among the test images. {UNSEEN}"
+    said = "No copy of a training image was found among the test images. That is no proof that there is none:"
+    assert found.text == f"{said} near copies were not looked for."
 
 
 def test_near_copies_beyond_their_tolerance_are_a_fault_of_the_first_screen(store: KeptStore) -> None:

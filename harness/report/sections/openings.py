@@ -22,11 +22,6 @@ from harness.track.journal import opening_in
 from harness.track.ledger import look_of
 from harness.words import NOTHING, amount, iso_second, percent
 
-UNSEEN: Final = (
-    "That is no proof that there is none: the search compares edges, and does not see strongly cropped or turned "
-    "copies, other pictures of the same thing, or groups that were divided."
-)
-"""What the search for duplicates cannot see."""
 MOST_COPIES: Final = 5
 """Pairs of images that are named; more are in leakage/N.json of the matrix run."""
 MOST_LOOKS: Final = 5
@@ -253,12 +248,13 @@ def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Dup
         text += f". Test figures are too good by what they remember{_audited(check)}."
         return Duplicates(name, text, is_fault=True, examples=_copies(exact))
     aside = f" ({check.reason}.)" if check.reason else ""
+    unseen = f"That is no proof that there is none: {check.limits or 'near copies were not looked for'}."
     if not near.images:
-        return Duplicates(name, f"No copy of a training image was found among the test images. {UNSEEN}{aside}")
+        return Duplicates(name, f"No copy of a training image was found among the test images. {unseen}{aside}")
     are = f"{amount(near.images, 'test image')} {'is' if near.images == 1 else 'are'} nearly in the training split"
     share = near.images / check.test_images if check.test_images else 0.0
     if share <= TOLERATED_NEAR:
-        return Duplicates(name, f"No test image is in the training split as it is; {are}. {UNSEEN}{aside}")
+        return Duplicates(name, f"No test image is in the training split as it is; {are}. {unseen}{aside}")
     text = f"{are}, {percent(share)} % of them. Test figures are too good by what they remember; harness audit fails, "
     text += f"for more than {TOLERATED_NEAR:.0%} are.".replace("%", " %")
     return Duplicates(name, f"{text}{aside}", is_fault=True, examples=_copies(near))
