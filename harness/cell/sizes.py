@@ -79,9 +79,15 @@ def _looked_at(model: NetworkModel, task: Task, look: Callable[[torch.nn.Module]
             raise
         except Exception as error:  # without memory: what looks at the values of its tensors
             fault = error
+    raise _unfit(model, task, fault)
+
+
+def _unfit(model: ClassicalModel | NetworkModel, task: Task, fault: Exception) -> InputError:
     height, width, channels = task.shape
     images = f"images of {height} x {width} pixels with {words.amount(channels, 'channel')}"
-    raise InputError(f"{_name(model)} cannot take {images}: {type(fault).__name__}: {fault}") from fault
+    error = InputError(f"{_name(model)} cannot take {images}: {type(fault).__name__}: {fault}")
+    error.__cause__ = fault
+    return error
 
 
 def _checked(network: torch.nn.Module, model: NetworkModel, task: Task, recipe: Recipe | None) -> Size:
@@ -104,7 +110,7 @@ def _checked(network: torch.nn.Module, model: NetworkModel, task: Task, recipe: 
     return Size(found.parameters, found.flops)
 
 
-def _name(model: NetworkModel) -> str:
+def _name(model: ClassicalModel | NetworkModel) -> str:
     """Return a model's name in a matrix file, which is that of its file."""
     return type(model).__module__.rpartition(".")[2]
 
@@ -159,3 +165,5 @@ def _size(cell: Cell, layout: Layout, catalog: Catalog) -> Size | HarnessError |
         return size_of(model, task, cell.recipe)
     except HarnessError as error:
         return error
+    except Exception as error:  # of a stranger's model: its cell will say so, a plan is not to end by it
+        return _unfit(model, task, error)
