@@ -56,9 +56,12 @@ def trials(place: Path) -> list[str]:
 
 
 def test_without_the_test_file_the_search_runs_and_the_last_step_ends_when_it_is_back(place: Path) -> None:
-    (place / "test.npz").rename(place / "elsewhere")
     assert harness(place, "validate").stdout == "ok: 3 cells in 3 experiments, 1 experiment to tune\n"
     before = json.loads(harness(place, "plan", "--json").stdout)["tune"]
+    (place / "test.npz").rename(place / "elsewhere")
+    for command in ("validate", "plan"):
+        told = harness(place, command)
+        assert (told.exit_code, "test.npz: no such file" in told.stderr) == (2, True), told.stderr
     failed = harness(place, "tune", "--json")
     searched = trials(place)
     (place / "elsewhere").rename(place / "test.npz")

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 COMMAND = (sys.executable, "-m", "harness.cli")
 PATIENCE = 240
 """Seconds: a wait for ever is what this is to tell from a machine that is busy."""
