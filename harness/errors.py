@@ -53,6 +53,18 @@ class OutOfMemoryError(TrainingError):
     """The device ran out of memory; names model, batch size and device."""
 
 
+class WorkerDiedError(HarnessError):
+    """A cell whose worker process has ended; says how."""
+
+
+class StalledError(HarnessError):
+    """A cell that gave no sign of life for too long, or took longer than it may; says for how long."""
+
+
+class PreemptedError(HarnessError):
+    """A cell whose worker was told to end (SIGTERM, SIGUSR1) by whoever owns the machine; its checkpoint is kept."""
+
+
 class PrunedError(HarnessError):
     """A fit that a search has given up on; the message says at which epoch."""
 

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: heard when nothing is half done, and at once by whoever waits for something slow."""
+"""Ctrl-C, SIGTERM and SIGUSR1: heard when nothing is half done, and at once by whoever waits for something slow.
+
+Slurm and Kubernetes announce with the latter two that a process is about to be killed (preemption).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 T = TypeVar("T")
 INTERRUPTED: Final = 130
 """The exit code of a process that was interrupted."""
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 AGAIN_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.05
 """How often whoever waits looks whether an interrupt has come."""
@@ -26,10 +30,10 @@ _ours: list[int] = []
 
 
 class Interrupts:
-    """As a context: both signals raise KeyboardInterrupt, but inside `shield` only at its end.
+    """As a context: all three signals raise KeyboardInterrupt, but inside `shield` only at its end.
 
-    After the first one all others are ignored, so that cleaning up is not cut short. Outside the main thread it
-    does nothing, because Python delivers signals to the main thread alone.
+    After the first one all others are ignored, so that cleaning up is not cut short; a second Ctrl-C does not wait for
+    checkpoints. Outside the main thread it does nothing, because Python delivers signals to the main thread alone.
 
     Python cannot let an exception out of a weak reference's callback or of `__del__`, and the signal may come there;
     such a one is sent again.
@@ -37,16 +41,20 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._shields = 0
+        self.steps = 0
+        """How many blocks `between_steps` are entered."""
         self.pending = False
         """Whether one has come within a shield, and waits for its end."""
         self.heard = False
         """Whether one has come."""
+        self.urgent = False
+        """Whether Ctrl-C has come after that."""
         self._former: dict[int, Any] = {}
         self._former_hook = sys.unraisablehook
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._former = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._former = {number: signal.signal(number, self._hear) for number in SIGNALS}
             self._former_hook, sys.unraisablehook = sys.unraisablehook, self._lost
         _entered.append(self)
         return self
@@ -79,8 +87,11 @@ class Interrupts:
             self.pending = False
             raise KeyboardInterrupt
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self.heard:
+            self.urgent = self.urgent or number == signal.SIGINT
+            if self.urgent and self._shields == self.steps:
+                self.raise_pending()
             return
         self.heard = True
         if self._shields:
@@ -97,8 +108,9 @@ class Interrupts:
 
 
 def leave_when_interrupted() -> None:
-    """Have Ctrl-C end this process at once with the exit code 130, until `raise_when_interrupted` is called."""
-    signal.signal(signal.SIGINT, _leave)
+    """Have an interrupt end this process at once with the exit code 130, until `raise_when_interrupted` is called."""
+    for number in SIGNALS:
+        signal.signal(number, _leave)
     _ours.append(os.getpid())
 
 
@@ -114,9 +126,10 @@ def leave_if_kept(code: int) -> None:
 
 
 def raise_when_interrupted() -> None:
-    """Have Ctrl-C raise KeyboardInterrupt, as it usually does, if it would end this process."""
-    if signal.getsignal(signal.SIGINT) is _leave:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Have an interrupt raise KeyboardInterrupt, as Ctrl-C usually does, if it would end this process."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
@@ -134,6 +147,37 @@ def is_heard() -> bool:
     return any(each.heard for each in _entered)
 
 
+def is_urgent() -> bool:
+    """Whether Ctrl-C has come again: what goes on is not waited for."""
+    return any(each.urgent for each in _entered)
+
+
+@contextmanager
+def between_steps() -> Iterator[None]:
+    """Put an interrupt off until `raise_pending` is called between two steps, or until the block is over.
+
+    Whoever takes steps saves what it has before, if one `is_pending`.
+
+    Raises:
+        KeyboardInterrupt: at the end of the block, if one came meanwhile; at once where Ctrl-C comes twice.
+    """
+    if not _entered:
+        yield
+        return
+    innermost = _entered[-1]
+    innermost.steps += 1
+    try:
+        with innermost.shield():
+            yield
+    finally:
+        innermost.steps -= 1
+
+
+def is_between_steps() -> bool:
+    """Whether an interrupt would be put off until a step is over."""
+    return any(each.steps for each in _entered)
+
+
 def pause(seconds: float) -> None:
     """Wait.
 
@@ -142,7 +186,7 @@ def pause(seconds: float) -> None:
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        _raise_pending()
+        raise_pending()
         time.sleep(LOOK_SECONDS)
 
 
@@ -165,7 +209,7 @@ def interruptible(work: Callable[[], T], *, longest: float | None, slow: Callabl
         return work()
     call, begun, is_told = _Call(work), time.monotonic(), False
     while not call.ended.wait(LOOK_SECONDS):
-        _raise_pending()
+        raise_pending()
         seconds = time.monotonic() - begun
         if longest is not None and seconds > longest:
             raise TimeoutError(f"no answer in {longest:g} s")
@@ -202,6 +246,7 @@ class _Call(Generic[T]):
         return self._answer[0]
 
 
-def _raise_pending() -> None:
+def raise_pending() -> None:
+    """Raise KeyboardInterrupt if an interrupt was put off, now instead of later."""
     for each in _entered:
         each.raise_pending()

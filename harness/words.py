@@ -226,6 +226,21 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def seconds_in(text: str) -> float:
+    """Return the seconds of a duration as people write it; a bare number is seconds.
+
+    Raises:
+        ValueError: it is none.
+
+    >>> [seconds_in(text) for text in ("30s", "1.5 m", "2h", "45")]
+    [30.0, 90.0, 7200.0, 45.0]
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if found is None:
+        raise ValueError(f'{text} is not a duration; write it as "30s", "10m" or "2h"')
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
 def round_duration(seconds: float) -> str:
     """Return a duration that is round, such as a tick of an axis, without units that are zero.
 

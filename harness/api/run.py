@@ -73,6 +73,7 @@ def run(
     smoke: bool = False,
     fail_fast: bool = False,
     retry: int = 0,
+    cell_timeout: float | None = None,
     rerun_stale: bool = False,
     plugins: Sequence[str | Path] = (),
     tell: Callable[[str], object] | None = None,
@@ -89,7 +90,8 @@ def run(
         executor: `local` runs cells in processes of their own, `inline` in this one, where a debugger stops.
         smoke: A few batches of each cell, in a store of its own.
         fail_fast: Whether to stop at the first cell that fails.
-        retry: How often a cell that failed is tried again.
+        retry: How often a cell that failed by the machine's fault is tried again.
+        cell_timeout: Seconds after which a cell is ended as failed; None for no limit.
         rerun_stale: Whether cells run again whose component's source has changed.
         plugins: Folders of your own components.
         tell: Hears a line whenever a cell or a search has ended, such as `print`.
@@ -112,6 +114,7 @@ def run(
         smoke=smoke,
         fail_fast=fail_fast,
         retry=retry,
+        cell_timeout=cell_timeout,
         rerun_stale=rerun_stale,
         plugins=tuple(map(Path, plugins)),
     )
@@ -133,6 +136,7 @@ class RunOptions:
     fail_fast: bool
     retry: int
     plugins: tuple[Path, ...]
+    cell_timeout: float | None = None
     rerun_stale: bool = False
 
     @property
@@ -158,6 +162,7 @@ class RunOptions:
             rerun_stale=self.rerun_stale,
             plugins=tuple(folder.absolute() for folder in self.plugins),
             cache=self.cache.absolute(),
+            cell_timeout=self.cell_timeout,
         )
 
 
@@ -189,7 +194,9 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
     display.planned(plan, found, prepared.checked)
     settings = options.settings(store, found.workers)
     with display.cells(found) as watcher:
-        executor = open_executor(options.executor, settings.workers, settings.threads)
+        executor = open_executor(
+            options.executor, settings.workers, settings.threads, cell_timeout=settings.cell_timeout
+        )
         outcomes = run_plan(found.noted(plan), store, executor, settings, watcher)
     finished = Finished(
         study=plan.study,

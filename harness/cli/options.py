@@ -245,6 +245,15 @@ class Work(Selection, Device, Json, Quiet, Home, Plugins):
     retry: Annotated[
         int, typer.Option("--retry", min=0, metavar="N", help="Try a failed cell again up to N times.")
     ] = 0
+    cell_timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--cell-timeout",
+            metavar="DURATION",
+            help="End a cell as failed that takes longer: 30s, 10m, 2h.",
+            show_default=False,
+        ),
+    ] = None
 
     @property
     def begins(self) -> str:

@@ -16,13 +16,14 @@ from harness.cli.report import print_summary
 from harness.cli.run_progress import RunProgress
 from harness.cli.tune_progress import watching_study
 from harness.contracts import Outcome, StudyPlan, Watcher
+from harness.errors import InputError
 from harness.execute.estimate import Estimate, Workers
 from harness.execute.executor import warnings_heard
 from harness.interrupts import INTERRUPTED
 from harness.track.runs import CHANGED
 from harness.tune.context import TuneContext
 from harness.tune.study import TuneOutcome, TuneWatcher
-from harness.words import amount
+from harness.words import amount, seconds_in
 
 EXIT_CODES: Final[dict[Ending, int]] = {"complete": 0, "failed": 1, "incomplete": 3, "interrupted": INTERRUPTED}
 
@@ -59,7 +60,11 @@ def _perform(asked: Run) -> int:
 
 
 def options_of(asked: Work, *, rerun_stale: bool = False) -> RunOptions:
-    """Return how the file is run, without how that is shown."""
+    """Return how the file is run, without how that is shown.
+
+    Raises:
+        InputError: `--cell-timeout` is no duration.
+    """
     return RunOptions(
         matrix=asked.matrix,
         override=asked.override,
@@ -71,9 +76,20 @@ def options_of(asked: Work, *, rerun_stale: bool = False) -> RunOptions:
         smoke=asked.smoke,
         fail_fast=asked.fail_fast,
         retry=asked.retry,
+        cell_timeout=_cell_timeout(asked.cell_timeout),
         rerun_stale=rerun_stale,
         plugins=asked.plugins,
     )
+
+
+def _cell_timeout(text: str | None) -> float | None:
+    try:
+        seconds = None if text is None else seconds_in(text)
+    except ValueError as error:
+        raise InputError(f"--cell-timeout {error}") from None
+    if seconds == 0:
+        raise InputError(f"--cell-timeout {text} leaves a cell no time")
+    return seconds
 
 
 class Terminal:

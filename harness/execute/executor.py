@@ -23,11 +23,14 @@ from harness.errors import (
     HarnessError,
     InputError,
     OutOfMemoryError,
+    PreemptedError,
     PrunedError,
     SealError,
+    StalledError,
     StoreError,
     StoreRefusedError,
     TrainingError,
+    WorkerDiedError,
     nearest,
     without_secrets,
 )
@@ -64,7 +67,9 @@ class Executor(Protocol):
         """Stop all that runs."""
 
 
-def open_executor(name: str, workers: int, threads: int, run_cell: str = RUN_CELL) -> Executor:
+def open_executor(
+    name: str, workers: int, threads: int, run_cell: str = RUN_CELL, cell_timeout: float | None = None
+) -> Executor:
     """Return the executor of a name; processes, if it has any, start with the first jobs.
 
     Args:
@@ -72,13 +77,16 @@ def open_executor(name: str, workers: int, threads: int, run_cell: str = RUN_CEL
         workers: how many jobs run side by side, where the executor can.
         threads: CPU threads of each.
         run_cell: what runs a job, as `module:function`.
+        cell_timeout: seconds after which a job is ended as failed; None for no limit.
 
     Raises:
-        InputError: there is no such executor.
+        InputError: there is no such executor, or it cannot end a job.
     """
     if name not in EXECUTORS:
         raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
-    opened: Executor = named(f"harness.execute.{name}:{name.capitalize()}Executor")(workers, threads, run_cell)
+    opened: Executor = named(f"harness.execute.{name}:{name.capitalize()}Executor")(
+        workers, threads, run_cell, cell_timeout
+    )
     return opened
 
 
@@ -88,14 +96,14 @@ def named(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-FailureKind = Literal["died", "memory", "training", "data", "seal", "pruned", "error"]
+FailureKind = Literal["died", "stalled", "preempted", "memory", "training", "data", "seal", "pruned", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job has no result.
 
-    `died` and `memory` are the machine's fault, and the same job may yet succeed; `pruned` is nobody's.
+    The first four kinds are the machine's fault, and the same job may yet succeed; `pruned` is nobody's.
     """
 
     kind: FailureKind
@@ -107,7 +115,7 @@ class Failure:
     @property
     def is_worth_retrying(self) -> bool:
         """Whether it may go better next time."""
-        return self.kind in {"died", "memory"}
+        return self.kind in {"died", "stalled", "preempted", "memory"}
 
 
 JobResult = Result | Failure
@@ -128,10 +136,14 @@ def run_job(run_cell: RunCell, job: Job, listen: Listener) -> JobResult:
         except Exception as error:
             if isinstance(error, StoreError) and not isinstance(error, StoreRefusedError):
                 raise
-            message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-            where = without_secrets("".join(traceback.format_exception(error)))
-            result = Failure(_kind(error), without_secrets(message), where)
+            result = failure_of(error, "".join(traceback.format_exception(error)))
     return replace(result, warnings=tuple(heard)) if heard else result
+
+
+def failure_of(error: Exception, where: str) -> Failure:
+    """Return the failure that an exception is; `where` is its traceback, or what else tells where it comes from."""
+    message = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    return Failure(_kind(error), without_secrets(message), without_secrets(where))
 
 
 @contextmanager
@@ -157,20 +169,23 @@ class _Collector(logging.Handler):
         self.texts[record.getMessage()] = None
 
 
+_KINDS: Final[tuple[tuple[type[Exception], FailureKind], ...]] = (
+    (OutOfMemoryError, "memory"),
+    (MemoryError, "memory"),
+    (WorkerDiedError, "died"),
+    (StalledError, "stalled"),
+    (PreemptedError, "preempted"),
+    (TrainingError, "training"),
+    (DataError, "data"),
+    (SealError, "seal"),
+    (PrunedError, "pruned"),
+)
+
+
 def _kind(error: Exception) -> FailureKind:
-    match error:
-        case OutOfMemoryError() | MemoryError() | OSError(errno=errno.ENOMEM):
-            return "memory"
-        case TrainingError():
-            return "training"
-        case DataError():
-            return "data"
-        case SealError():
-            return "seal"
-        case PrunedError():
-            return "pruned"
-        case _:
-            return "error"
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "memory"
+    return next((kind for each, kind in _KINDS if isinstance(error, each)), "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +212,12 @@ class JobEnded:
     is_worker_well: bool = True
 
 
-Message = EpochDone | OpeningAsked | JobEnded
+@dataclass(frozen=True, slots=True)
+class SignOfLife:
+    """From the worker, every few seconds, whatever its job does."""
+
+
+Message = EpochDone | OpeningAsked | JobEnded | SignOfLife
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from harness.contracts import Listener
 from harness.contracts.running import Job
-from harness.errors import StoreAwayError
+from harness.errors import InputError, StoreAwayError
 from harness.execute.executor import PAUSE_SECONDS, JobResult, named, run_job
 from harness.interrupts import pause
 
@@ -20,6 +20,11 @@ class InlineExecutor:
     workers: int
     threads: int
     run_cell: str
+    cell_timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.cell_timeout is not None:
+            raise InputError("--cell-timeout: --executor inline cannot end a cell; take --executor local")
 
     def run(self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]) -> Iterator[tuple[Job, JobResult]]:
         """Run each job as it is drawn.

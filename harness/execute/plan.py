@@ -174,6 +174,8 @@ class RunSettings:
     rerun_stale: bool = False
     plugins: tuple[Path, ...] = ()
     cache: Path | None = None
+    cell_timeout: float | None = None
+    """Seconds after which a cell is ended as failed."""
 
     @property
     def cache_folder(self) -> Path:

@@ -1,11 +1,14 @@
 """The worker process: imports torch once, then runs one job after another until the driver is gone.
 
 Started as `python -m harness.execute.worker FD DRIVER_PID MODULE:FUNCTION`. It knows nothing of the store:
-it tells the driver of each epoch and asks it for the opening, over one duplex pipe.
+it tells the driver of each epoch and asks it for the opening, over one duplex pipe, and gives a sign of life every few
+seconds. Told to end (SIGTERM, SIGUSR1), it ends with the exit code of an interrupted process: at once, or within a
+network's fit after the next step, when a checkpoint has been saved.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import signal
@@ -13,25 +16,39 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final
 
 from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
-from harness.execute.executor import EpochDone, JobEnded, OpeningAsked, RunCell, named, run_job
+from harness.execute.executor import EpochDone, JobEnded, Message, OpeningAsked, RunCell, SignOfLife, named, run_job
+from harness.interrupts import INTERRUPTED, SIGNALS, Interrupts, is_between_steps
+
+BEAT_SECONDS: Final = 2.0
+"""Between two signs of life."""
+TRACE: Final = signal.SIGUSR2
+"""Has a worker print where all its threads are, even one whose interpreter is held by a call."""
 
 
 def main(fd: int, driver: int, run_cell: str) -> None:
     """Serve on the pipe with file descriptor `fd`."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which then stops us
+    faulthandler.register(TRACE)
     os.set_inheritable(fd, False)
-    threading.Thread(target=_leave_with, args=(driver,), daemon=True).start()
+    channel = Channel(Connection(fd))
     try:
-        serve(Connection(fd), run_cell)
+        with Interrupts():
+            for target, argument in ((_leave_with, driver), (_beat, channel), (_leave_early, _heard_signals())):
+                threading.Thread(target=target, args=(argument,), daemon=True).start()
+            serve(channel, run_cell)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
+    finally:
+        channel.close()  # the driver then knows, however long this process takes to end
 
 
 def _leave_with(driver: int) -> None:
@@ -41,22 +58,77 @@ def _leave_with(driver: int) -> None:
     os._exit(1)
 
 
-def serve(connection: Connection[Any, Any], run_cell: str) -> None:
+def _heard_signals() -> int:
+    """Return a file descriptor from which a byte can be read as soon as a signal has come."""
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    return heard
+
+
+def _leave_early(heard: int) -> None:
+    """End this process at an interrupt, unless it saves a checkpoint first: a call of minutes would be deaf to it."""
+    while True:
+        if signal.Signals(os.read(heard, 1)[0]) in SIGNALS and not is_between_steps():
+            os._exit(INTERRUPTED)
+
+
+def _beat(channel: Channel) -> None:
+    """Give signs of life until the driver is gone."""
+    with suppress(OSError):
+        while True:
+            channel.send(SignOfLife())
+            time.sleep(BEAT_SECONDS)
+
+
+class Channel:
+    """The pipe to the driver; several threads may send."""
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            OSError: the driver is gone.
+        """
+        with self._lock:
+            self._connection.send(message)
+
+    def receive(self) -> Any:
+        """Wait for what the driver says.
+
+        Raises:
+            EOFError, OSError: the driver is gone.
+        """
+        return self._connection.recv()
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        self._connection.close()
+
+
+def serve(channel: Channel, run_cell: str) -> None:
     """Run the jobs that come in until the pipe is closed."""
     call: RunCell = named(run_cell)
     while True:
-        job: Job = connection.recv()
-        result = run_job(partial(_heard_out, call), job, PipeListener(connection, waits=job.light))
-        connection.send(JobEnded(result, is_worker_well=free_gpu(job.device)))
+        job: Job = channel.receive()
+        result = run_job(partial(_heard_out, call), job, ChannelListener(channel, waits=job.light))
+        channel.send(JobEnded(result, is_worker_well=free_gpu(job.device)))
 
 
 def _heard_out(call: RunCell, job: Job, listen: Listener) -> Result:
-    """Run a job; no answer is left in the pipe afterwards, however it ends."""
-    assert isinstance(listen, PipeListener)
+    """Run a job; no answer is left in the pipe afterwards, however it ends, unless the process ends with it."""
+    assert isinstance(listen, ChannelListener)
     try:
-        return call(job, listen)
-    finally:
+        result = call(job, listen)
+    except Exception:
         listen.hear()
+        raise
+    listen.hear()
+    return result
 
 
 def free_gpu(device: str) -> bool:
@@ -78,14 +150,14 @@ def free_gpu(device: str) -> bool:
 
 
 @dataclass(slots=True)
-class PipeListener:
+class ChannelListener:
     """Passes on what a job tells, and raises what the driver answers.
 
     While an epoch is logged the next one is trained, unless the driver may want to end the fit (`waits`): its answer is
     read before anything else is told. So at most one epoch is on its way.
     """
 
-    connection: Connection[Any, Any]
+    channel: Channel
     waits: bool
     _unanswered: bool = False
 
@@ -112,14 +184,14 @@ class PipeListener:
         """
         if not self._unanswered:
             return
-        error = self.connection.recv().error
+        error = self.channel.receive().error
         self._unanswered = False
         if error is not None:
             raise error
 
     def _tell(self, message: EpochDone | OpeningAsked) -> None:
         self.hear()
-        self.connection.send(message)
+        self.channel.send(message)
         self._unanswered = True
 
 

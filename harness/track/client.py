@@ -47,7 +47,7 @@ from harness.errors import (
 )
 from harness.interrupts import SLOW_SECONDS, interruptible, is_heard, pause
 from harness.phases import remark
-from harness.words import rough
+from harness.words import rough, seconds_in
 
 PATIENCE: Final = "HARNESS_STORE_PATIENCE"
 """The environment variable that says how long a store is waited for that is away, such as 30s, 10m or 2h."""
@@ -238,10 +238,10 @@ def patience_seconds() -> float:
     given = os.environ.get(PATIENCE, "").strip()
     if not given:
         return PATIENCE_SECONDS
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", given)
-    if found is None:
-        raise InputError(f'{PATIENCE}={given} is not a duration; write it as "30s", "10m" or "2h"')
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    try:
+        return seconds_in(given)
+    except ValueError as error:
+        raise InputError(f"{PATIENCE}={error}") from None
 
 
 _this_thread = threading.local()

@@ -18,6 +18,7 @@ import torch
 
 from harness.contracts import CheckpointEvery, LabeledImages, NetworkModel, Recipe
 from harness.files import generations, is_sealed, remove, write_sealed
+from harness.interrupts import is_pending
 
 FORMAT: Final = 1
 _LOG: Final = logging.getLogger(__name__)
@@ -36,7 +37,12 @@ class CheckpointFile:
     _saved_at: float = field(default_factory=time.monotonic)
 
     def is_due(self, epochs_done: int | None = None) -> bool:
-        """Whether to save now: after a step (None), or after the epoch that makes `epochs_done`."""
+        """Whether to save now: after a step (None), or after the epoch that makes `epochs_done`.
+
+        It is when an interrupt waits for that.
+        """
+        if is_pending():
+            return True
         if self.every.minutes is not None and time.monotonic() - self._saved_at >= 60 * self.every.minutes:
             return True
         return bool(epochs_done and self.every.epochs and epochs_done % self.every.epochs == 0)

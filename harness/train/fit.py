@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.contracts.metrics import (
     VAL_LOSS,
 )
 from harness.errors import TrainingError
+from harness.interrupts import between_steps, is_pending, raise_pending
 from harness.train.batches import Pool, to_device
 from harness.train.checkpoint import CheckpointFile
 from harness.train.cuda_graphs import Stepper, recorder_for
@@ -140,21 +142,23 @@ def fit(training: Training, plan: Plan, listen: Listener) -> None:
     """Train to the end; the network then holds the weights that the recipe keeps.
 
     Each epoch: steps, evaluation, best weights, checkpoint, and only then the listener, which may
-    end the fit by raising.
+    end the fit by raising. An interrupt is heard after the step that it comes in, when a checkpoint has been saved.
 
     Raises:
         TrainingError: a loss or weight is not finite; names epoch and step.
+        KeyboardInterrupt: an interrupt came.
     """
     record = recorder_for(training.step, plan.train)
     stepper = Stepper(training.step, plan.train, plan.recipe.batch_size, record)
     while not is_over(training.history, plan.recipe):
-        metrics = _epoch(training, plan, stepper)
-        training.history.append(metrics)
-        training.epoch = None
-        if plan.recipe.keep == "best" and best_epoch(training.history) == len(training.history):
-            training.best = {name: value.clone() for name, value in training.evaluated.state_dict().items()}
-        if plan.checkpoint and plan.checkpoint.is_due(len(training.history)):
-            plan.checkpoint.save(training.capture())
+        with between_steps() if plan.checkpoint else nullcontext():
+            metrics = _epoch(training, plan, stepper)
+            training.history.append(metrics)
+            training.epoch = None
+            if plan.recipe.keep == "best" and best_epoch(training.history) == len(training.history):
+                training.best = {name: value.clone() for name, value in training.evaluated.state_dict().items()}
+            if plan.checkpoint and plan.checkpoint.is_due(len(training.history)):
+                plan.checkpoint.save(training.capture())
         listen.epoch(len(training.history), metrics)
     plan.freezing.end()
     kept = training.evaluated.state_dict() if training.best is None else training.best
@@ -202,9 +206,11 @@ def take_steps(training: Training, state: EpochState, plan: Plan, stepper: Stepp
         state.losses[index], hits = stepper.take(batches[index], number, plan.rates.factor(number))
         state.hits += hits
         state.step = index + 1
-        if plan.checkpoint and state.step < len(plan.sizes) and plan.checkpoint.is_due():
+        is_last = state.step == len(plan.sizes)  # then the epoch's own checkpoint comes next, unless time is short
+        if plan.checkpoint and (is_pending() if is_last else plan.checkpoint.is_due()):
             state.seconds = before + time.perf_counter() - begun
             plan.checkpoint.save(training.capture())
+            raise_pending()
 
 
 def _train_metrics(state: EpochState, plan: Plan, epoch: int) -> dict[str, float]:

@@ -66,7 +66,8 @@ def run_searches(
     """
     for search in searches:
         with watching(search) as watcher:
-            outcome = run_tuning(search, open_executor(executor, settings.workers, settings.threads), settings, watcher)
+            opened = open_executor(executor, settings.workers, settings.threads, cell_timeout=settings.cell_timeout)
+            outcome = run_tuning(search, opened, settings, watcher)
         yield outcome
         if outcome.state == "interrupted":
             return

@@ -3,9 +3,11 @@
 What it does is said by its model's options; it leaves a line in `cache/calls` for each fitted epoch.
 """
 
+import ctypes
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -161,6 +163,35 @@ def _hang(job: Job) -> None:
     time.sleep(600)
 
 
+def _hang_with_a_child(job: Job) -> None:
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    _told_pids(job, child.pid)
+    _hang(job)
+
+
+def _hang_alone(job: Job) -> None:
+    _told_pids(job)
+    _hang(job)
+
+
+def _stop(job: Job) -> None:
+    """Be stopped, as by a debugger or a file system that is away."""
+    _told_pids(job)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _hold_the_interpreter(job: Job) -> None:
+    """Call C code that comes back in ten minutes and lets no other thread run meanwhile."""
+    _told_pids(job)
+    ctypes.PyDLL(None).sleep(600)
+
+
+def _told_pids(job: Job, *others: int) -> None:
+    beside = job.cache / "pids.partial"
+    beside.write_text(" ".join(map(str, (os.getpid(), *others))))
+    beside.rename(job.cache / "pids")
+
+
 TROUBLES: dict[str, Callable[[Job], None]] = {
     "raise": _raise,
     "diverge": _diverge,
@@ -176,4 +207,9 @@ TROUBLES: dict[str, Callable[[Job], None]] = {
     "interrupt once": _once(_interrupt),
     "interrupt driver once": _once(_interrupt_driver),
     "hang": _hang,
+    "hang once": _once(_hang),
+    "hang alone": _hang_alone,
+    "hang with a child": _hang_with_a_child,
+    "stop": _stop,
+    "hold the interpreter": _hold_the_interpreter,
 }

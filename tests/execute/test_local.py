@@ -1,10 +1,12 @@
 """The executor alone, with real processes and fake cells."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from pathlib import Path
@@ -18,7 +20,7 @@ from harness.contracts.running import Job
 from harness.errors import PrunedError, SealError, StoreError
 from harness.execute.executor import Answer, EpochDone, Failure
 from harness.execute.local import LocalExecutor
-from harness.execute.worker import PipeListener, free_gpu
+from harness.execute.worker import Channel, ChannelListener, free_gpu
 from tests.execute.conftest import FAKE
 
 
@@ -63,7 +65,7 @@ def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Pa
 
 def test_the_next_epoch_is_trained_while_one_is_logged() -> None:
     driver, worker = Pipe()
-    listen = PipeListener(worker, waits=False)
+    listen = ChannelListener(Channel(worker), waits=False)
     listen.epoch(1, {"lr": 0.5})  # nobody has answered
     assert driver.recv() == EpochDone(1, {"lr": 0.5})
     driver.send(Answer())
@@ -79,7 +81,7 @@ def test_a_trial_hears_of_its_pruning_before_it_goes_on() -> None:
     driver, worker = Pipe()
     driver.send(Answer(PrunedError("pruned at epoch 1 of 9")))
     with pytest.raises(PrunedError):
-        PipeListener(worker, waits=True).epoch(1, {})
+        ChannelListener(Channel(worker), waits=True).epoch(1, {})
 
 
 def test_a_job_that_fails_leaves_no_answer_behind(tmp_path: Path) -> None:
@@ -127,6 +129,70 @@ def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
     failure = results["a"]
     assert isinstance(failure, Failure) and failure.kind == "died"
     assert "had not ended" in failure.message
+    assert isinstance(results["b"], Result)
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("trouble", "limit", "reason"),
+    [
+        ("hang with a child", "cell_timeout", "it took longer than --cell-timeout allows"),
+        ("stop", "silent_seconds", "its worker process hung: it gave no sign of life"),
+        ("hold the interpreter", "silent_seconds", "its worker process hung: it gave no sign of life"),
+    ],
+)
+def test_a_job_that_hangs_is_ended_with_its_children_and_the_next_one_runs(
+    tmp_path: Path, trouble: str, limit: str, reason: str
+) -> None:
+    jobs, pids = [job(tmp_path, "a", at_epoch_2=trouble), job(tmp_path, "b")], tmp_path / "cache" / "pids"
+    results: dict[str, Result | Failure] = {}
+    with LocalExecutor(1, 1, FAKE) as executor:
+        usual = getattr(executor, limit)
+        for each in executor.run(jobs, lambda _: Ear()):
+            if pids.exists() and not results:
+                setattr(executor, limit, 0.5)  # now that it hangs, however slow this machine is
+            if each is not None:
+                setattr(executor, limit, usual)
+                results[each[0].key] = each[1]
+    failure = results["a"]
+    assert isinstance(failure, Failure) and failure.is_worth_retrying
+    assert failure.kind == "stalled" and failure.message.startswith(reason)
+    assert isinstance(results["b"], Result)
+    assert not any(map(is_alive, pids.read_text().split()))
+    if trouble != "stop":
+        assert "fake_cells.py" in failure.traceback
+
+
+def test_a_worker_that_lives_gives_signs_of_life_whatever_its_job_does(tmp_path: Path) -> None:
+    heard = set()
+    with LocalExecutor(1, 1, FAKE) as executor:
+        for each in executor.run([job(tmp_path, "a", at_epoch_2="hang")], lambda _: Ear()):
+            assert each is None
+            heard.add(executor._team[0].heard)
+            if len(heard) > 4:
+                break
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_worker_that_is_told_to_end_leaves_its_job_to_another_try(tmp_path: Path, number: signal.Signals) -> None:
+    jobs, pids = [job(tmp_path, "a", at_epoch_2="hang alone"), job(tmp_path, "b")], tmp_path / "cache" / "pids"
+    results: dict[str, Result | Failure] = {}
+    with LocalExecutor(1, 1, FAKE) as executor:
+        for each in executor.run(jobs, lambda _: Ear()):
+            if pids.exists() and not results:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pids.read_text()), number)
+            if each is not None:
+                results[each[0].key] = each[1]
+    failure = results["a"]
+    assert isinstance(failure, Failure) and failure.is_worth_retrying
+    assert (failure.kind, failure.message) == ("preempted", "its worker process was told to end (SIGTERM or SIGUSR1)")
     assert isinstance(results["b"], Result)
 
 

@@ -1,20 +1,29 @@
 """Real cells on digits, from the matrix file to the records."""
 
+import os
+import signal
 import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from harness.contracts.running import LAYERS, LAYERS_FILE
+from harness.contracts import PlannedCell
+from harness.contracts.running import CHECKPOINT, LAYERS, LAYERS_FILE
 from harness.data import load_splits
 from harness.execute.driver import run_plan
-from harness.execute.executor import open_executor
+from harness.execute.executor import RUN_CELL, open_executor
+from harness.execute.local import LocalExecutor
+from harness.execute.locks import folder_of
 from harness.execute.plan import RunSettings, make_plan, states
+from harness.files import generations
 from harness.matrix import load_study
 from harness.plugins import Catalog
-from harness.track import Store
+from harness.track import Store, open_store
 from tests.execute.conftest import Diary
 
 MATRIX = """
@@ -86,3 +95,62 @@ def test_the_logged_model_predicts_what_the_cell_predicted(
 
 def experiment_id(store: Store) -> str:
     return str(store.client.get_experiment_by_name("digits").experiment_id)
+
+
+LONG = """
+version: 1
+study: digits
+dataset: {name: digits, validation: {size: 200, seed: 0}, limit: {train: 300, test: 100}}
+seeds: [0]
+experiments:
+  deep:
+    model: {name: mlp, dropout: 0.2}
+    recipe: {epochs: 30, batch_size: 16, checkpoint: {epochs: null, minutes: null}}
+"""
+
+
+class Preempting(Diary):
+    """Has the first worker told to end after two epochs of it, and the driver after two of the second one."""
+
+    def __init__(self, worker: Callable[[], int]) -> None:
+        super().__init__()
+        self._worker, self._reached = worker, 0
+
+    def started(self, planned: PlannedCell, device: str) -> None:
+        super().started(planned, device)
+        self._reached = max((epoch for _, epoch in self.epochs), default=0)
+
+    def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+        super().epoch(planned, epoch, metrics)
+        if epoch != self._reached + 2:
+            return
+        if len(self.started_keys) == 1:
+            os.kill(self._worker(), signal.SIGUSR1)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.timeout(400)
+def test_a_preempted_worker_and_driver_save_checkpoints_and_the_cell_ends_with_the_same_bits(
+    store: Store, tmp_path: Path
+) -> None:
+    """No checkpoint is due by itself: what is gone on from was saved because of the signal."""
+    path = tmp_path / "matrix.yaml"
+    path.write_text(LONG)
+    settings = RunSettings(home=store.home, device="cpu", retry=1)
+    plan = make_plan(load_study(path, Catalog()), Catalog(), settings.cache_folder)
+    saved = folder_of(store.home, plan.cells[0].key) / CHECKPOINT
+
+    executor = LocalExecutor(1, 1, RUN_CELL)
+    preempted = Preempting(lambda: executor._team[0].process.pid)
+    (outcome,) = run_plan(plan, store, executor, settings, preempted)
+    assert outcome.state == "interrupted"
+    steps = [len(torch.load(each, weights_only=True)["state"]["history"]) for each in generations(saved)]
+    assert len(steps) == 2 and 0 < min(steps) < max(steps) < 30
+
+    (outcome,) = run_plan(plan, store, open_executor("inline", 1, 1), settings, Diary())
+    quiet = open_store(tmp_path / "quiet")
+    settings = replace(settings, home=quiet.home)
+    (expected,) = run_plan(plan, quiet, open_executor("inline", 1, 1), settings, Diary())
+    ended, whole = store.record(outcome.run_id or ""), quiet.record(expected.run_id or "")
+    assert ended.tags["harness.model_digest"] == whole.tags["harness.model_digest"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.contracts import Cell, Choice, Dataset, Outcome, Recipe, StudyPlan
+from harness.contracts import Cell, Choice, Dataset, Outcome, PlannedCell, Recipe, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.executor import RUN_CELL, Failure, FailureKind, open_executor
+from harness.execute.local import LocalExecutor
 from harness.execute.plan import RunSettings, make_plan
 from harness.execute.work import Attempt
 from harness.matrix import load_study
@@ -46,9 +49,10 @@ def test_a_part_is_told_by_its_images() -> None:
     assert FIRST.tags(cell()) == {} and FIRST.text(cell()) == ""
 
 
-def test_a_model_without_a_recipe_and_a_worker_that_died_are_tried_as_before() -> None:
+@pytest.mark.parametrize("kind", ["died", "stalled", "preempted"])
+def test_a_model_without_a_recipe_and_a_worker_that_ended_are_tried_as_before(kind: FailureKind) -> None:
     assert FIRST.next(cell(None), failure(), 1, had_neighbors=False) == Attempt(failures=1)
-    assert FIRST.next(cell(), failure("died"), 1, had_neighbors=False) == Attempt(failures=1)
+    assert FIRST.next(cell(), failure(kind), 1, had_neighbors=False) == Attempt(failures=1)
 
 
 @pytest.mark.parametrize("retry", [0, 3])
@@ -100,6 +104,29 @@ def test_a_cell_that_runs_out_of_memory_is_retried_in_micro_batches_from_its_che
 def test_a_cell_that_never_ran_out_has_no_tag_of_micro_batches(store: Store) -> None:
     run(plan_of(plan_cell("k1", recipe=RECIPE)), store, retry=2)
     assert "harness.micro_batch" not in records(store, "k1")[0].tags
+
+
+def test_a_cell_that_took_too_long_is_tried_again_from_its_checkpoint(store: Store) -> None:
+    executor, mark = LocalExecutor(1, 1, FAKE), store.home / "cache" / "struck-k1"
+
+    class Impatient(Diary):
+        """Grants the cell no more time once it hangs, and all the time of the world when it is tried again."""
+
+        def started(self, planned: PlannedCell, device: str) -> None:
+            super().started(planned, device)
+            executor.cell_timeout = None
+
+        def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
+            super().epoch(planned, epoch, metrics)
+            while not mark.exists():
+                time.sleep(0.01)
+            executor.cell_timeout = 0.01 if len(self.started_keys) == 1 else None
+
+    plan, diary = plan_of(plan_cell("k1", epochs=3, at_epoch_2="hang once")), Impatient()
+    settings = RunSettings(home=store.home, device="cpu", retry=1)
+    (outcome,) = run_plan(plan, store, executor, settings, diary)
+    assert (outcome.state, diary.started_keys) == ("finished", ["k1", "k1"])
+    assert calls(store.home / "cache") == ["k1:1", "k1:2", "k1:2", "k1:3"]
 
 
 @pytest.mark.usefixtures("two_gpus")

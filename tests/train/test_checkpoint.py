@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,10 @@ import pytest
 import torch
 
 from harness.contracts import CheckpointEvery, FitReport, Recipe
+from harness.interrupts import Interrupts
 from harness.train import NetworkClassifier
 from harness.train.checkpoint import CheckpointFile
+from harness.train.cuda_graphs import Stepper
 from tests.train.conftest import (
     AUGMENT,
     Diary,
@@ -196,3 +200,29 @@ def test_a_checkpoint_holds_only_tensors_and_plain_values(tmp_path: Path) -> Non
         "best",
         "epoch",
     }
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("step", [8, 12])
+def test_a_fit_that_is_interrupted_saves_a_checkpoint_after_that_step_and_resumes_to_the_same_bits(
+    number: signal.Signals, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No checkpoint is due by epochs or by the clock, so the signal alone has one saved; 6 steps an epoch."""
+    path, taken, take = tmp_path / "checkpoint.pt", [], Stepper.take
+
+    def interrupted(stepper: Stepper, *arguments: Any) -> Any:
+        taken.append(1)
+        if len(taken) == step:
+            os.kill(os.getpid(), number)
+        return take(stepper, *arguments)
+
+    settings = full(epochs=3, checkpoint={"epochs": None, "minutes": None})
+    whole, expected = trained(settings, None)
+    with monkeypatch.context() as patched, Interrupts(), pytest.raises(KeyboardInterrupt):
+        patched.setattr(Stepper, "take", interrupted)
+        trained(settings, path)
+    state = torch.load(path, weights_only=True)["state"]
+    assert (len(taken), 6 * len(state["history"]) + state["epoch"][3]) == (step, step)
+    resumed, report = trained(settings, path)
+    assert_same_bits(whole, resumed)
+    assert without_times(report.history) == without_times(expected.history)
