@@ -1,4 +1,4 @@
-"""What several augmentations share: constants on a device, beta draws, boxes as masks, hue."""
+"""What several augmentations share: constants on a device, beta draws, boxes as masks, gray, hue."""
 
 import math
 from functools import cache
@@ -40,6 +40,14 @@ def inside(boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     rows = (row >= top) & (row < bottom)
     columns = (column >= left) & (column < right)
     return torch.logical_and(rows[:, None, :, None], columns[:, None, None, :])
+
+
+def gray(images: torch.Tensor) -> torch.Tensor:
+    """Return [N, 1, H, W]: ITU-R 601 luma with torchvision's digits."""
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = torch.split(images, 1, dim=1)
+    return red * 0.2989 + green * 0.587 + blue * 0.114
 
 
 def shift_hue(images: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import torch
 from pydantic import Field
 
-from harness.augmentations._draws import constant, shift_hue
+from harness.augmentations._draws import constant, gray, shift_hue
 from harness.contracts import Augmentation, Batch
 
 BRIGHTNESS: Final = 0
@@ -72,18 +72,10 @@ def _blend(images: torch.Tensor, change: torch.Tensor, factors: torch.Tensor) ->
     Three changes are one blend with another partner, so every image can have its own order.
     """
     change = change[:, None, None, None]
-    gray = _gray(images)
-    partner = torch.where(change == CONTRAST, gray.mean(dim=(1, 2, 3), keepdim=True), gray) * (change != BRIGHTNESS)
+    pale = gray(images)
+    partner = torch.where(change == CONTRAST, pale.mean(dim=(1, 2, 3), keepdim=True), pale) * (change != BRIGHTNESS)
     factor = factors.gather(0, change.flatten()[None]).view_as(change)
     return torch.lerp(partner, images, torch.where(change == HUE, 1.0, factor)).clamp(0, 1)
-
-
-def _gray(images: torch.Tensor) -> torch.Tensor:
-    """Return [N, 1, H, W]: ITU-R 601 luma with torchvision's digits."""
-    if images.shape[1] == 1:
-        return images
-    red, green, blue = torch.split(images, 1, dim=1)
-    return red * 0.2989 + green * 0.587 + blue * 0.114
 
 
 def _turn(images: torch.Tensor, change: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
