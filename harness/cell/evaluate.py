@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Task
+from harness.contracts import Cell, Classifier, FitReport, LabeledImages, PartlyFitted, Task
 from harness.contracts.metrics import (
     BEST_EPOCH,
     FLOPS,
@@ -15,6 +15,7 @@ from harness.contracts.metrics import (
     PARAMETERS,
     PEAK_BYTES,
     PLAIN_TRAIN_ACCURACY,
+    TOTAL_PARAMETERS,
     TOTAL_SECONDS,
     TRAIN_SECONDS,
 )
@@ -87,6 +88,9 @@ def final_metrics(
     }
     if isinstance(classifier, NetworkClassifier):
         metrics[FLOPS] = trace(classifier.network, task.shape).flops
+    if isinstance(classifier, PartlyFitted):
+        total = classifier.total_parameter_count()
+        metrics[TOTAL_PARAMETERS] = None if total == metrics[PARAMETERS] else total
     for evaluation in evaluations:
         metrics |= _split_metrics(evaluation)
     return {name: float(value) for name, value in metrics.items() if value is not None}

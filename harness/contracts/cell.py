@@ -150,7 +150,9 @@ class Recipe(Frozen):
     lookahead: Lookahead | None = None
     """Slow weights that follow the trained ones are what is evaluated and kept."""
     freeze: tuple[Freeze, ...] = ()
-    """Parameters that are trained for the first epochs only, or not at all."""
+    """Parameters that are trained for the first epochs only, or not at all; normalizations among them do not move."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of each layer as a share of that of the next deeper one; 1 for the same rate everywhere."""
     early_stopping: EarlyStopping | None = None
     """End training when validation no longer gets better; `keep: best` then keeps the best epoch."""
     keep: Literal["last", "best"] = "last"

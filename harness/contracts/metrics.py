@@ -26,6 +26,7 @@ LEARNING_RATE: Final = "lr"
 EPOCH_SECONDS: Final = "epoch_seconds"
 IMAGES_PER_SECOND: Final = "images_per_second"
 PARAMETERS: Final = "model/parameters"
+TOTAL_PARAMETERS: Final = "model/parameters_total"
 FLOPS: Final = "model/flops"
 TRAIN_SECONDS: Final = "time/train_seconds"
 TOTAL_SECONDS: Final = "time/total_seconds"
@@ -101,6 +102,7 @@ _ROWS: Final = (
     Metric(LEARNING_RATE, "learning rate", "number", is_final=False, is_per_epoch=True, is_claimable=False),
     Metric(EPOCH_SECONDS, "epoch time", "seconds", "minimize", is_final=False, is_per_epoch=True, is_claimable=False),
     Metric(PARAMETERS, "parameters", "count", "minimize", use="cost", is_headline=True),
+    Metric(TOTAL_PARAMETERS, "parameters in all", "count", "minimize", "of networks that are trained in part only"),
     Metric(FLOPS, "FLOPs", "operations", "minimize", "of a forward pass over one image", use="cost"),
     Metric(TRAIN_SECONDS, "train time", "seconds", "minimize", "time of fitting alone", use="cost", is_headline=True),
     Metric(TOTAL_SECONDS, "total time", "seconds", "minimize", "of the whole cell"),

@@ -165,8 +165,12 @@ class NetworkClassifier:
             raise TrainingError(f"these weights are not of {type(self._model).__name__}: {error}") from error
 
     def parameter_count(self) -> int:
-        """Return the number of trainable parameters."""
-        return parameter_count(self.network)
+        """Return the number of parameters that the recipe trains."""
+        return parameter_count(self.network) - Freezing(self.network, self._recipe.freeze).never_trained
+
+    def total_parameter_count(self) -> int:
+        """Return the number of all parameters, trained or not."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
 
     def _initial_network(self) -> nn.Module:
         layout = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
@@ -197,7 +201,7 @@ class NetworkClassifier:
 
     def _training(self, plan: Plan) -> Training:
         recipe = self._recipe
-        optimizer = build_optimizer(self._optimizer, self.network, self._device)
+        optimizer = build_optimizer(self._optimizer, self.network, self._device, self._shares())
         streams = Streams(self._seed, self._device)
         step = Step(
             network=self.network,
@@ -214,6 +218,14 @@ class NetworkClassifier:
             parts=self._parts,
         )
         return Training(step, streams, history=[])
+
+    def _shares(self) -> dict[str, float]:
+        """Return the share of the learning rate that each parameter has, by its name."""
+        if self._recipe.layer_decay == 1:
+            return {}
+        depths = self._model.depths(self.network)
+        last = max(depths.values())
+        return {name: self._recipe.layer_decay ** (last - depth) for name, depth in depths.items()}
 
     def _follower(self, plan: Plan) -> Follower | None:
         if self._recipe.ema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -150,18 +150,34 @@ class Step:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.gradient_clip)
 
 
-def build_optimizer(options: Optimizer, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+def build_optimizer(
+    options: Optimizer, network: nn.Module, device: torch.device, shares: Mapping[str, float] | None = None
+) -> torch.optim.Optimizer:
     """Return the optimizer over the trainable parameters, fused where torch can.
 
     With `decay_norms_and_biases: false` the parameters of one dimension or none, which are those
     of normalizations and biases, have no weight decay.
+
+    Args:
+        options: Which optimizer.
+        network: Whose parameters.
+        device: Where they are.
+        shares: By a parameter's name, what its learning rate is multiplied with; 1 where it is not named.
     """
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    spared = [] if options.decay_norms_and_biases else [each for each in trainable if each.ndim <= 1]
-    decayed = [each for each in trainable if options.decay_norms_and_biases or each.ndim > 1]
-    groups: list[dict[str, object]] = [
-        {"params": parameters, "weight_decay": decay}
-        for parameters, decay in ((decayed, options.weight_decay), (spared, 0.0))
-        if parameters
-    ]
-    return options.build(groups, fused=device.type in {"cpu", "cuda"})
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            is_spared = parameter.ndim <= 1 and not options.decay_norms_and_biases
+            groups.setdefault(((shares or {}).get(name, 1.0), is_spared), []).append(parameter)
+    order = sorted(groups, key=lambda kind: (-kind[0], kind[1]))
+    optimizer = options.build(
+        [
+            {"params": groups[share, is_spared], "weight_decay": 0.0 if is_spared else options.weight_decay}
+            | ({"share": share} if share != 1 else {})
+            for share, is_spared in order
+        ],
+        fused=device.type in {"cpu", "cuda"},
+    )
+    for group in optimizer.param_groups:  # which an optimizer may have given rates of its own
+        group["lr"] *= group.get("share", 1)
+    return optimizer

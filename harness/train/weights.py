@@ -85,6 +85,7 @@ class Freezing:
     """
 
     def __init__(self, network: nn.Module, freezes: Sequence[Freeze]) -> None:
+        self._network = network
         trainable = {name: each for name, each in network.named_parameters() if each.requires_grad}
         self._epochs: dict[nn.Parameter, int] = {}
         for place, freeze in enumerate(freezes):
@@ -101,7 +102,11 @@ class Freezing:
             raise InputError("recipe.freeze: every parameter of the network would be frozen; leave one to be trained")
 
     def begin(self, epoch: int) -> bool:
-        """Freeze what is not trained in an epoch (from 1), let the rest be trained; return whether that is a change."""
+        """Freeze what is not trained in an epoch (from 1), let the rest be trained; return whether that is a change.
+
+        The network is in training mode. Layers that are frozen whole leave it, so that the running statistics of a
+        normalization stay as they are with its weights.
+        """
         changed = False
         for parameter, epochs in self._epochs.items():
             trained = epoch <= epochs
@@ -109,9 +114,18 @@ class Freezing:
             parameter.requires_grad_(trained)
             if not trained:
                 parameter.grad = None
+        for module in self._network.modules():
+            own = list(module.parameters(recurse=False))
+            if own and all(parameter in self._epochs and not parameter.requires_grad for parameter in own):
+                module.eval()
         return changed
 
+    @property
+    def never_trained(self) -> int:
+        """How many numbers are frozen from the first epoch on."""
+        return sum(parameter.numel() for parameter, epochs in self._epochs.items() if not epochs)
+
     def end(self) -> None:
-        """Let everything be trainable again, as it was: what is trained is not what counts as a parameter."""
+        """Let everything be trainable again, as it was."""
         for parameter in self._epochs:
             parameter.requires_grad_(True)

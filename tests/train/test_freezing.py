@@ -73,3 +73,19 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest_name() -> No
 def test_freezing_everything_is_refused() -> None:
     with pytest.raises(InputError, match="every parameter"):
         classifier(recipe(freeze=[{"parameters": "*", "epochs": 1}])).fit(DATA, None, Diary())
+
+
+def test_a_normalization_that_is_frozen_with_its_weights_does_not_move() -> None:
+    trained = classifier(recipe(epochs=2, freeze=[{"parameters": "1.*", "epochs": 0}]))
+    before = {name: each.clone() for name, each in trained.network.named_buffers() if name.startswith("1.running")}
+    trained.fit(DATA, None, Diary())
+    after = dict(trained.network.named_buffers())
+    assert before
+    assert all(after[name].equal(each) for name, each in before.items())
+
+
+def test_what_is_never_trained_counts_as_parameters_in_all_only() -> None:
+    whole, frozen = classifier(recipe()), classifier(recipe(freeze=[{"parameters": "0.*", "epochs": 0}]))
+    kernel = frozen.network.get_submodule("0").weight.numel()
+    assert frozen.parameter_count() == whole.parameter_count() - kernel
+    assert frozen.total_parameter_count() == whole.total_parameter_count()
