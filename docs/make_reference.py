@@ -86,6 +86,8 @@ UNITS: Final = {
     "epoch": "epoch",
     "number": "number",
 }
+GIVEN: Final = {"path": "pictures", "arch": "resnet18", "backbone": {"name": "timm", "arch": "resnet18"}}
+"""What examples of components show of options without a default, and where files of one's own are read."""
 Schema = Mapping[str, Any]
 
 
@@ -139,6 +141,7 @@ def _matrix_file(schema: Schema) -> Iterator[str]:
     yield _section("dataset.validation", beside["validation"])
     yield _section("dataset.limit", beside["limit"])
     yield _section("experiments", experiment)
+    yield _section("model.backbone", values["model.backbone"])
     yield _section("recipe", schema["$defs"]["recipe"])
     for name in ("ema", "lookahead", "freeze", "early_stopping", "checkpoint"):
         yield _section(f"recipe.{name}", values[f"recipe.{name}"])
@@ -230,16 +233,19 @@ def _components(catalog: Catalog) -> Iterator[str]:
 
 def _component(kind: str, name: str, schema: Schema, catalog: Catalog) -> str:
     own = catalog.declare(kind, name).model_fields
-    options = {"properties": {key: each for key, each in schema["properties"].items() if key in own}}
+    options = {
+        "properties": {key: each for key, each in schema["properties"].items() if key in own},
+        "required": [key for key, field in own.items() if field.is_required()],
+    }
     table = _table(("option", "type", "default", "meaning"), _rows(options)) if own else ""
     example = f"```yaml\n{_component_example(kind, name, catalog)}\n```\n"
     return f"#### {name}\n{summary(catalog.declare(kind, name))}\n\n{table}{example}"
 
 
 def _component_example(kind: str, name: str, catalog: Catalog) -> str:
-    """Return the component with its options at their defaults, and with a path where it reads files of one's own."""
+    """Return the component with its options at their defaults, or as they are given."""
     fields = catalog.declare(kind, name).model_fields
-    given = {key: "pictures" if key == "path" else field.default for key, field in fields.items()}
+    given = {key: GIVEN.get(key, field.default) for key, field in fields.items()}
     options = {key: value for key, value in given.items() if value is not None}
     short = {name: options} if kind == "augmentation" and options else {"name": name, **options}
     return KINDS[kind][1].format(_flow(short))

@@ -117,7 +117,7 @@ def seal(folder: Path) -> None:
 def fault_of(folder: Path, names: Collection[str] | None = None) -> str:
     """Return what is wrong with a sealed folder, "" of one that is whole.
 
-    A file's digest is taken once in a process as long as its size, time and inode stay the same.
+    Digests are taken as `known_digest` takes them.
 
     Args:
         folder: Where it was published.
@@ -160,13 +160,22 @@ def remove(path: Path) -> None:
 
 def _fault_of_file(path: Path, digest: str) -> str | None:
     try:
-        status = path.stat()
-        found = _digest_once(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        found = known_digest(path)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None if found == digest else "does not hold what was written"
+
+
+def known_digest(path: Path) -> str:
+    """Return a file's digest, taken once in a process as long as its size, time and inode stay the same.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    status = path.stat()
+    return _digest_once(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=1024)

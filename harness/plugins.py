@@ -60,10 +60,10 @@ BUILT_IN: Final = (
 )
 _SORTS: Final = frozenset(KINDS.values())
 _LIGHT: Final = {"__future__", "typing", "pydantic", "collections", "dataclasses", "enum", "math", "pathlib"}
-_LIGHT_OURS: Final = {"harness.contracts", "harness.errors"}
+_LIGHT_OURS: Final = {"harness.architectures", "harness.contracts", "harness.errors"}
 _ROOTS: Final = {"baselines": shipped("baselines"), "harness": _HERE}
 """Packages of ours -> folder."""
-_COMPUTE_NOTHING: Final = {"charts", "contracts", "errors", "phases", "pictures", "plugins", "words"}
+_COMPUTE_NOTHING: Final = {"architectures", "charts", "contracts", "errors", "phases", "pictures", "plugins", "words"}
 """Modules of `harness` that a component's results do not depend on."""
 
 

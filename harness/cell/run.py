@@ -20,12 +20,12 @@ from safetensors.numpy import load_file
 from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import CELL, TASK, WEIGHTS, build_classifier, model_digest, save_classifier
-from harness.contracts import Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
+from harness.contracts import Caching, Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
 from harness.contracts.running import CHECKPOINT, FITTED, Job
 from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
 from harness.errors import DataError
 from harness.files import discard, generations, is_whole, publish, remove
-from harness.matrix import cell_to_yaml
+from harness.matrix import cell_key, cell_to_yaml, may_name_files
 from harness.measure.machine import FILE as ENERGY
 from harness.measure.machine import Energy, Meter, meter_for
 from harness.plugins import Catalog
@@ -57,6 +57,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
     task = task_of(splits.classes, fit_on)
     checkpoint, most = job.folder / CHECKPOINT, SMOKE_BATCHES if job.smoke else None
     classifier = build_classifier(cell, task, catalog, device, checkpoint=checkpoint, max_batches=most, parts=job.parts)
+    if isinstance(classifier, Caching):
+        classifier.cache = job.cache / "features"
     fitted = job.folder / FITTED
     fitting = time.perf_counter()
     if not is_whole(fitted):
@@ -64,6 +66,8 @@ def run_cell(job: Job, listen: Listener) -> Result:
         if job.fitted is not None:
             _take_over(job.fitted, fitted, cell, listen)
         else:
+            if may_name_files(cell.model.options) and cell_key(job.cell, splits.fingerprint, catalog) != job.key:
+                raise DataError(f"model {cell.model.name}: the file of its weights is not the one that was planned")
             meter = _meter_for(job, device)
             with meter.counting():
                 fit_report = classifier.fit(fit_on, validation, listen)

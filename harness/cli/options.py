@@ -493,8 +493,14 @@ class Data(Json, Verbose, Home, Plugins):
 @command
 @dataclass(frozen=True, kw_only=True)
 class Models(Images, Json, Verbose, Plugins):
-    """List the models there are."""
+    """List the models there are, ours or those of a library."""
 
+    timm: Annotated[
+        str | None, typer.Option("--timm", metavar="GLOB", help="Networks of timm instead, such as 'resnet*'.")
+    ] = None
+    torchvision: Annotated[
+        str | None, typer.Option("--torchvision", metavar="GLOB", help="Networks of torchvision instead.")
+    ] = None
     parameters: Annotated[bool, typer.Option("--parameters", help="Count parameters too (slower).")] = False
 
 

@@ -18,13 +18,16 @@ from harness.contracts.cell import (
 )
 from harness.contracts.components import (
     Augmentation,
+    Backbone,
     Batch,
+    Caching,
     ClassicalModel,
     Classifier,
     Component,
     Illustrated,
     NetworkModel,
     Optimizer,
+    PartlyFitted,
     Schedule,
     Source,
 )
@@ -71,6 +74,9 @@ __all__ = [
     "Ablation",
     "Answers",
     "Augmentation",
+    "Backbone",
+    "Caching",
+    "PartlyFitted",
     "Batch",
     "Budget",
     "Cell",

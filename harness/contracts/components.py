@@ -10,10 +10,11 @@ import dis
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from harness.architectures import known
 from harness.contracts.data import Answers, LabeledImages, Layout, Task
 from harness.contracts.running import FitReport, Listener
 from harness.errors import DataError
@@ -31,6 +32,16 @@ class Component(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     revision: ClassVar[int] = 1
+
+    def files(self) -> Mapping[str, Path]:
+        """Return the files that the result depends on, by the option that asks for one; by default none.
+
+        Their content is part of a cell's key, and not where they lie.
+
+        Raises:
+            InputError: one is not there and cannot be had.
+        """
+        return {}
 
 
 class Classifier(Protocol):
@@ -66,6 +77,44 @@ class Illustrated(Protocol):
             answers: Images that it was right and wrong about; either may be empty.
             classes: The K class names.
         """
+
+
+@runtime_checkable
+class Caching(Protocol):
+    """A classifier that keeps on disk what is costly to compute; where, is set before it fits or predicts."""
+
+    cache: Path | None
+
+
+@runtime_checkable
+class PartlyFitted(Protocol):
+    """A classifier that has more parameters than it fits."""
+
+    def total_parameter_count(self) -> int:
+        """Return the number of all parameters, fitted or not."""
+
+
+class Backbone(Component):
+    """A network of timm or torchvision up to its classifier: `{name: timm, arch: efficientnet_lite0}`.
+
+    The same options, with the same meaning, as the models `timm` and `torchvision` have.
+    """
+
+    name: Literal["timm", "torchvision"]
+    """The library."""
+    arch: str
+    """The library's name of the network."""
+    weights: str = "pretrained"
+    """"pretrained", a file, or "none" for random weights."""
+    input_size: Annotated[int, Field(gt=0)] | None = None
+    """Height and width that images are resized to; null for as they are."""
+    normalize: Literal["dataset", "model"] = "model"
+    """Whose statistics images are normalized by: the training images', or those of the published weights."""
+
+    @field_validator("arch")
+    @classmethod
+    def _known(cls, arch: str, info: ValidationInfo) -> str:
+        return known(info.data["name"], arch) if "name" in info.data else arch
 
 
 class ClassicalModel(Component):
@@ -113,8 +162,18 @@ class NetworkModel(Component):
         Weights come from torch's global generator, which the caller has seeded.
         """
 
+    def depths(self, network: torch.nn.Module) -> Mapping[str, int]:
+        """Return how deep in the network each parameter lies, by name, for `recipe.layer_decay`.
+
+        0 is the first layer, the highest number the last. By default the blocks are counted: what has the first two
+        parts of its name in common, in the order in which the network names them.
+        """
+        names = [name for name, _ in network.named_parameters()]
+        blocks = list(dict.fromkeys(".".join(name.split(".")[:-1][:2]) for name in names))
+        return {name: blocks.index(".".join(name.split(".")[:-1][:2])) for name in names}
+
     def prepare(self, network: torch.nn.Module, images: Iterator[torch.Tensor]) -> None:
-        """Set weights that depend on the images, float32 [n, C, H, W], before a fit's first step; by default none.
+        """Set weights that depend on the images or come from a file, before a fit's first step; by default none.
 
         Args:
             network: The unfitted network, on its device.

@@ -14,7 +14,7 @@ from harness.data import fingerprint, sealed_set
 from harness.data.seal import present_test_files
 from harness.errors import InputError
 from harness.execute.locks import is_alive, is_held
-from harness.matrix import Study, cell_key, fit_key, sources_digest
+from harness.matrix import Study, cell_key, fit_key, may_name_files, sources_digest
 from harness.matrix.identity import canonical
 from harness.measure.machine import gpus
 from harness.plugins import Catalog
@@ -53,7 +53,7 @@ def make_plan(study: Study, catalog: Catalog, cache: Path, *, smoke: bool = Fals
 
 
 def follow(study: Study, logged: Sequence[StudyPlan], catalog: Catalog) -> StudyPlan:
-    """Return what a file asks for by the plans that were logged of its study: no data set is read.
+    """Return what a file asks for by the plans that were logged of its study: no data set is read, nor any weights.
 
     A cell that no plan has is there without a run; where its data were never planned, nobody can know its key.
 
@@ -66,6 +66,8 @@ def follow(study: Study, logged: Sequence[StudyPlan], catalog: Catalog) -> Study
     prints: dict[str, list[str]] = {}
     for planned in (planned for plan in logged for planned in plan.cells):
         known.setdefault(planned.key, planned)
+        if may_name_files(planned.cell.model.options):
+            known.setdefault(cell_key(planned.cell, planned.data_fingerprint, catalog, reads=False), planned)
         for text in _data_texts(planned.cell, catalog):
             prints.setdefault(text, []).append(planned.data_fingerprint)
     cells = tuple(_followed(placed, known, prints, catalog) for placed in study.cells)
@@ -85,7 +87,7 @@ def _followed(
 ) -> PlannedCell:
     texts = _data_texts(placed.cell, catalog)
     possible = dict.fromkeys(each for text in texts for each in prints.get(text, ())) or {"": None}
-    keys = {cell_key(placed.cell, each, catalog): each for each in possible}
+    keys = {cell_key(placed.cell, each, catalog, reads=False): each for each in possible}
     key = next((key for key in keys if key in known), next(iter(keys)))
     if key in known:
         return known[key].model_copy(update={"name": placed.name, "places": placed.places})

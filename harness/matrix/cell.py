@@ -22,6 +22,8 @@ PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
 """Options of a data set that name files; written relative to the file that they stand in."""
 IN_NO_PATH: Final = frozenset("\t\n\r")
 """What double quotes in YAML make of a backslash and a letter of a path."""
+FILE_OPTIONS: Final = frozenset({"weights"})
+"""Options of a model that may name a file, whose content is then part of a cell's key."""
 _BESIDE: Final = ("validation", "limit")
 """Settings of a data set that are not options of its source."""
 _CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"

@@ -19,7 +19,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from harness.contracts import Cell, Choice, ClassicalModel, Recipe
-from harness.matrix.cell import PATH_OPTIONS
+from harness.errors import InputError, nearest
+from harness.files import known_digest
+from harness.matrix.cell import FILE_OPTIONS, PATH_OPTIONS
+from harness.matrix.checking import nested
 from harness.plugins import Catalog, Found
 
 REVISION: Final = 1
@@ -28,15 +31,44 @@ _SCHEME: Final = "v3:"
 """What digests of sources begin with; raised where files of ours have moved or grown and results have not changed."""
 
 
-def cell_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
+def cell_key(cell: Cell, fingerprint: str, catalog: Catalog, *, reads: bool = True) -> str:
     """Return the 16 hex digits by which a cell's result is found again.
 
     Args:
         cell: a resolved cell.
         fingerprint: the digest of its data set's content.
         catalog: where its components' revisions and defaults are declared.
+        reads: whether the files that its model starts from are read; without them it is the key of no cell that runs.
+
+    Raises:
+        InputError: such a file is not there and cannot be had.
     """
-    return _digest({"data": fingerprint, "cell": canonical(cell, catalog)})
+    form = canonical(cell, catalog)
+    for option, path in _files(cell, catalog).items() if reads else ():
+        *above, last = option.split(".")
+        owner = form["model"]
+        for name in above:
+            owner = owner[name]
+        owner[last] = f"sha256:{known_digest(path)}"
+    return _digest({"data": fingerprint, "cell": form})
+
+
+def _files(cell: Cell, catalog: Catalog) -> Mapping[str, Path]:
+    """Return the model's files by option; it is asked only where an option names one, as that may import torch."""
+    if not may_name_files(cell.model.options):
+        return {}
+    files: Mapping[str, Path] = catalog.realize("model", cell.model.name, cell.model.options).files()
+    for option, path in files.items():
+        if not path.is_file():
+            beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else ()
+            raise InputError(f"model.{option}: {path}: no such file{nearest(path.name, beside)}")
+    return files
+
+
+def may_name_files(options: Mapping[str, Any]) -> bool:
+    """Whether a model with these options may start from a file, such as pretrained weights."""
+    inner = (value for value in options.values() if isinstance(value, Mapping))
+    return any(map(may_name_files, inner)) or any(options.get(name, "none") != "none" for name in FILE_OPTIONS)
 
 
 def fit_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
@@ -53,20 +85,26 @@ def fit_key(cell: Cell, fingerprint: str, catalog: Catalog) -> str:
 
 
 def canonical(cell: Cell, catalog: Catalog) -> dict[str, Any]:
-    """Return exactly what can change a cell's result, but for the content of its data set.
+    """Return exactly what can change a cell's result, but for the content of its data set and of its model's files.
 
-    File paths of the data set, checkpoints, names and everything of the machine are left out, and
-    so is every setting that equals its default.
+    Of files there is the name at most; checkpoints, names of cells and everything of the machine are left out, and so
+    is every setting that equals its default.
     """
     form: dict[str, Any] = {
         "revision": REVISION,
         "dataset": _dataset(cell, catalog),
-        "model": _part("model", cell.model, catalog),
+        "model": _without_folders(_part("model", cell.model, catalog)),
         "seed": cell.seed,
     }
     if cell.recipe is not None:
         form["recipe"] = _recipe(cell.recipe, catalog)
     return form | _unlike_defaults(Cell, {"train_on": cell.train_on, "test": cell.test})
+
+
+def _without_folders(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's options with the folders of its files left out."""
+    inner = {name: _without_folders(value) for name, value in model.items() if isinstance(value, Mapping)}
+    return {**model, **inner, **{name: Path(model[name]).name for name in FILE_OPTIONS & model.keys()}}
 
 
 def _dataset(cell: Cell, catalog: Catalog) -> dict[str, Any]:
@@ -91,7 +129,12 @@ def _recipe(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
 
 def _part(kind: str, choice: Choice, catalog: Catalog) -> dict[str, Any]:
     model = catalog.declare(kind, choice.name)
-    return {"name": choice.name, "revision": model.revision, **_unlike_defaults(model, choice.options)}
+    inner = nested(model)
+    options = {
+        name: _unlike_defaults(inner[name], value) if name in inner and isinstance(value, Mapping) else value
+        for name, value in _unlike_defaults(model, choice.options).items()
+    }
+    return {"name": choice.name, "revision": model.revision, **options}
 
 
 def _unlike_defaults(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

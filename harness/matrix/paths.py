@@ -18,11 +18,13 @@ from pydantic import BaseModel
 
 from harness.contracts import Limit, Recipe, Validation
 from harness.errors import nearest
-from harness.matrix.cell import PATH_OPTIONS, declared, is_classical
+from harness.matrix.cell import FILE_OPTIONS, PATH_OPTIONS, declared, is_classical
 from harness.matrix.checking import nested
 from harness.matrix.nodes import Fields, Items, Node, Scalar, child, name_in
 from harness.plugins import Catalog
 
+_NO_FILES: Final = {"none", "pretrained"}
+"""Values of options for files that name none."""
 _EITHER: Final = {"size": "fraction", "fraction": "size"}
 """Validation is carved by size or by fraction: setting one takes the other back."""
 
@@ -129,7 +131,7 @@ def _entries(level: Level, node: Node | None, catalog: Catalog) -> Mapping[str, 
 
 @cache
 def _options(model: type[BaseModel]) -> Mapping[str, Level]:
-    return {"name": Leaf(), **{name: Leaf() for name in model.model_fields}}
+    return {"name": Leaf(), **_group(model, {}).entries}
 
 
 def _step(node: Node | None, part: str) -> Node | None:
@@ -143,8 +145,9 @@ def _step(node: Node | None, part: str) -> Node | None:
 
 
 def names_file(path: str) -> bool:
-    """Whether the value of a path is the path of a file or folder."""
-    return path.startswith("dataset.") and path.removeprefix("dataset.") in PATH_OPTIONS
+    """Whether the value of a path may be the path of a file or folder."""
+    above, _, option = path.rpartition(".")
+    return option in {"dataset": PATH_OPTIONS, "model": FILE_OPTIONS, "model.backbone": FILE_OPTIONS}.get(above, ())
 
 
 def long_form(node: Node, path: str = "") -> Node:
@@ -154,6 +157,8 @@ def long_form(node: Node, path: str = "") -> Node:
     if path == "dataset.validation.groups":
         return _located_groups(node)
     level = CELL if not path else _level_of(path)
+    if level is None and isinstance(node, Fields):
+        return node.with_fields({name: long_form(value, f"{path}.{name}") for name, value in node.fields.items()})
     return node if level is None else _long(node, level, path)
 
 
@@ -208,7 +213,7 @@ def _long_item(node: Node) -> Node:
 
 def _located(node: Node) -> Node:
     """Return a file's path as an absolute one, relative to the file that it was written in."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or node.value in _NO_FILES:
         return node
     folder = Path(node.mark.file).parent if node.mark.line else Path()
     path = Path(os.path.normpath((folder / Path(node.value).expanduser()).absolute()))

@@ -229,7 +229,7 @@ def _all_options(path: str, kind: str, catalog: Catalog) -> Iterator[tuple[str, 
     merged: dict[str, list[Schema]] = {}
     owners: dict[str, dict[str, list[str]]] = {}
     for component in catalog.names(kind):
-        for option, schema in _options(kind, component, catalog).items():
+        for option, schema in _with_inner(_options(kind, component, catalog)):
             bare = {name: value for name, value in schema.items() if name not in {"default", "description"}}
             known = merged.setdefault(option, [])
             known += [] if bare in known else [bare]
@@ -238,6 +238,13 @@ def _all_options(path: str, kind: str, catalog: Catalog) -> Iterator[tuple[str, 
         texts = [f"{', '.join(names)}: {text}" for text, names in owners[option].items() if text]
         several = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         yield f"{path}.{option}", {"description": " ".join(texts), **several}
+
+
+def _with_inner(options: Mapping[str, Schema]) -> Iterator[tuple[str, Schema]]:
+    """Yield options by their paths, each followed by the options that it is made of."""
+    for name, schema in options.items():
+        yield name, schema
+        yield from ((f"{name}.{below}", each) for below, each in _with_inner(schema.get("properties", {})))
 
 
 def _sections() -> dict[str, Schema]:

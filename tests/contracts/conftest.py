@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.plugins import BUILT_IN, KINDS, Catalog, Found
+
+EXAMPLES: dict[str, Any] = {
+    "path": "images",
+    "lr": 0.1,
+    "arch": "resnet18",
+    "backbone": {"name": "timm", "arch": "test_resnet", "weights": "none"},
+}
+"""Values for options without a default, and for the path that one of several options has to give."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -26,3 +35,10 @@ def _of_kind(catalog: Catalog, argument: str, folders: list[Path]) -> list[Found
 @pytest.fixture(scope="session")
 def catalog(pytestconfig: pytest.Config) -> Catalog:
     return Catalog(pytestconfig.getoption("component_folders"))
+
+
+def realize(component: Found, catalog: Catalog) -> Any:
+    """Return the component with its defaults, and an example for each option without one."""
+    fields = catalog.declare(component.kind, component.name).model_fields
+    needed = {name: EXAMPLES[name] for name, field in fields.items() if field.is_required() or name == "path"}
+    return catalog.realize(component.kind, component.name, needed)

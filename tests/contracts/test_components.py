@@ -9,9 +9,7 @@ from pydantic import BaseModel
 
 from harness.matrix import meanings
 from harness.plugins import Catalog, Found
-
-EXAMPLES: dict[str, Any] = {"path": "images", "lr": 0.1}
-"""Values for options without a default, and for the path that one of several options has to give."""
+from tests.contracts.conftest import realize
 
 
 def test_what_is_declared_is_what_is_realized(component: Found, catalog: Catalog) -> None:
@@ -58,7 +56,7 @@ def test_declaring_everything_imports_nothing_slow(pytestconfig: pytest.Config) 
         "catalog = Catalog([Path(each) for each in sys.argv[1:]])\n"
         "every = [(kind, name) for kind in set(KINDS.values()) for name in catalog.names(kind)]\n"
         "count = sum(1 for kind, name in every if catalog.declare(kind, name))\n"
-        "slow = {'torch', 'torchvision', 'mlflow', 'sklearn', 'skimage', 'PIL', 'pyarrow'} & set(sys.modules)\n"
+        "slow = {'torch', 'torchvision', 'timm', 'mlflow', 'sklearn', 'skimage', 'PIL', 'pyarrow'} & set(sys.modules)\n"
         "print(count, *sorted(slow))"
     )
     folders = [str(folder) for folder in pytestconfig.getoption("component_folders")]
@@ -66,13 +64,6 @@ def test_declaring_everything_imports_nothing_slow(pytestconfig: pytest.Config) 
     count, *slow = answer.stdout.split()
     assert int(count) > 0
     assert not slow
-
-
-def realize(component: Found, catalog: Catalog) -> Any:
-    """Return the component with its defaults, and an example for each option without one."""
-    fields = catalog.declare(component.kind, component.name).model_fields
-    needed = {name: EXAMPLES[name] for name, field in fields.items() if field.is_required() or name == "path"}
-    return catalog.realize(component.kind, component.name, needed)
 
 
 def _own(declared: type[BaseModel]) -> list[str]:

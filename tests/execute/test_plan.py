@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.execute.plan import RunSettings, choose_device, make_plan, states
+from harness.execute.plan import RunSettings, choose_device, follow, make_plan, states
 from harness.matrix import Study, load_study
 from harness.plugins import Catalog
 from harness.track import Store
@@ -79,6 +79,22 @@ def test_a_changed_building_block_makes_every_cell_stale_that_uses_it(tmp_path: 
         "cnn s0": "stale",
         "perceptron s0": "stale",
     }
+
+
+def test_cells_are_found_again_in_a_logged_plan_when_their_weights_have_moved_or_gone(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    text = f"{MATRIX}  tuned: {{model: {{name: timm, arch: test_resnet, weights: WEIGHTS}}}}\n"
+    path, weights = tmp_path / "matrix.yaml", tmp_path / "weights.bin"
+    weights.write_bytes(b"weights")
+    path.write_text(text.replace("WEIGHTS", "weights.bin"))
+    logged = make_plan(load_study(path, Catalog()), Catalog(), tmp_path / "cache")
+    weights.unlink()
+    path.write_text(text.replace("WEIGHTS", "elsewhere/weights.bin"))
+    moved = follow(load_study(path, Catalog()), [logged], Catalog())
+    assert [each.key for each in moved.cells] == [each.key for each in logged.cells]
+    path.write_text(text.replace("WEIGHTS", "others.bin"))
+    others = follow(load_study(path, Catalog()), [logged], Catalog())
+    assert [each.key in {cell.key for cell in logged.cells} for each in others.cells] == [True] * 4 + [False] * 2
 
 
 def test_planning_imports_no_torch() -> None:
