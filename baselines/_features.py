@@ -44,7 +44,7 @@ class FrozenFeatures:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return features [N, D] of images [N, H, W, C]."""
-        keys = [blake2b(np.ascontiguousarray(image), digest_size=_DIGEST).digest() for image in images]
+        keys = [blake2b(np.ascontiguousarray(image).data, digest_size=_DIGEST).digest() for image in images]
         place = self._place()
         if any(key not in self._known for key in keys):
             self._read_from(place)
@@ -73,7 +73,7 @@ class FrozenFeatures:
         digest = blake2b(self._statistics, digest_size=_DIGEST)
         for name, tensor in self.network.state_dict().items():
             digest.update(name.encode())
-            digest.update(np.ascontiguousarray(tensor.cpu().numpy()))
+            digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
         return self.folder / digest.hexdigest()
 
     def _read_from(self, folder: Path | None) -> None:

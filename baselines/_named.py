@@ -28,6 +28,9 @@ class Named(nn.Module):
         body: The network, from images [N, C, H, W] to logits [N, K].
     """
 
+    scale: torch.Tensor
+    shift: torch.Tensor
+
     def __init__(
         self,
         body: nn.Module,

@@ -97,8 +97,9 @@ class _Angles:
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return features [N, D] of images [N, H, W, C]."""
         found = self.features(images)
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        return found / np.where(lengths == 0, 1, lengths)
+        lengths: NDArray[np.float32] = np.linalg.norm(found, axis=1, keepdims=True).astype(np.float32)
+        lengths[lengths == 0] = 1
+        return found / lengths
 
 
 class _Standardized(_Angles):
@@ -122,8 +123,8 @@ class _Standardized(_Angles):
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return features [N, D] of images [N, H, W, C]."""
-        standardized: NDArray[np.float32] = (self.features(images) - self.state["mean"]) / self.state["std"]
-        return standardized
+        mean, std = (np.asarray(self.state[name], np.float32) for name in ("mean", "std"))
+        return (self.features(images) - mean) / std
 
 
 class _ProbeClassifier:

@@ -106,7 +106,8 @@ class Timm(NetworkModel):
     def depths(self, network: nn.Module) -> Mapping[str, int]:
         """Return how deep each parameter lies as timm counts layers, by name."""
         assert isinstance(network, Named)
-        by_name = group_parameters(network.body, network.body.group_matcher(), reverse=True)
+        body: Any = network.body
+        by_name = group_parameters(body, body.group_matcher(), reverse=True)
         return {f"body.{name}": depth for name, depth in by_name.items()}
 
     def _created(self, source: object, **options: Any) -> nn.Module:

@@ -95,9 +95,10 @@ class Torchvision(NetworkModel):
                 name: make(self._size()) for prefix, (name, make) in _SIZED.items() if self.arch.startswith(prefix)
             }
         try:
-            return get_model(self.arch, weights=None, **options)
+            network: nn.Module = get_model(self.arch, weights=None, **options)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"torchvision {self.arch}: {error}") from error
+        return network
 
     def _size(self) -> int | None:
         is_sized = self.arch.startswith(tuple(_SIZED))

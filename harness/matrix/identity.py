@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from harness.contracts import Cell, Choice, ClassicalModel, Recipe
+from harness.contracts import Cell, Choice, ClassicalModel, Component, Recipe
 from harness.errors import InputError, nearest
 from harness.files import known_digest
 from harness.matrix.cell import FILE_OPTIONS, PATH_OPTIONS
@@ -128,7 +128,7 @@ def _recipe(recipe: Recipe, catalog: Catalog) -> dict[str, Any]:
 
 
 def _part(kind: str, choice: Choice, catalog: Catalog) -> dict[str, Any]:
-    model = catalog.declare(kind, choice.name)
+    model: type[Component] = catalog.declare(kind, choice.name)
     inner = nested(model)
     options = {
         name: _unlike_defaults(inner[name], value) if name in inner and isinstance(value, Mapping) else value

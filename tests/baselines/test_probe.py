@@ -77,7 +77,7 @@ def test_features_are_computed_once_for_all_heads_and_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = built(), built(head="linear_svm", C=0.01)
-    assert isinstance(first, Caching)
+    assert all(isinstance(probe, Caching) for probe in (first, second))
     seen = seen_by(first, monkeypatch)
     for probe in (first, second):
         probe.cache = tmp_path
