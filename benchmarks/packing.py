@@ -25,11 +25,11 @@ from harness.contracts import Outcome, PlannedCell, StudyPlan
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Workers, workers_for
 from harness.execute.executor import open_executor
-from harness.execute.plan import RunSettings, choose_devices, make_plan
+from harness.execute.plan import RunSettings, make_plan
 from harness.matrix import load_study
+from harness.measure.environment import choose_devices, hardware, usable_cores
 from harness.plugins import Catalog
 from harness.track import Store, open_store
-from harness.track.environment import hardware, usable_cores
 
 MATRIX = """
 version: 1

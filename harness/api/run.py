@@ -19,7 +19,6 @@ from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tun
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.data import class_names, fitted_on
 from harness.data.checks import check_all, dark
-from harness.execute import ExecutorName
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
 from harness.execute.executor import open_executor
@@ -69,7 +68,7 @@ def run(
     home: str | Path | None = None,
     device: str = "auto",
     workers: int | None = None,
-    executor: ExecutorName = "local",
+    executor: str = "local",
     smoke: bool = False,
     fail_fast: bool = False,
     retry: int = 0,
@@ -131,7 +130,7 @@ class RunOptions:
     home: Path
     device: str
     workers: int | None
-    executor: ExecutorName
+    executor: str
     smoke: bool
     fail_fast: bool
     retry: int

@@ -20,9 +20,9 @@ from rich.text import Text
 from harness.cli.console import print_json, results, table
 from harness.cli.options import Doctor
 from harness.errors import HarnessError, file_fault, without_secrets
+from harness.measure.environment import processor_name, usable_cores
 from harness.track import open_store
 from harness.track.client import check_reachable
-from harness.track.environment import processor_name, usable_cores
 from harness.track.spool import FOLDER, waiting
 from harness.words import amount, size
 

@@ -19,8 +19,8 @@ from harness.contracts import Placed
 from harness.data import load_splits, task_of
 from harness.errors import InputError, nearest
 from harness.escape import folder_of
-from harness.execute.plan import choose_device
 from harness.matrix import Study, load_study
+from harness.measure.environment import choose_device
 from harness.plugins import Catalog
 from harness.train import NetworkClassifier
 from harness.train.lr_range import RangeTest, Suggestion, Sweep, range_test

@@ -18,7 +18,7 @@ import typer
 
 from harness import __version__
 from harness.cli.dispatch import Request, perform
-from harness.execute import ExecutorName
+from harness.execute import EXECUTORS
 
 HOME: Final = Path(".harness")
 """The default of `--home`."""
@@ -97,6 +97,12 @@ def _device(text: str) -> str:
     if text in ("auto", "cpu", "cuda") or (kind == "cuda" and colon and number.isdecimal()):
         return text
     raise typer.BadParameter(f"{text!r} is not auto, cpu, cuda or cuda:N", param_hint="--device")
+
+
+def _executor(name: str) -> str:
+    if name in EXECUTORS:
+        return name
+    raise typer.BadParameter(f"{name!r} is not one of {', '.join(EXECUTORS)}", param_hint="--executor")
 
 
 def _shape(text: str) -> str:
@@ -237,9 +243,15 @@ class Work(Selection, Device, Json, Quiet, Home, Plugins):
             show_default=False,
         ),
     ] = None
-    executor: Annotated[ExecutorName, typer.Option("--executor", help="Run cells in this process, or in workers.")] = (
-        "local"
-    )
+    executor: Annotated[
+        str,
+        typer.Option(
+            "--executor",
+            metavar="|".join(EXECUTORS),
+            callback=_executor,
+            help="Run cells in this process, or in workers.",
+        ),
+    ] = "local"
     smoke: Annotated[bool, typer.Option("--smoke", help="A few batches of each cell, in a store of its own.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False
     retry: Annotated[

@@ -13,8 +13,9 @@ from harness.cli.run import EXIT_CODES, Terminal, options_of, search_as_json
 from harness.data.checks import check_all
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
-from harness.execute.plan import choose_devices, make_plan
+from harness.execute.plan import make_plan
 from harness.matrix import Study, load_study
+from harness.measure.environment import choose_devices
 from harness.plugins import Catalog
 from harness.track import open_store
 from harness.track.spool import deliver

@@ -4,10 +4,11 @@
 by its own name, because a worker process imports this package too and has no use for MLflow.
 """
 
-from typing import Literal
+from pathlib import Path
+from typing import Final
 
-ExecutorName = Literal["inline", "local"]
-"""Each is a file of this folder with a class of its name, `local.py` with `LocalExecutor`, imported when asked for.
+EXECUTORS: Final = tuple(sorted(path.stem for path in (Path(__file__).parent / "executors").glob("[!_]*.py")))
+"""The names of all executors, by their files.
 
 It stands here, where nothing slow is imported, because `harness --help` lists it.
 """

@@ -13,17 +13,17 @@ from harness.contracts.running import ELSEWHERE
 from harness.contracts.study import MATRIX_FILE, PLAN_FILE
 from harness.data.inspect import leakage
 from harness.errors import DataError, StoreError
-from harness.execute.executor import Executor
+from harness.execute.executor import Executor, Places
 from harness.execute.locks import is_alive
-from harness.execute.packing import Packing, open_packing
+from harness.execute.packing import open_packing
 from harness.execute.plan import RunSettings, states
 from harness.execute.recording import ENVIRONMENT, RunContext, device_tags
 from harness.execute.work import Work
 from harness.interrupts import Interrupts
+from harness.measure.environment import Environment, environment_of, git_state, uncommitted
 from harness.plugins import Catalog
 from harness.seeds import text_digest
 from harness.track import EndStatus, Store
-from harness.track.environment import environment_text, git_state, uncommitted
 from harness.track.runs import LONGEST_ERROR, cut
 
 
@@ -47,9 +47,9 @@ def run_plan(
     logged = store.plan(plan.study)
     if not todo and logged is not None and (plan.partial or plan.is_same(logged)):
         return _looked_again(_in_order(plan, outcomes), plan, store)
-    packing = open_packing(settings)
+    places = executor.places(settings)
     with Interrupts() as interrupts, store.spooling() as spool:
-        context = _start_matrix(plan, store, settings, packing, watcher=watcher, interrupts=interrupts)
+        context = _start_matrix(plan, store, settings, places, watcher=watcher, interrupts=interrupts)
         work = Work(context, settings, outcomes)
         try:
             with executor:
@@ -124,17 +124,17 @@ def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
 
 
 def _start_matrix(
-    plan: StudyPlan, store: Store, settings: RunSettings, packing: Packing, *, watcher: Watcher, interrupts: Interrupts
+    plan: StudyPlan, store: Store, settings: RunSettings, places: Places, *, watcher: Watcher, interrupts: Interrupts
 ) -> RunContext:
     """Start the run with the plan and the matrix file as artifacts; return what its cells share."""
-    tags = machine_tags(settings, packing.names)
+    tags = machine_tags(settings, places.names)
     with interrupts.shield():
         _bury_dead(plan.study, store)
         own = {"harness.partial": str(plan.partial).lower(), "harness.matrix": plan.matrix}
         name = f"matrix {Path(plan.matrix).stem}"
         run_id = store.start_run(plan.study, "matrix", name, tags={**tags, **own})
-        environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
-        texts = {PLAN_FILE: plan.model_dump_json(indent=1), ENVIRONMENT: environment}
+        environment = driver_environment(settings, places.names)
+        texts = {PLAN_FILE: plan.model_dump_json(indent=1), ENVIRONMENT: environment.text}
         changes = uncommitted(Path.cwd())
         if changes:
             texts["uncommitted.diff"] = changes
@@ -148,7 +148,7 @@ def _start_matrix(
         store=store,
         watcher=watcher,
         interrupts=interrupts,
-        packing=packing,
+        places=places,
         study=plan.study,
         parent=run_id,
         tags=tags,
@@ -169,9 +169,15 @@ def machine_tags(settings: RunSettings, devices: Sequence[str]) -> dict[str, str
     """Return the tags that say which code ran where; the runs of cells say on which of the devices."""
     return {
         "harness.git": git_state(Path.cwd()),
-        **device_tags(devices),
+        **(device_tags(devices) if devices else {}),
         "harness.smoke": str(settings.smoke).lower(),
     }
+
+
+def driver_environment(settings: RunSettings, devices: Sequence[str]) -> Environment:
+    """Return what this process runs in, and how many workers it has."""
+    workers = f"{settings.workers}, {settings.threads} threads each"
+    return environment_of(Path.cwd(), ", ".join(devices) or settings.device, workers=workers)
 
 
 def _end_matrix(context: RunContext, outcomes: Sequence[Outcome]) -> None:

@@ -17,10 +17,10 @@ from typing import Final
 from harness.contracts import Cell, CellState, PlannedCell, StudyPlan
 from harness.contracts.metrics import FLOPS, TOTAL_SECONDS, TRAIN_SECONDS
 from harness.errors import InputError
-from harness.execute.plan import choose_devices, most_on_a_gpu, states
+from harness.execute.plan import most_on_a_gpu, states
 from harness.matrix import flatten
+from harness.measure.environment import choose_devices, usable_cores
 from harness.track import Record, Store
-from harness.track.environment import usable_cores
 from harness.track.runs import MODEL_KEPT, text_of
 from harness.words import amount
 

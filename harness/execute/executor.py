@@ -1,8 +1,7 @@
 """The narrow waist: jobs go in, their results come out, wherever they run.
 
-An executor is a file of this folder and a name in `harness.execute.ExecutorName`. Below it stand the values that cross
-the waist, the one place where an exception becomes a value, and what a worker process and the driver tell each other
-about a job.
+An executor is a file of `executors/`, found by its name. Below it stand the values that cross the waist, the one place
+where an exception becomes a value, and what a worker process and the driver tell each other about a job.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
@@ -34,20 +33,64 @@ from harness.errors import (
     nearest,
     without_secrets,
 )
-from harness.execute import ExecutorName
+from harness.execute import EXECUTORS
+from harness.measure.environment import Whereabouts
+
+if TYPE_CHECKING:
+    from harness.execute.packing import Kind
+    from harness.execute.plan import RunSettings
 
 PAUSE_SECONDS: Final = 1.0
 """How often one looks around while nothing is heard."""
-EXECUTORS: Final[tuple[str, ...]] = get_args(ExecutorName)
 RUN_CELL: Final = "harness.cell.run:run_cell"
 """What runs a job, by name: it imports torch, so it is imported where and when a job runs."""
+
+
+class JobListener(Listener, Protocol):
+    """Hears a job in the driver: where it runs, and all that a cell tells."""
+
+    def began(self, where: Whereabouts) -> None:
+        """Hear that the job begins to run, and where; told before anything else."""
+
+
+class Places(Protocol):
+    """Says when there is room for a job, and learns from those that run; what a place is the executor alone knows."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices that it knows before anything runs; empty where they are chosen on other machines."""
+
+    def place(self, key: str, kind: Kind, alone: bool = False) -> str | None:
+        """Keep a place for a job and return its device's name; None while there is no room.
+
+        Args:
+            key: The job's id.
+            kind: What it shares with jobs that take as long and as much memory.
+            alone: Whether nothing of ours may run beside it on its device.
+        """
+
+    def hear(self, key: str, epoch_seconds: float) -> None:
+        """Note that a job has told an epoch which took so long."""
+
+    def ran_out(self, key: str) -> bool:
+        """Note that a job ran out of memory; return whether others of this run were on its device."""
+
+    def leave(self, key: str, peak_bytes: float = 0.0) -> None:
+        """Note that a job has ended, and the most memory that it had in use if it knows; or that it never began."""
 
 
 class Executor(Protocol):
     """Runs jobs somewhere. As a context it stops what still runs when it is left."""
 
+    def places(self, settings: RunSettings) -> Places:
+        """Return who gives the jobs of a run their places; called before the first of them.
+
+        Raises:
+            InputError: there is no such device.
+        """
+
     def run(
-        self, jobs: Iterable[Job | None], listener: Callable[[Job], Listener]
+        self, jobs: Iterable[Job | None], listener: Callable[[Job], JobListener]
     ) -> Iterator[tuple[Job, JobResult] | None]:
         """Run jobs and yield each with its result, in the order in which they end.
 
@@ -84,7 +127,7 @@ def open_executor(
     """
     if name not in EXECUTORS:
         raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
-    opened: Executor = named(f"harness.execute.{name}:{name.capitalize()}Executor")(
+    opened: Executor = named(f"harness.execute.executors.{name}:{name.capitalize()}Executor")(
         workers, threads, run_cell, cell_timeout
     )
     return opened
@@ -189,6 +232,13 @@ def _kind(error: Exception) -> FailureKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """From the worker, before anything else is told of a job; no answer is waited for."""
+
+    where: Whereabouts
+
+
+@dataclass(frozen=True, slots=True)
 class EpochDone:
     """From the worker, which waits for an answer before it tells anything else."""
 
@@ -217,7 +267,7 @@ class SignOfLife:
     """From the worker, every few seconds, whatever its job does."""
 
 
-Message = EpochDone | OpeningAsked | JobEnded | SignOfLife
+Message = Began | EpochDone | OpeningAsked | JobEnded | SignOfLife
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,15 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Final
 
 from harness.contracts import Cell
-from harness.execute.plan import RunSettings, choose_devices, most_on_a_gpu
+from harness.contracts.running import Job
+from harness.execute.plan import RunSettings, most_on_a_gpu
 from harness.matrix import flatten
+from harness.measure.environment import choose_devices
 from harness.measure.machine import free_bytes
 
 GAIN: Final = 1.1
@@ -82,6 +84,11 @@ class Packing:
         device = min(able, key=lambda each: (len(each.occupants), -(free[each.name] or 0)))
         device.occupants[key] = Occupant(kind, alone, free[device.name])
         return device.name
+
+    def placed(self, job: Job) -> Job:
+        """Return a job with the device of its place, as it is where it has none."""
+        device = self._device_of(job.id)
+        return job if device is None else replace(job, device=device.name)
 
     def hear(self, key: str, epoch_seconds: float) -> None:
         """Note that a cell has told an epoch which took so long. One in which a cell came or left tells nothing."""

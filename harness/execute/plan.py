@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from harness.contracts import Cell, CellState, Dataset, Placed, PlannedCell, StudyPlan
 from harness.data import fingerprint, sealed_set
 from harness.data.seal import present_test_files
-from harness.errors import InputError
 from harness.execute.locks import is_alive, is_held
 from harness.matrix import Study, cell_key, fit_key, may_name_files, sources_digest
 from harness.matrix.identity import canonical
-from harness.measure.machine import gpus
+from harness.measure.environment import usable_cores
 from harness.plugins import Catalog
 from harness.track import Record, Store
-from harness.track.environment import usable_cores
 from harness.track.runs import is_of_other_test_set, standing_of
 
 MOST_ON_A_GPU: Final = 8
@@ -191,35 +188,6 @@ class RunSettings:
         A network's fit has other last bits with another number of them, so a cell that was begun keeps its own.
         """
         return max(1, usable_cores() // self.workers)
-
-
-def choose_devices(name: str) -> tuple[str, ...]:
-    """Return the devices that `auto`, `cpu`, `cuda` or `cuda:N` means here, without importing torch.
-
-    `auto` and `cuda` mean all GPUs that this process may use.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    found = () if "+cpu" in version("torch") else gpus()
-    every = tuple(f"cuda:{index}" for index in range(len(found)))
-    if name in {"auto", "cuda"} and every:
-        return every
-    if name in {"auto", "cpu"}:
-        return ("cpu",)
-    if name not in every:
-        valid = ("auto", "cpu", *(("cuda", *every) if every else ()))
-        raise InputError(f"--device {name}: there is no such device here; valid: {', '.join(valid)}")
-    return (name,)
-
-
-def choose_device(name: str) -> str:
-    """Return the first of `choose_devices`, for what needs but one.
-
-    Raises:
-        InputError: there is no such device.
-    """
-    return choose_devices(name)[0]
 
 
 def most_on_a_gpu(count: int) -> int:

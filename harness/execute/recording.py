@@ -21,15 +21,14 @@ from harness.contracts import Frozen, Outcome, PlannedCell, Result, SealedSet, W
 from harness.contracts.metrics import EPOCH_SECONDS
 from harness.contracts.running import CHECKPOINT, FITTED
 from harness.errors import StoreRefusedError
-from harness.execute.executor import Failure
+from harness.execute.executor import Failure, Places
 from harness.execute.locks import folder_of, is_alive
-from harness.execute.packing import Packing
 from harness.files import generations, remove
 from harness.interrupts import Interrupts
 from harness.matrix import flatten, is_same_source
+from harness.measure.environment import Environment, Whereabouts, hardware
 from harness.seeds import file_digest, text_digest
 from harness.track import EndStatus, Record, Store
-from harness.track.environment import hardware
 from harness.track.runs import LONGEST_ERROR, LONGEST_TAG, THREADS, cut, is_of_other_test_set, stored_params
 from harness.track.spool import Spool
 
@@ -46,6 +45,8 @@ TAG: Final = "harness.artifacts_digest"
 WARNINGS: Final = "harness.warnings"
 """Tag of a run in which something was not as it should be, such as a damaged file: a line each."""
 _LOG: Final = logging.getLogger(__name__)
+HOST: Final = "harness.ran_on"
+"""Tag of a run: the machine where its cell ran; `harness.host` is the driver's."""
 PASSING: Final = frozenset({"harness.pid", "harness.error", TAG})
 """Tags that are of a moment of the run, or of the manifest itself."""
 
@@ -74,17 +75,18 @@ def read_manifest(text: str) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What all cells of one `run` share: the store, who watches, the devices, the matrix run, the machine."""
+    """What all cells of one `run` share: the store, who watches, the places, the matrix run, the machine."""
 
     store: Store
     watcher: Watcher
     interrupts: Interrupts
-    packing: Packing
+    places: Places
     study: str
     parent: str
     tags: Mapping[str, str]
     """Tags of the machine and the code."""
-    environment: str
+    environment: Environment
+    """The driver's."""
     plugins: tuple[Path, ...]
     with_models: bool
     kind: Literal["cell", "trial"] = "cell"
@@ -146,18 +148,18 @@ def find_fitted(store: Store, planned: PlannedCell) -> Fitted | None:
     return None
 
 
-def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, how: Mapping[str, str]) -> CellRun:
+def begin(context: RunContext, planned: PlannedCell, threads: int, how: Mapping[str, str], words: str = "") -> CellRun:
     """Start the cell's run, or go on with the former one where the cell left something to go on from.
 
     Args:
         context: What it shares with the others.
         planned: The cell.
-        device: What it runs on.
         threads: How many CPU threads it has.
         how: Further tags of this attempt.
+        words: How it is tried, as words that follow the device's name.
     """
     store = context.store
-    here = {**context.tags, **device_tags([device]), THREADS: str(threads), **how}
+    here = {**context.tags, THREADS: str(threads), **how}
     former = store.cell_records([planned.key])[planned.key]
     with context.interrupts.shield():
         mine = [run for run in former if not is_of_other_test_set(run, planned)]
@@ -178,6 +180,7 @@ def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, 
                 {**last.tags, **process, **here},
                 warnings,
                 how.get(FIT_RUN, ""),
+                words,
             )
         else:
             if not _has_left_a_model(planned, former, store.home):
@@ -188,9 +191,16 @@ def begin(context: RunContext, planned: PlannedCell, device: str, threads: int, 
                 context.study, context.kind, planned.name, tags=tags, params=params, parent=context.parent
             )
             run = CellRun(
-                context, planned, run_id, threads, 0, params, {**process, **tags}, fit_run=how.get(FIT_RUN, "")
+                context,
+                planned,
+                run_id,
+                threads,
+                0,
+                params,
+                {**process, **tags},
+                fit_run=how.get(FIT_RUN, ""),
+                words=words,
             )
-        store.log_text(run.run_id, context.environment, ENVIRONMENT)
     return run
 
 
@@ -259,7 +269,25 @@ class CellRun:
     """Those of its earlier tries too."""
     fit_run: str = ""
     """The run whose fitted model is taken."""
+    words: str = ""
+    """How it is tried, for who watches."""
+    environment: str = ""
+    """What the process runs in that the cell runs in."""
     begun: float = field(default_factory=time.perf_counter)
+
+    def began(self, where: Whereabouts) -> None:
+        """Record where the cell runs; of a model that is taken over its run has told what it was fitted on."""
+        context = self.context
+        told = {HOST: where.host}
+        if not self.fit_run:
+            told |= {"harness.device": where.device, "harness.hardware": where.hardware}
+        with context.interrupts.shield():
+            self.environment = where.environment.told_by(context.environment).text
+            context.store.tag(self.run_id, told)
+            context.store.log_text(self.run_id, self.environment, ENVIRONMENT)
+            self.tags = {**self.tags, **told}
+        elsewhere = "" if where.host == platform.node() else f" on {where.host}"
+        context.watcher.started(self.planned, f"{where.device}{elsewhere}{self.words}")
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Log an epoch; one that was logged before the cell was interrupted is not logged twice.
@@ -270,7 +298,7 @@ class CellRun:
             if epoch > self.logged:
                 self.context.store.log_epoch(self.run_id, epoch, metrics)
                 self.logged = epoch
-                self.context.packing.hear(self.planned.id, metrics.get(EPOCH_SECONDS, 0.0))
+                self.context.places.hear(self.planned.id, metrics.get(EPOCH_SECONDS, 0.0))
         self.context.watcher.epoch(self.planned, epoch, dict(metrics))
 
     def opening(self, model_digest: str, test_set: SealedSet) -> None:
@@ -381,7 +409,7 @@ class CellRun:
         (folder / DIGESTS).unlink(missing_ok=True)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-        digests[ENVIRONMENT] = text_digest(self.context.environment)
+        digests[ENVIRONMENT] = text_digest(self.environment)
         ours = {name for name in tags if name.startswith("harness.")} - PASSING
         lasting = {name: cut(tags[name], LONGEST_TAG) for name in sorted(ours)}
         found = Manifest(files=digests, params=self.params, tags=lasting)

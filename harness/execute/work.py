@@ -73,9 +73,9 @@ class Work:
                 self._again.append(planned)
                 continue
             self._drawn[planned.id] = planned
-            while (device := self._place(planned)) is None:
+            while self._place(planned) is None:
                 yield None
-            while (job := self._begun(planned, device)) == "store away":
+            while (job := self._begun(planned)) == "store away":
                 if self._active:  # its cells are heard meanwhile
                     yield None
                 else:
@@ -83,18 +83,17 @@ class Work:
             if job is not None:
                 yield job
 
-    def _begun(self, planned: PlannedCell, device: str) -> Job | Literal["store away"] | None:
+    def _begun(self, planned: PlannedCell) -> Job | Literal["store away"] | None:
         """Begin a cell, unless it runs or is finished elsewhere, or the store cannot be asked right now."""
         try:
             with hasty(), self.context.interrupts.shield():
                 self.context.spool.settle()
                 if not self._take(planned):
                     return None
-                job, attempt, fitted = self._job(planned, device), self._attempt(planned.id), self._fitted[planned.id]
+                job, attempt, fitted = self._job(planned), self._attempt(planned.id), self._fitted[planned.id]
                 how = {**attempt.tags(planned.cell), **(fitted.tags if fitted is not None else {})}
                 threads = int(how.get(THREADS, job.threads))
-                self._active[planned.id] = begin(self.context, planned, device, threads, how)
-                self.context.watcher.started(planned, device + attempt.text(planned.cell))
+                self._active[planned.id] = begin(self.context, planned, threads, how, attempt.text(planned.cell))
         except StoreAwayError:
             return "store away"
         except StoreRefusedError as error:
@@ -121,9 +120,9 @@ class Work:
         return (planned.fit or planned.key) in fits
 
     def _place(self, planned: PlannedCell) -> str | None:
-        """Return the device that the cell is to run on; None while there is no room."""
+        """Keep a place for the cell; None while there is no room."""
         attempt = self._attempt(planned.id)
-        return self.context.packing.place(planned.id, kind_of(planned.cell, attempt.parts), attempt.alone)
+        return self.context.places.place(planned.id, kind_of(planned.cell, attempt.parts), attempt.alone)
 
     def _take(self, planned: PlannedCell) -> bool:
         """Lock the cell; False if another process runs it, or has finished it since the plan was looked up."""
@@ -144,7 +143,7 @@ class Work:
         self._fitted[planned.id] = find_fitted(self.context.store, planned)
         return True
 
-    def _job(self, planned: PlannedCell, device: str) -> Job:
+    def _job(self, planned: PlannedCell) -> Job:
         fitted = self._fitted[planned.id]
         return Job(
             key=planned.key,
@@ -152,7 +151,7 @@ class Work:
             cell=planned.cell,
             folder=folder_of(self.context.store.home, planned.key),
             cache=self.settings.cache_folder,
-            device=device,
+            device=self.settings.device,
             threads=threads_for(self.context.store, planned, self.settings.threads),
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
@@ -170,19 +169,19 @@ class Work:
         with self.context.interrupts.shield():
             run = self._active[cell_id]
             if isinstance(result, Result) and run.planned.cell.recipe is not None:
-                self.context.packing.leave(cell_id, result.metrics.get(PEAK_BYTES, 0.0))
+                self.context.places.leave(cell_id, result.metrics.get(PEAK_BYTES, 0.0))
             self._close(cell_id, _ended(run, result))
 
     def _is_tried_again(self, cell_id: str, failure: Failure) -> bool:
         """Whether the cell has another try, which it is then queued for."""
         planned = self._drawn[cell_id]
-        had_neighbors = failure.kind == "memory" and self.context.packing.ran_out(cell_id)
+        had_neighbors = failure.kind == "memory" and self.context.places.ran_out(cell_id)
         following = self._attempt(cell_id).next(planned.cell, failure, self.settings.retry, had_neighbors)
         if following is None:
             return False
         told = replace(failure, message=f"{failure.message}; tried again{following.text(planned.cell)}")
         with self.context.interrupts.shield():
-            self.context.packing.leave(cell_id)
+            self.context.places.leave(cell_id)
             _ended(self._active.pop(cell_id), told)
             self._locks.pop(cell_id).release()
             self._attempts[cell_id] = following
@@ -191,7 +190,7 @@ class Work:
 
     def _close(self, cell_id: str, outcome: Outcome) -> None:
         """Record the outcome of a cell and let go of it."""
-        self.context.packing.leave(cell_id)
+        self.context.places.leave(cell_id)
         self._active.pop(cell_id, None)
         lock = self._locks.pop(cell_id, None)
         if lock is not None:

@@ -17,15 +17,26 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
-from harness.execute.executor import EpochDone, JobEnded, Message, OpeningAsked, RunCell, SignOfLife, named, run_job
+from harness.execute.executor import (
+    Began,
+    EpochDone,
+    JobEnded,
+    Message,
+    OpeningAsked,
+    RunCell,
+    SignOfLife,
+    named,
+    run_job,
+)
 from harness.interrupts import INTERRUPTED, SIGNALS, Interrupts, is_between_steps
+from harness.measure.environment import whereabouts
 
 BEAT_SECONDS: Final = 2.0
 """Between two signs of life."""
@@ -111,11 +122,13 @@ class Channel:
 
 
 def serve(channel: Channel, run_cell: str) -> None:
-    """Run the jobs that come in until the pipe is closed."""
-    call: RunCell = named(run_cell)
+    """Run the jobs that come in until the pipe is closed, each on the device that it asks for and that is here."""
     while True:
         job: Job = channel.receive()
-        result = run_job(partial(_heard_out, call), job, ChannelListener(channel, waits=job.light))
+        where = whereabouts(job.device)
+        channel.send(Began(where))
+        job, call = replace(job, device=where.device), partial(_heard_out, named(run_cell))
+        result = run_job(call, job, ChannelListener(channel, waits=job.light))
         channel.send(JobEnded(result, is_worker_well=free_gpu(job.device)))
 
 

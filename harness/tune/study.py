@@ -12,22 +12,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Literal, Protocol
 
 from harness.contracts import Confirmation, Outcome, PlannedCell, StudyPlan, TrialFound, Tune, Tuning, Watcher
 from harness.contracts.tuned import Stage
 from harness.errors import InputError, StoreError
-from harness.execute.driver import check_leakage, machine_tags
-from harness.execute.executor import Executor
-from harness.execute.packing import Packing, open_packing
+from harness.execute.driver import check_leakage, driver_environment, machine_tags
+from harness.execute.executor import Executor, Places
 from harness.execute.plan import RunSettings
 from harness.execute.recording import RunContext
 from harness.execute.work import Work
 from harness.interrupts import Interrupts
 from harness.track import EndStatus
-from harness.track.environment import environment_text
 from harness.tune.context import TuneContext
 from harness.tune.logging import importances, log_trial, log_tuning, start_study_run
 from harness.tune.optuna_space import seed_of
@@ -80,9 +77,9 @@ def run_tuning(context: TuneContext, executor: Executor, settings: RunSettings, 
 
 def _run(stored: StoredStudy, executor: Executor, settings: RunSettings, watcher: TuneWatcher) -> TuneOutcome:
     context = stored.context
-    packing = open_packing(settings)
+    places = executor.places(settings)
     with Interrupts() as interrupts, context.store.spooling():
-        run = _run_context(stored, settings, packing, watcher, interrupts)
+        run = _run_context(stored, settings, places, watcher, interrupts)
         session = _Session(stored, run, settings, watcher)
         state: State = "interrupted"
         try:
@@ -97,17 +94,17 @@ def _run(stored: StoredStudy, executor: Executor, settings: RunSettings, watcher
 
 
 def _run_context(
-    stored: StoredStudy, settings: RunSettings, packing: Packing, watcher: Watcher, interrupts: Interrupts
+    stored: StoredStudy, settings: RunSettings, places: Places, watcher: Watcher, interrupts: Interrupts
 ) -> RunContext:
-    context, tags = stored.context, machine_tags(settings, packing.names)
-    environment = environment_text(Path.cwd(), ", ".join(packing.names), settings.workers, settings.threads)
+    context, tags = stored.context, machine_tags(settings, places.names)
+    environment = driver_environment(settings, places.names)
     with interrupts.shield(), stored.beginning.held():
-        parent = start_study_run(context, tags, environment)
+        parent = start_study_run(context, tags, environment.text)
     return RunContext(
         store=context.store,
         watcher=watcher,
         interrupts=interrupts,
-        packing=packing,
+        places=places,
         study=context.study,
         parent=parent,
         tags=tags,
@@ -249,7 +246,7 @@ class _Session:
         done = [each for each in stored.trials.all() if each.state != "running"]
         self._best = next(iter(_ranked(done, tune)), None)
         self._watcher.study_begins(stored.context.name, tune, len(done), stored.context.budget)
-        workers = len(self._run.packing.names) if self._settings.packed else self._settings.workers
+        workers = len(self._run.places.names) if self._settings.packed else self._settings.workers
         search = Search(stored.context, stored.trials, self._watcher, self._told, max(WINDOW, workers))
         if tune.timeout is not None:
             search.seconds_left = tune.timeout - stored.seconds

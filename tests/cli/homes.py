@@ -15,10 +15,10 @@ from harness.execute.driver import run_plan
 from harness.execute.executor import open_executor
 from harness.execute.plan import RunSettings, make_plan
 from harness.matrix import load_study
+from harness.measure.environment import usable_cores
 from harness.measure.predictions import Predictions, read_predictions
 from harness.plugins import Catalog
 from harness.track import Record, Store, open_store
-from harness.track.environment import usable_cores
 
 MATRIX = """\
 version: 1

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.execute import packing, plan
+from harness.measure import environment
 from harness.measure.machine import Gpu
-from harness.track import environment
 
 
 def give_it_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (plan, environment):
-        monkeypatch.setattr(module, "gpus", lambda: (Gpu("Fake 1", "1"), Gpu("Fake 2", "2")))
-    monkeypatch.setattr(plan, "version", lambda _: "2.15.0")
+    monkeypatch.setattr(environment, "gpus", lambda: (Gpu("Fake 1", "1"), Gpu("Fake 2", "2")))
+    monkeypatch.setattr(environment, "version", lambda _: "2.15.0")
     monkeypatch.setattr(plan, "usable_cores", lambda: 4)
     monkeypatch.setattr(packing, "free_bytes", lambda _: 40 * 2**30)

@@ -14,7 +14,6 @@ from harness.audit import gather_evidence, verdicts
 from harness.contracts import SealedSet
 from harness.contracts.metrics import TEST_ACCURACY
 from harness.data.seal import CHANGED_SINCE
-from harness.execute import ExecutorName
 from harness.execute.plan import changed_since, make_plan, states
 from harness.matrix import load_study
 from harness.plugins import Catalog
@@ -49,7 +48,7 @@ class Folder:
         return path
 
     def run(self, text: str, study: str = "one", test: str = "ours.npz", workers: int | None = None) -> Finished:
-        executor: ExecutorName = "inline" if workers is None else "local"
+        executor = "inline" if workers is None else "local"
         matrix = self.matrix(text, study, test)
         return run(matrix, home=self.home, device="cpu", executor=executor, workers=workers or 1)
 

@@ -12,7 +12,8 @@ import pytest
 from harness.contracts import Listener, Result
 from harness.contracts.running import Job
 from harness.errors import InputError
-from harness.execute.executor import EXECUTORS, Failure, open_executor, run_job
+from harness.execute import EXECUTORS
+from harness.execute.executor import Failure, open_executor, run_job
 
 
 @pytest.mark.parametrize("name", EXECUTORS)

@@ -1,6 +1,7 @@
 """The executor alone, with real processes and fake cells."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from harness.contracts import Cell, Choice, Dataset, Result, SealedSet
 from harness.contracts.running import Job
 from harness.errors import PrunedError, SealError, StoreError
 from harness.execute.executor import Answer, EpochDone, Failure
-from harness.execute.local import LocalExecutor
+from harness.execute.executors.local import LocalExecutor
 from harness.execute.worker import Channel, ChannelListener, free_gpu
+from harness.measure.environment import Whereabouts
 from tests.execute.conftest import FAKE
 
 
@@ -30,6 +32,11 @@ class Ear:
     is_store_gone: bool = False
     epochs: list[int] = field(default_factory=list)
     openings: list[str] = field(default_factory=list)
+    places: list[Whereabouts] = field(default_factory=list)
+
+    def began(self, where: Whereabouts) -> None:
+        assert not self.epochs and not self.openings
+        self.places.append(where)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if self.is_store_gone:
@@ -61,6 +68,9 @@ def test_workers_tell_epochs_ask_for_the_opening_and_return_results(tmp_path: Pa
     assert {each.key for each in results} == {"a", "b", "c"}
     assert all(isinstance(result, Result) for result in results.values())
     assert all(ear.epochs == [1, 2] and len(ear.openings) == 1 for ear in ears.values())
+    (place,) = ears["a"].places
+    assert (place.host, place.device) == (platform.node(), "cpu")
+    assert any(line.startswith("torch==") for line in place.environment.packages)
 
 
 def test_the_next_epoch_is_trained_while_one_is_logged() -> None:
@@ -97,9 +107,9 @@ def test_a_job_that_fails_leaves_no_answer_behind(tmp_path: Path) -> None:
 def test_workers_stay_warm_from_one_round_to_the_next(tmp_path: Path) -> None:
     with LocalExecutor(1, 1, FAKE) as executor:
         list(executor.run([job(tmp_path, "a")], lambda _: Ear()))
-        first = executor._team[0].process.pid
+        first = executor.pids[0]
         list(executor.run([job(tmp_path, "b")], lambda _: Ear()))
-        assert executor._team[0].process.pid == first
+        assert executor.pids[0] == first
 
 
 def test_a_refused_opening_ends_the_job_in_the_worker(tmp_path: Path) -> None:
@@ -122,7 +132,7 @@ def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> Non
 def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.execute.local.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("harness.execute.executors.local.STOP_SECONDS", 0.2)
     jobs = [job(tmp_path, "a", at_epoch_2="leave slowly"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
         results = {each.key: result for each, result in ended(executor, jobs, lambda _: Ear())}
@@ -223,7 +233,7 @@ def test_leaving_the_executor_stops_workers_in_the_middle_of_a_job(tmp_path: Pat
     with LocalExecutor(2, 1, FAKE) as executor:
         running = ended(executor, [job(tmp_path, "a", at_epoch_2="hang"), job(tmp_path, "b")], lambda _: Ear())
         next(running)
-        processes = [psutil.Process(worker.process.pid) for worker in executor._team]
+        processes = [psutil.Process(pid) for pid in executor.pids]
         begun = time.perf_counter()
     assert time.perf_counter() - begun < 5
     assert not any(process.is_running() for process in processes)
@@ -238,7 +248,7 @@ def test_workers_have_their_threads_set_before_they_start_and_leave_ours_alone(t
     before = dict(os.environ)
     with LocalExecutor(1, 3, FAKE) as executor:
         list(executor.run([job(tmp_path, "a")], lambda _: Ear()))
-        environment = psutil.Process(executor._team[0].process.pid).environ()
+        environment = psutil.Process(executor.pids[0]).environ()
     assert environment["OMP_NUM_THREADS"] == "3"
     assert dict(os.environ) == before
 
@@ -263,7 +273,7 @@ from tests.execute.test_local import FAKE, Ear, LocalExecutor, job
 
 class Tell(Ear):
     def epoch(self, epoch, metrics):
-        print(executor._team[0].process.pid, flush=True)
+        print(executor.pids[0], flush=True)
 
 executor = LocalExecutor(1, 1, FAKE)
 list(executor.run([job(pathlib.Path(sys.argv[1]), "a", at_epoch_2="hang")], lambda _: Tell()))

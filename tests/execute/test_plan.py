@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InputError
-from harness.execute.plan import RunSettings, choose_device, follow, make_plan, states
+from harness.execute.plan import RunSettings, follow, make_plan, states
 from harness.matrix import Study, load_study
+from harness.measure.environment import choose_device, usable_cores
 from harness.plugins import Catalog
 from harness.track import Store
-from harness.track.environment import usable_cores
 
 MATRIX = """
 version: 1

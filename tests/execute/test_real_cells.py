@@ -17,7 +17,7 @@ from harness.contracts.running import CHECKPOINT, LAYERS, LAYERS_FILE
 from harness.data import load_splits
 from harness.execute.driver import run_plan
 from harness.execute.executor import RUN_CELL, open_executor
-from harness.execute.local import LocalExecutor
+from harness.execute.executors.local import LocalExecutor
 from harness.execute.locks import folder_of
 from harness.execute.plan import RunSettings, make_plan, states
 from harness.files import generations
@@ -142,7 +142,7 @@ def test_a_preempted_worker_and_driver_save_checkpoints_and_the_cell_ends_with_t
     saved = folder_of(store.home, plan.cells[0].key) / CHECKPOINT
 
     executor = LocalExecutor(1, 1, RUN_CELL)
-    preempted = Preempting(lambda: executor._team[0].process.pid)
+    preempted = Preempting(lambda: executor.pids[0])
     (outcome,) = run_plan(plan, store, executor, settings, preempted)
     assert outcome.state == "interrupted"
     steps = [len(torch.load(each, weights_only=True)["state"]["history"]) for each in generations(saved)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 import pytest
 
 from harness.contracts import Cell, Choice, Dataset, Outcome, PlannedCell, Recipe, StudyPlan
+from harness.errors import HarnessError
 from harness.execute.driver import run_plan
 from harness.execute.executor import RUN_CELL, Failure, FailureKind, open_executor
-from harness.execute.local import LocalExecutor
+from harness.execute.executors.local import LocalExecutor
 from harness.execute.plan import RunSettings, make_plan
+from harness.execute.team import Worker
 from harness.execute.work import Attempt
 from harness.matrix import load_study
+from harness.measure.environment import hardware
 from harness.plugins import Catalog
 from harness.track import Record, Store
 from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
@@ -107,22 +111,24 @@ def test_a_cell_that_never_ran_out_has_no_tag_of_micro_batches(store: Store) -> 
 
 
 def test_a_cell_that_took_too_long_is_tried_again_from_its_checkpoint(store: Store) -> None:
-    executor, mark = LocalExecutor(1, 1, FAKE), store.home / "cache" / "struck-k1"
+    mark = store.home / "cache" / "struck-k1"
 
-    class Impatient(Diary):
-        """Grants the cell no more time once it hangs, and all the time of the world when it is tried again."""
+    class OnceImpatient(LocalExecutor):
+        """Grants a cell no more time once it hangs, and all the time of the world when it is tried again."""
 
-        def started(self, planned: PlannedCell, device: str) -> None:
-            super().started(planned, device)
-            executor.cell_timeout = None
+        def _end(self, worker: Worker, fault: HarnessError) -> Failure:
+            self.cell_timeout = None
+            return super()._end(worker, fault)
 
+    class WaitsForTheMark(Diary):
         def epoch(self, planned: PlannedCell, epoch: int, metrics: Mapping[str, float]) -> None:
             super().epoch(planned, epoch, metrics)
             while not mark.exists():
                 time.sleep(0.01)
             executor.cell_timeout = 0.01 if len(self.started_keys) == 1 else None
 
-    plan, diary = plan_of(plan_cell("k1", epochs=3, at_epoch_2="hang once")), Impatient()
+    executor, diary = OnceImpatient(1, 1, FAKE), WaitsForTheMark()
+    plan = plan_of(plan_cell("k1", epochs=3, at_epoch_2="hang once"))
     settings = RunSettings(home=store.home, device="cpu", retry=1)
     (outcome,) = run_plan(plan, store, executor, settings, diary)
     assert (outcome.state, diary.started_keys) == ("finished", ["k1", "k1"])
@@ -142,13 +148,17 @@ def test_memory_that_ran_out_beside_another_cell_costs_no_retry_and_the_cell_run
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_each_run_says_which_gpu_it_ran_on_and_the_matrix_run_names_all(store: Store) -> None:
+def test_each_run_says_which_gpu_it_ran_on_and_the_matrix_run_names_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = plan_of(plan_cell("k1", at_epoch_2="wait for the other"), plan_cell("k2", at_epoch_2="die once"))
     run(plan, store, "local", device="cuda", workers=2, retry=1)
     tags = {record.key: record.tags for record in store.records("a study")}
-    assert (tags["k1"]["harness.device"], tags["k1"]["harness.hardware"]) == ("cuda:0", "Fake 1")
+    assert (tags["k1"]["harness.device"], tags["k1"]["harness.ran_on"]) == ("cuda:0", platform.node())
     assert tags["k2"]["harness.device"] in {"cuda:0", "cuda:1"}
     assert (tags[""]["harness.device"], tags[""]["harness.hardware"]) == ("cuda:0, cuda:1", "Fake 1, Fake 2")
+    monkeypatch.undo()
+    assert tags["k1"]["harness.hardware"] == hardware("cuda:0"), "its worker tells, which knows of no fake"
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -6,13 +6,16 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import distributions
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from harness.errors import without_secrets
+from harness.errors import InputError, without_secrets
 from harness.measure.machine import gpus
 
 GIT_SECONDS: Final = 5
@@ -46,8 +49,26 @@ def hardware(device: str) -> str:
     return gpus()[index].name if index < len(gpus()) else "unknown GPU"
 
 
-def environment_text(folder: Path, device: str, workers: int, threads: int) -> str:
-    """Return the text of environment.txt; `threads` is torch's number in each worker."""
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What a process runs in: facts by name, and what packages there are."""
+
+    facts: Mapping[str, str]
+    packages: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of environment.txt."""
+        lines = [f"{name}: {value}" for name, value in self.facts.items()]
+        return "\n".join([*lines, "", *self.packages, ""])
+
+    def told_by(self, driver: Environment) -> Environment:
+        """Return it with what the driver of the run alone knows: how many workers there are, and the command."""
+        return replace(self, facts={**driver.facts, **self.facts, "command": driver.facts.get("command", "")})
+
+
+def environment_of(folder: Path, device: str, **further: str) -> Environment:
+    """Return what this process runs in; `further` facts come before the command."""
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     facts = {
         "git": git_state(folder),
@@ -60,12 +81,33 @@ def environment_text(folder: Path, device: str, workers: int, threads: int) -> s
         "load": f"{load} (1, 5, 15 minutes)",
         "gpu": ", ".join(gpu.name for gpu in gpus()) or "none",
         "device": device,
-        "workers": f"{workers}, {threads} threads each",
+        **further,
         "command": without_secrets(" ".join(sys.argv)),
     }
-    lines = [f"{name}: {value}" for name, value in facts.items()]
     packages = sorted({f"{each.name}=={each.version}" for each in distributions()}, key=str.lower)
-    return "\n".join([*lines, "", *packages, ""])
+    return Environment(facts, tuple(packages))
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a job runs, told by the process that runs it."""
+
+    host: str
+    device: str
+    """cpu or cuda:N, as that process counts its devices."""
+    hardware: str
+    environment: Environment
+
+
+@cache
+def whereabouts(device: str) -> Whereabouts:
+    """Return where this process is and what it computes on.
+
+    Args:
+        device: auto, cpu, cuda or cuda:N; one that is not here is told as it is named.
+    """
+    found = choose_devices(device)[0] if device in {"auto", "cuda"} else device
+    return Whereabouts(platform.node(), found, hardware(found), environment_of(Path.cwd(), found))
 
 
 def usable_cores() -> int:
@@ -73,6 +115,35 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def choose_devices(name: str) -> tuple[str, ...]:
+    """Return the devices that `auto`, `cpu`, `cuda` or `cuda:N` means here, without importing torch.
+
+    `auto` and `cuda` mean all GPUs that this process may use.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    found = () if "+cpu" in version("torch") else gpus()
+    every = tuple(f"cuda:{index}" for index in range(len(found)))
+    if name in {"auto", "cuda"} and every:
+        return every
+    if name in {"auto", "cpu"}:
+        return ("cpu",)
+    if name not in every:
+        valid = ("auto", "cpu", *(("cuda", *every) if every else ()))
+        raise InputError(f"--device {name}: there is no such device here; valid: {', '.join(valid)}")
+    return (name,)
+
+
+def choose_device(name: str) -> str:
+    """Return the first of `choose_devices`, for what needs but one.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    return choose_devices(name)[0]
 
 
 def processor_name() -> str:

@@ -1,7 +1,7 @@
 import subprocess
 from pathlib import Path
 
-from harness.track.environment import environment_text, git_state, hardware, uncommitted, usable_cores
+from harness.measure.environment import environment_of, git_state, hardware, uncommitted, usable_cores
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -39,7 +39,7 @@ def test_what_is_not_committed_is_kept_as_a_diff_with_the_names_of_new_files(tmp
 
 
 def test_the_environment_names_machine_load_and_versions(tmp_path: Path) -> None:
-    text = environment_text(tmp_path, "cpu", 2, 1)
+    text = environment_of(tmp_path, "cpu", workers="2, 1 threads each").text
     lines = dict(line.split(": ", 1) for line in text.split("\n\n")[0].splitlines())
     assert lines["git"] == "none" and lines["workers"] == "2, 1 threads each"
     assert f"{usable_cores()} usable" in lines["cores"]
