@@ -17,7 +17,7 @@ from harness.audit.evidence import Evidence, Finding, not_recorded
 from harness.contracts.metrics import EPOCH_METRICS, TRAIN_SECONDS
 from harness.errors import HarnessError
 from harness.measure.predictions import Predictions, read_confusion, read_predictions, write_class_report
-from harness.measure.scores import Scores, evaluate
+from harness.measure.scores import LATER, Scores, evaluate
 from harness.track import Record
 
 RELATIVE: Final = 1e-6
@@ -66,6 +66,8 @@ def _wrong_metrics(
         return
     scores = _scores(predictions, probabilistic=f"{split}/loss" in metrics)
     wanted = scores.metrics
+    if not any(f"{split}/{name}" in metrics for name in LATER):  # a run of an earlier version
+        wanted = {name: value for name, value in wanted.items() if name not in LATER}
     if augmented is not None:
         wanted["accuracy_tta"] = _scores(augmented, probabilistic=False).accuracy
     for name, value in wanted.items():
@@ -86,7 +88,7 @@ def _wrong_tables(last: Predictions, folder: Path) -> Iterator[str]:
 
 
 def _scores(predictions: Predictions, probabilistic: bool) -> Scores:
-    return evaluate(predictions.scores, predictions.labels, probabilistic)
+    return evaluate(predictions.scores, predictions.labels, probabilistic, predictions.groups)
 
 
 def _class_report(scores: Scores, classes: tuple[str, ...]) -> Any:

@@ -19,7 +19,7 @@ from harness.charts.training import learning_curves
 from harness.contracts import Classifier, FitReport, LabeledImages, Task
 from harness.contracts.running import LAYERS, LAYERS_FILE
 from harness.measure import machine as energy
-from harness.measure.predictions import write_class_report, write_confusion
+from harness.measure.predictions import GROUP, write_class_report, write_confusion
 from harness.pictures.gallery import errors
 from harness.pictures.thumbnails import write_thumbnails
 from harness.train import NetworkClassifier, trace
@@ -75,9 +75,10 @@ def write_artifacts(
 
 
 def _write_predictions(path: Path, images: LabeledImages, scores: NDArray[np.float32], task: Task) -> None:
-    """One row an image: its index in the source's split, its label, one score a class."""
+    """One row an image: its index in the source's split, its label, its group where it has one, one score a class."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns: dict[str, NDArray[np.generic]] = {"index": images.index, "label": images.labels}
+    columns |= {} if images.groups is None else {GROUP: images.groups}
     columns |= {f"score_{name}": scores[:, i] for i, name in enumerate(task.classes)}
     pq.write_table(pa.table(columns), path, compression="zstd")
 

@@ -56,7 +56,7 @@ def evaluate_on(split: str, classifier: Classifier, images: LabeledImages, cell:
         TrainingError: the classifier does not give a score for each image and class.
     """
     scores = _scores(classifier, images, cell, classes)
-    figures = evaluate(scores, images.labels, classifier.probabilistic)
+    figures = evaluate(scores, images.labels, classifier.probabilistic, images.groups)
     scores_tta = accuracy_tta = None
     if isinstance(classifier, NetworkClassifier) and cell.recipe is not None and cell.recipe.tta != "none":
         scores_tta = classifier.predict_tta(images.images)

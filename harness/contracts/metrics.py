@@ -12,6 +12,11 @@ TEST_ACCURACY: Final = "test/accuracy"
 TEST_MACRO_F1: Final = "test/macro_f1"
 TEST_LOSS: Final = "test/loss"
 TEST_ECE: Final = "test/ece"
+TEST_BALANCED: Final = "test/balanced_accuracy"
+TEST_TOP_K: Final = "test/top_k"
+TEST_AUC: Final = "test/auc"
+TEST_WORST_CLASS: Final = "test/worst_class"
+TEST_WORST_GROUP: Final = "test/worst_group"
 TEST_ACCURACY_TTA: Final = "test/accuracy_tta"
 VAL_ACCURACY: Final = "val/accuracy"
 VAL_MACRO_F1: Final = "val/macro_f1"
@@ -54,6 +59,8 @@ class Metric:
     """Whether it belongs to the few figures that one looks for first."""
     is_per_image: bool = False
     """Whether it is a mean of a value that each image has, so that it has an interval for new images."""
+    needs_probabilities: bool = False
+    """Whether margins, such as a support vector machine's scores, do not have it."""
     is_claimable: bool = True
     """Whether a claim can be about it."""
     use: Literal["objective", "cost", ""] = ""
@@ -64,6 +71,11 @@ class Metric:
         """The images it is measured on: test, val or train; empty where it is of none."""
         start, slash, _ = self.key.partition("/")
         return start if slash and start in {"test", "val", "train"} else ""
+
+    @property
+    def name(self) -> str:
+        """The last part of its key, which is the same for all images that it is measured on."""
+        return self.key.rpartition("/")[2]
 
     @property
     def is_of_machine(self) -> bool:
@@ -78,20 +90,69 @@ class Metric:
 
 _F1, _ECE = "mean F1 over classes", "expected calibration error, 15 bins"
 _LOSS, _TTA = "mean cross-entropy in nats", "with test-time augmentation"
+_RECALL = "mean recall over classes"
+_TOP_K = "true class among the k highest scores: k is 5 from 10 classes on, 3 from 6, 2 from 3"
+_AUC = "area under the ROC curve, one class against the rest, mean over classes"
+_CLASS, _GROUP = "recall of the class that has the lowest", "accuracy of the group that has the lowest"
 _ROWS: Final = (
     Metric(TEST_ACCURACY, "test accuracy", "share", "maximize", is_headline=True, is_per_image=True),
+    Metric(TEST_BALANCED, "test balanced accuracy", "share", "maximize", _RECALL, is_per_image=True),
     Metric(TEST_MACRO_F1, "test macro-F1", "share", "maximize", _F1, is_headline=True, is_per_image=True),
-    Metric(TEST_LOSS, "test loss", "loss", "minimize", _LOSS, is_headline=True, is_per_image=True),
-    Metric(TEST_ECE, "test ECE", "share", "minimize", _ECE, is_headline=True, is_per_image=True),
+    Metric(TEST_TOP_K, "test top-k accuracy", "share", "maximize", _TOP_K, is_per_image=True),
+    Metric(TEST_AUC, "test AUC", "share", "maximize", _AUC, is_per_image=True),
+    Metric(
+        TEST_LOSS,
+        "test loss",
+        "loss",
+        "minimize",
+        _LOSS,
+        is_headline=True,
+        is_per_image=True,
+        needs_probabilities=True,
+    ),
+    Metric(
+        TEST_ECE,
+        "test ECE",
+        "share",
+        "minimize",
+        _ECE,
+        is_headline=True,
+        is_per_image=True,
+        needs_probabilities=True,
+    ),
+    Metric(TEST_WORST_CLASS, "test worst class", "share", "maximize", _CLASS, is_per_image=True),
+    Metric(TEST_WORST_GROUP, "test worst group", "share", "maximize", _GROUP, is_per_image=True),
     Metric(TEST_ACCURACY_TTA, "test accuracy with TTA", "share", "maximize", _TTA),
     Metric(
         VAL_ACCURACY, "validation accuracy", "share", "maximize", use="objective", is_per_epoch=True, is_headline=True
     ),
+    Metric("val/balanced_accuracy", "validation balanced accuracy", "share", "maximize", _RECALL, use="objective"),
     Metric(VAL_MACRO_F1, "validation macro-F1", "share", "maximize", _F1, use="objective"),
+    Metric("val/top_k", "validation top-k accuracy", "share", "maximize", _TOP_K, use="objective"),
+    Metric("val/auc", "validation AUC", "share", "maximize", _AUC, use="objective"),
     Metric(
-        VAL_LOSS, "validation loss", "loss", "minimize", _LOSS, use="objective", is_per_epoch=True, is_claimable=False
+        VAL_LOSS,
+        "validation loss",
+        "loss",
+        "minimize",
+        _LOSS,
+        use="objective",
+        is_per_epoch=True,
+        is_claimable=False,
+        needs_probabilities=True,
     ),
-    Metric(VAL_ECE, "validation ECE", "share", "minimize", _ECE, is_claimable=False),
+    Metric(
+        VAL_ECE,
+        "validation ECE",
+        "share",
+        "minimize",
+        _ECE,
+        use="objective",
+        is_claimable=False,
+        needs_probabilities=True,
+    ),
+    Metric("val/worst_class", "validation worst class", "share", "maximize", _CLASS, use="objective"),
+    Metric("val/worst_group", "validation worst group", "share", "maximize", _GROUP, use="objective"),
     Metric(VAL_ACCURACY_TTA, "validation accuracy with TTA", "share", "maximize", _TTA, is_claimable=False),
     Metric(PLAIN_TRAIN_ACCURACY, "training accuracy, plain", "share", "maximize", "of images without augmentation"),
     Metric(
@@ -124,6 +185,9 @@ EPOCH_METRICS: Final = tuple(row.key for row in _ROWS if row.is_per_epoch)
 CLAIMABLE: Final = tuple(row.key for row in _ROWS if row.is_claimable)
 OBJECTIVES: Final = tuple(row.key for row in _ROWS if row.use == "objective")
 COSTS: Final = tuple(row.key for row in _ROWS if row.use == "cost")
+
+RANKINGS: Final = tuple(row.name for row in _ROWS if row.split == "test" and row.is_per_image)
+"""What a report may rank by: figures of test images that have intervals and paired tests, by the last part of name."""
 
 
 def metric_of(key: str) -> Metric:

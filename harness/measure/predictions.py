@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from harness.escape import from_csv, in_csv
 from harness.measure.paired import mcnemar
+from harness.measure.scores import ranks_of_true
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +52,7 @@ class Predictions:
     @property
     def ranks(self) -> NDArray[np.int64]:
         """How many classes have a higher score than the true one [N], of equals those that come first."""
-        own = np.take_along_axis(self.scores, self.labels[:, None], axis=1)
-        is_first = np.arange(self.scores.shape[1]) < self.labels[:, None]
-        return np.asarray(((self.scores > own) | ((self.scores == own) & is_first)).sum(axis=1), dtype=np.int64)
+        return ranks_of_true(self.scores, self.labels)
 
     @property
     def right(self) -> NDArray[np.bool_]:

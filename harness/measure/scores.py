@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import rankdata
 
 from harness.errors import TrainingError
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 BINS = 15
 """As in Guo et al. 2017, so that figures can be compared."""
+LATER = ("balanced_accuracy", "top_k", "auc", "worst_class", "worst_group")
+"""Figures that runs of earlier versions have not recorded, though their predictions give them."""
+GUESSES = ((10, 5), (6, 3), (3, 2))
+"""From so many classes on the top k counts: of fewer classes so many guesses would be right nearly always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,113 @@ def calibration_values(
     return np.asarray(sign[place] * gap, dtype=np.float64)
 
 
+def guesses(classes: int) -> int | None:
+    """Return the k of top-k accuracy for so many classes; None of two, which has none.
+
+    >>> [guesses(classes) for classes in (2, 4, 6, 100)]
+    [None, 2, 3, 5]
+    """
+    return next((most for fewest, most in GUESSES if classes >= fewest), None)
+
+
+def ranks_of_true(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many classes have a higher score than the true one, [N], of equals those that come first."""
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    is_first = np.arange(scores.shape[1]) < labels[:, None]
+    return np.asarray(((scores > own) | ((scores == own) & is_first)).sum(axis=1), dtype=np.int64)
+
+
+def balanced_accuracy_values(right: NDArray[np.bool_], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return values [N] whose mean is the mean recall over classes that have images, and whose spread is its own.
+
+    Recall of a class moves by (right - recall) / its images with each of them (the infinitesimal jackknife, as for
+    `macro_f1_values`).
+    """
+    support = np.bincount(labels)
+    recall = np.bincount(labels, weights=right) / np.maximum(support, 1)
+    occurs = support > 0
+    influence = (right - recall[labels]) / support[labels]
+    return np.asarray(recall[occurs].mean() + influence * len(labels) / occurs.sum(), dtype=np.float64)
+
+
+def worst_values(right: NDArray[np.bool_], parts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return values [N] whose mean is the lowest accuracy of any part, and whose spread is that part's.
+
+    Args:
+        right: Whether each image's class was found, [N].
+        parts: Each image's class, or group, as a number from 0, [N].
+    """
+    support = np.bincount(parts)
+    share = np.divide(np.bincount(parts, weights=right), support, out=np.full(len(support), np.inf), where=support > 0)
+    worst = int(share.argmin())
+    influence = np.where(parts == worst, right - share[worst], 0) * (len(parts) / support[worst])
+    return np.asarray(share[worst] + influence, dtype=np.float64)
+
+
+def auc_values(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return values [N] whose mean is one-against-rest AUC, the mean over classes, and whose spread is its own.
+
+    A class's AUC is the chance that an image of it has a higher score of it than one of another class, ties for half
+    (Hanley and McNeil 1982, Radiology 143); an image's part in that is its placement value (DeLong, DeLong and
+    Clarke-Pearson 1988, Biometrics 44). Classes without an image, and one that has all, are left out.
+
+    Args:
+        scores: What a class's images are to have more of than others, [N, K].
+        labels: True classes [N].
+
+    Returns:
+        None where all images are of one class.
+    """
+    count, support = len(labels), np.bincount(labels, minlength=scores.shape[1])
+    occurs = np.flatnonzero((support > 0) & (support < count))
+    if not len(occurs):
+        return None
+    total = np.zeros(count)
+    for each in occurs:
+        own = labels == each
+        column, images = scores[:, each], int(support[each])
+        above = rankdata(column)  # how many are below an image, itself for half a tie
+        above[own] = (above[own] - rankdata(column[own])) / (count - images)
+        above[~own] = 1 - (above[~own] - rankdata(column[~own])) / images
+        auc = above[own].mean()
+        total += auc + (above - auc) * (count / np.where(own, images, count - images))
+    return np.asarray(total / len(occurs), dtype=np.float64)
+
+
+def image_values(
+    scores: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    probabilistic: bool,
+    groups: NDArray[np.int64] | None = None,
+) -> dict[str, NDArray[np.bool_] | NDArray[np.float64]]:
+    """Return what each image adds to each figure, [N], by the last part of its metric's name.
+
+    The mean of the values is the figure, their spread over images what the figure's own follows from, so that all
+    figures have their intervals and paired tests in the same way. Figures that there are not are not among them.
+    Arguments as in `evaluate`.
+    """
+    predicted: NDArray[np.int64] = np.asarray(scores.argmax(axis=1), dtype=np.int64)
+    right: NDArray[np.bool_] = np.asarray(predicted == labels)
+    most = guesses(scores.shape[1])
+    logs = log_softmax(scores) if probabilistic else None
+    auc = auc_values(scores if logs is None else logs, labels)
+    found: dict[str, NDArray[np.bool_] | NDArray[np.float64]] = {
+        "accuracy": right,
+        "balanced_accuracy": balanced_accuracy_values(right, labels),
+        "macro_f1": macro_f1_values(predicted, labels, scores.shape[1]),
+        "worst_class": worst_values(right, labels),
+    }
+    if groups is not None and groups.max(initial=0) > 0:
+        found["worst_group"] = worst_values(right, groups)
+    if most is not None:
+        found["top_k"] = np.asarray(ranks_of_true(scores, labels) < most)
+    if auc is not None:
+        found["auc"] = auc
+    if logs is not None:
+        found |= {"loss": loss_values(logs, labels), "ece": calibration_values(np.exp(logs.max(axis=1)), right)}
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class PerClass:
     """One value a class, float64 [K] (support int64 [K]); 0 where a ratio has no denominator."""
@@ -106,20 +218,29 @@ class Scores:
     confusion: NDArray[np.int64]
     """Counts [K, K]; row = true class, column = predicted class."""
     per_class: PerClass
+    others: dict[str, float]
+    """What else there is, by the last part of its metric's name: a figure that the predictions do not give is not."""
 
     @property
     def metrics(self) -> dict[str, float | None]:
         """The figures by the last part of their metrics' names (`harness.contracts.metrics`)."""
-        return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "loss": self.loss, "ece": self.ece}
+        first = {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "loss": self.loss, "ece": self.ece}
+        return first | self.others
 
 
-def evaluate(scores: NDArray[np.floating], labels: NDArray[np.int64], probabilistic: bool) -> Scores:
+def evaluate(
+    scores: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    probabilistic: bool,
+    groups: NDArray[np.str_] | NDArray[np.int64] | None = None,
+) -> Scores:
     """Measure scores [N, K] (the largest of a row wins, the first of equals) against labels [N].
 
     Args:
         scores: Logits where `probabilistic`, else any margins, [N, K].
         labels: True classes [N], each in [0, K).
         probabilistic: Whether softmax of the scores is a probability; if not, no loss and no ECE.
+        groups: What each image's group is called, [N], where groups are known.
 
     Raises:
         TrainingError: scores that are not numbers, as a diverged fit gives them.
@@ -130,6 +251,8 @@ def evaluate(scores: NDArray[np.floating], labels: NDArray[np.int64], probabilis
     per_class = class_scores(confusion)
     occurs = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     loss, ece = _probability_scores(scores, labels) if probabilistic else (None, None)
+    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    values = image_values(scores, labels, probabilistic, numbers)
     return Scores(
         accuracy=float(np.trace(confusion) / len(labels)),
         macro_f1=float(per_class.f1[occurs].mean()),
@@ -137,6 +260,7 @@ def evaluate(scores: NDArray[np.floating], labels: NDArray[np.int64], probabilis
         ece=ece,
         confusion=confusion,
         per_class=per_class,
+        others={name: float(values[name].mean()) for name in LATER if name in values},
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from harness.audit.data import check_labels, check_splits
 from harness.audit.figures import check_figures, check_fits
 from harness.audit.files import check_artifacts
+from harness.measure.scores import LATER
 from harness.track import Store
 from tests.audit.studies import artifact, drop_tag, evidence_of, faults, flip_byte, forge, remarks, run_of, set_tag
 
@@ -57,7 +58,7 @@ def test_other_weights_than_the_ledgers_fail_even_where_no_digests_were_logged(s
 
 @pytest.mark.parametrize(
     "metric",
-    ["val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "test/loss", "test/ece", "test/accuracy_tta"],
+    ["val/accuracy", "val/loss", "test/accuracy", "test/macro_f1", "test/loss", "test/auc", "test/accuracy_tta"],
 )
 def test_an_altered_metric_fails_against_the_predictions_alone(store: Store, metric: str) -> None:
     run = run_of(store, "deep")
@@ -149,3 +150,17 @@ def test_cells_with_other_splits_by_their_settings_pass(store: Store) -> None:
     changed = "UPDATE params SET value = '1' WHERE run_uuid = ? AND key = 'dataset.validation.seed'"
     forge(store, changed, deep.run_id)
     assert faults(check_splits(evidence_of(store))) == []
+
+
+def test_a_run_of_a_version_that_had_fewer_metrics_passes(store: Store) -> None:
+    run = run_of(store, "deep")
+    for name in [each for each in run.metrics if each.rpartition("/")[2] in LATER]:
+        forge(store, "DELETE FROM latest_metrics WHERE run_uuid = ? AND key = ?", run.run_id, name)
+    assert figures(store) == []
+
+
+def test_one_of_its_metrics_that_is_gone_fails(store: Store) -> None:
+    run_id = run_of(store, "deep").run_id
+    forge(store, "DELETE FROM latest_metrics WHERE run_uuid = ? AND key = 'test/auc'", run_id)
+    (what,) = figures(store)
+    assert what.startswith("test/auc is not in the store, ")

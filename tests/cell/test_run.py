@@ -5,15 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.cell.run import run_cell
 from harness.contracts import Cell, Choice, Dataset, SealedSet, Validation
-from harness.contracts.running import Job
+from harness.contracts.running import Job, Result
 from harness.errors import TrainingError
+from harness.measure.predictions import read_predictions
 from harness.pictures.thumbnails import read_thumbnails
 from tests.data.conftest import dataset
 from tests.data.test_image_folder import make_tree
+
+
+def run(cell: Cell, folder: Path) -> Result:
+    job = Job("a", cell, folder / "cell", folder / "cache", "cpu", threads=1)
+    job.folder.mkdir()
+    return run_cell(job, Willing())
+
+
+def test_predictions_name_groups_and_the_worst_of_them_has_its_figure(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {"x_train": random.integers(256, size=(40, 4, 4), dtype=np.uint8), "y_train": np.arange(40) % 2}
+    arrays |= {"x_test": arrays["x_train"][:4], "y_test": arrays["y_train"][:4]}
+    np.savez(tmp_path / "set.npz", patient=np.repeat(["a", "b", "c", "d"], 10), **arrays)
+    held_out = Validation(fraction=0.5, groups="patient")
+    source = dataset("npz", held_out, path=tmp_path / "set.npz")
+    cell = Cell(dataset=source, model=Choice(name="logistic"), recipe=None, seed=0, test="never")
+    found = run(cell, tmp_path)
+    said = read_predictions(found.artifacts / "predictions" / "val.parquet")
+    assert said.groups is not None
+    assert len(set(said.groups)) == 2
+    each = [said.right[said.groups == group].mean() for group in set(said.groups)]
+    assert found.metrics["val/worst_group"] == pytest.approx(min(each))
 
 
 class Willing:

@@ -217,7 +217,7 @@ def test_the_first_goal_decides(load: Load) -> None:
         (
             "{metric: [model/parameters, val/accuracy]}",
             '14:26: tune.a.objective.metric[0]: "model/parameters": a cost goes behind the metric that decides; '
-            "valid: val/accuracy, val/loss, val/macro_f1",
+            "valid: val/accuracy, val/auc, val/balanced_accuracy, val/ece, val/loss, val/macro_f1, val/top_k",
         ),
         (
             "{metric: [val/accuracy, model/flops, model/flops]}",
