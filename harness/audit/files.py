@@ -18,12 +18,13 @@ from harness.contracts import PlannedCell
 from harness.execute.recording import DIGESTS, METRICS, TAG, Manifest, read_manifest
 from harness.matrix import flatten
 from harness.matrix.cell import PATH_OPTIONS
+from harness.matrix.paths import NEAR_FILES
 from harness.seeds import file_digest
 from harness.track import Record
 from harness.track.runs import stored_params
 
 WEIGHTS: Final = "model/model.safetensors"
-ELSEWHERE: Final = frozenset({"dataset.validation.groups", *(f"dataset.{name}" for name in PATH_OPTIONS)})
+ELSEWHERE: Final = frozenset({*NEAR_FILES, *(f"dataset.{name}" for name in PATH_OPTIONS)})
 """Settings that are paths: another machine, or another day, has its data elsewhere."""
 
 

@@ -73,6 +73,8 @@ def _of_dataset(evidence: Evidence, dataset: Dataset, check: Leakage | None, tol
         return
     yield from _exact(where, check, check.test_images or _test_images(evidence, dataset), tolerance)
     yield from _near(where, check, check.test_images or _test_images(evidence, dataset), max(tolerance, TOLERATED_NEAR))
+    if check.groups is not None and check.groups.words:
+        yield Finding(where, check.groups.words, is_fault=check.groups.groups > 0)
     if check.reason:
         yield remark(where, check.reason)
 

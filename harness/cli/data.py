@@ -19,7 +19,6 @@ from harness.plugins import Catalog
 from harness.words import whole
 
 _EXAMPLES: Final = 5
-_BESIDE: Final = {"validation", "limit"}
 
 
 def perform(asked: Data) -> int:
@@ -52,8 +51,7 @@ def datasets_of(asked: Data, catalog: Catalog) -> Sequence[Dataset]:
     assert asked.name is not None
     if asked.name.endswith((".yaml", ".yml")):
         cells = load_study(Path(asked.name), catalog).cells
-        bare = (placed.cell.dataset.model_dump(exclude=_BESIDE) for placed in cells)
-        return list({repr(options): Dataset.model_validate(options) for options in bare}.values())
+        return [Dataset.model_validate_json(each) for each in dict.fromkeys(each.cell.dataset.images for each in cells)]
     path = Path(asked.name)
     if path.exists() and asked.name not in catalog.names("source"):
         return [_local(guessed_source(path), path)]

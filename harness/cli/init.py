@@ -47,7 +47,7 @@ version: 1
 study: {study}
 dataset:
   name: {source}
-{options}{resize}  validation: {{{held}, seed: 0}}{validation}
+{options}{resize}  validation: {{{held}}}{validation}
 seeds: {seeds}
 budget: {{hours: 12}}               # more than that is refused before anything runs
 defaults:
@@ -139,7 +139,7 @@ def matrix_for(found: Survey, output: Path, about: str) -> str:
         source=found.source,
         options=options,
         resize=f"{f'  resize: {resize}':34}# they have {_sizes(found.sizes)}\n" if resize else "",
-        held=_held(found) + _groups(found, output),
+        held=_held(found) + ("" if found.has_validation else _groups(found, output)),
         validation="".join(f"   # {each}" for each in found.remarks),
         seeds=f"{'[0, 1, 2]' if is_small else '[0]':27}# {_told_apart(found)}",
         epochs=30 if is_small else 15,
@@ -188,9 +188,12 @@ def _chosen(at_hand: tuple[AtHand, ...]) -> AtHand:
 
 
 def _held(found: Survey) -> str:
-    """Return how many images validation takes: a share of them, or one of each class where that would be fewer."""
+    """Return which images are for validation: the set's own, a share, or one a class where that would be fewer."""
+    if found.has_validation:
+        return "split: val"
     left = found.images if found.divided is None else found.divided
-    return f"fraction: {HELD}" if round(left * HELD) >= found.classes else f"size: {found.classes}"
+    share = f"fraction: {HELD}" if round(left * HELD) >= found.classes else f"size: {found.classes}"
+    return f"{share}, seed: 0"
 
 
 def _resize(found: Survey) -> int | None:

@@ -31,7 +31,10 @@ class Choice(BaseModel):
 
 
 class Validation(Frozen):
-    """How validation images are carved from the training split: by size or by fraction, and whole groups if asked."""
+    """How validation images are carved from the training split: by size or by fraction, and whole groups if asked.
+
+    Or none are carved, where the data set has a validation split of its own.
+    """
 
     size: Positive | None = None
     """How many images, of each class in proportion."""
@@ -40,16 +43,23 @@ class Validation(Frozen):
     groups: str | None = None
     """Hold out whole groups, such as all images of a patient: a text file with lines `image path,group` for
     image_folder, a column for parquet, an array for npz."""
+    split: Literal["val"] | None = None
+    """Take the data set's own validation split, and carve none: a folder `val` beside `train`, `validation*.parquet`,
+    arrays `x_val` or `val_images`, or what the source's option `val` names."""
     seed: int = 0
     """Draws the images; the split is the same for every seed of a cell."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Validation:
         given = [self.size, self.fraction, self.groups]
+        if self.split is not None:
+            if any(value is not None for value in given):
+                raise ValueError("split takes the data set's own validation images; give no size, fraction or groups")
+            return self
         if sum(value is not None for value in given[:2]) > 1:
             raise ValueError("give size or fraction, not both")
         if all(value is None for value in given):
-            raise ValueError("give size, fraction or groups")
+            raise ValueError("give size, fraction, groups or split")
         return self
 
 
@@ -69,11 +79,23 @@ class Dataset(Choice):
     """What is held out of the training split for validation."""
     limit: Limit | None = None
     """Fewer images, for smoke runs; the report says so on its first line."""
+    groups: str | None = None
+    """Keep whole groups, such as all images of a patient, on one side of every split that is carved, and tell a given
+    test split that shares one with training: a text file with lines `image path,group` for image_folder, a column for
+    parquet and hub, an array for npz."""
+
+    @property
+    def grouped_by(self) -> str | None:
+        """What names the groups: `groups`, or `validation.groups`."""
+        return self.groups or self.validation.groups
 
     @property
     def images(self) -> str:
-        """Which images these are, as JSON: the same whatever is carved from them or left out."""
-        return self.model_copy(update={"validation": Validation(fraction=0.1), "limit": None}).model_dump_json()
+        """Which images and groups these are, as JSON: the same whatever is carved from them or left out."""
+        own = self.validation.split
+        validation = Validation(fraction=0.1) if own is None else Validation(split=own)
+        kept = {"validation": validation, "limit": None, "groups": self.grouped_by}
+        return self.model_copy(update=kept).model_dump_json()
 
 
 class EarlyStopping(Frozen):

@@ -238,10 +238,12 @@ class Schedule(Component):
 class Source(Component):
     """Where images come from; they are decoded once and then read from the cache.
 
-    A split is "train" or "test". `root` is the source's own folder for raw downloads. Reading
-    one split never needs the other's files, so training works with the test files deleted.
+    A split is "train" or "test", or "val" of a source whose `splits` name it. `root` is the source's own folder for raw
+    downloads. Reading one split never needs the other's files, so training works with the test files deleted.
     """
 
+    splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    """What `split` may be: with "val" where the data set may have a validation split of its own."""
     downloads: ClassVar[bool] = False
     """Whether `fetch` takes the files from the network; a plan then says so instead of fetching."""
 
@@ -277,11 +279,11 @@ class Source(Component):
         """Decode a whole split whose raw files are present; `index` counts from 0.
 
         Args:
-            split: "train" or "test".
+            split: one of `splits`.
             root: the source's folder for raw downloads.
             scratch: an empty folder; images too many for memory are decoded into the memory-mapped
                 `scratch/images.npy`, which is then kept and not written again.
-            like: for the test split, the classes and the shape that the training images have.
+            like: for all but the training split, the classes and the shape that the training images have.
 
         Raises:
             DataError: naming the files at fault.
@@ -319,10 +321,11 @@ class Source(Component):
         del root
         return ()
 
-    def groups(self, name: str, root: Path) -> NDArray[np.str_]:
-        """Return the group of each training image [N], in the order of `read`.
+    def groups(self, name: str, root: Path, split: str = "train") -> NDArray[np.str_]:
+        """Return the group of each image of a split [N], in the order of `read`; no pixels are read.
 
         Raises:
             DataError: there are no groups of this name.
         """
-        raise DataError(f'validation.groups: this source has no groups, so none called "{name}"')
+        del root, split
+        raise DataError(f'groups: this source has no groups, so none called "{name}"')

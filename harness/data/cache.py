@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from filelock import FileLock
@@ -193,11 +193,20 @@ class Meta(Frozen):
 def origin_of(dataset: Dataset, catalog: Catalog, cache: Path) -> Origin:
     """Return the data set's source; raises DataError when its options are wrong."""
     try:
-        source = catalog.realize("source", dataset.name, dataset.options)
+        source = catalog.realize("source", dataset.name, _options(dataset, catalog))
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in error.errors())
         raise DataError(f"source {dataset.name}: {'; '.join(faults)}") from error
     return Origin(dataset.name, source, cache)
+
+
+def _options(dataset: Dataset, catalog: Catalog) -> dict[str, Any]:
+    """Return a source's options; one that divides a set by itself is told which groups are to be kept whole."""
+    options = dict(dataset.options)
+    divides = options.get("test_fraction") is not None and dataset.grouped_by is not None
+    if divides and "test_groups" in catalog.declare("source", dataset.name).model_fields:
+        options["test_groups"] = options.get("test_groups") or dataset.grouped_by
+    return options
 
 
 def make_present(origin: Origin, split: str, like: Layout | None = None) -> None:
@@ -254,7 +263,17 @@ def decoded_folders(origin: Origin) -> tuple[Path, ...]:
         return (train,)
     if not is_whole(train, [META]):
         raise DataError(f"{train}: it is damaged, and is decoded again when it is used")
-    return train, _folder(origin, "test", _meta_in(train).layout)
+    return train, *_others(origin, _meta_in(train).layout)
+
+
+def _others(origin: Origin, layout: Layout) -> Iterator[Path]:
+    """Yield where the other splits of a source would be; one that it may have and has not is left out."""
+    for split in origin.source.splits:
+        if split == "test":
+            yield _folder(origin, split, layout)
+        elif split != "train":
+            with suppress(DataError):
+                yield _folder(origin, split, layout)
 
 
 def _meta_in(folder: Path) -> Meta:

@@ -1,4 +1,4 @@
-"""Which training images are held out for validation, and which are left by a limit."""
+"""Which images are held out for validation, or for a test split where there is none, and which are left by a limit."""
 
 from __future__ import annotations
 
@@ -31,12 +31,35 @@ def held_out(
     Raises:
         DataError: there are too few images, in all or of a class, or too few groups.
     """
+    if validation.split is not None:
+        raise DataError("validation.split: the validation split is the data set's own, so none is carved")
     wanted = size_of(validation, len(labels))
     random = np.random.default_rng(seed_for(validation.seed, "split"))
     if groups is not None:
         return _hold_groups(labels, classes, groups, wanted, random)
     _check_size(labels, classes, wanted)
     return np.sort(stratified(labels, len(classes), wanted, random))
+
+
+def carved_test(
+    labels: NDArray[np.int64], classes: int, fraction: float, groups: NDArray[np.str_] | None
+) -> NDArray[np.int64]:
+    """Return the positions [M] of the test images, ascending, of a set that comes in one part, by labels [N].
+
+    Always the same ones: of each class in proportion, or whole groups, and then, if groups allow, with all classes.
+
+    Raises:
+        DataError: a class has a single image, or groups are too few or leave a class without a training image.
+    """
+    wanted = max(1, round(len(labels) * fraction))
+    random = np.random.default_rng(seed_for(0, "test"))
+    names = tuple(map(str, range(classes)))
+    if groups is not None:
+        return _hold_groups(labels, names, groups, wanted, random, wants_all=True)
+    counts = np.bincount(labels, minlength=classes)
+    if counts.min(initial=2) < 2:
+        raise DataError(f"test_fraction: {(counts < 2).sum():,} classes have a single image; it takes two to divide")
+    return np.sort(stratified(labels, classes, max(wanted, classes), random))
 
 
 def stratified(labels: NDArray[np.int64], classes: int, wanted: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -94,20 +117,30 @@ def _hold_groups(
     groups: NDArray[np.str_],
     wanted: int,
     random: np.random.Generator,
+    *,
+    wants_all: bool = False,
 ) -> NDArray[np.int64]:
+    """Hold whole groups out that leave an image of each class; `wants_all` prefers those that have all classes too."""
     names, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 2:
-        raise DataError(f"validation.groups: {len(names)} group; holding one out needs at least 2")
+        raise DataError(f"groups: {len(names)} group; holding one out needs at least 2")
     if not 0 < wanted < len(labels):
-        raise DataError(f"validation wants {wanted:,} of {len(labels):,} training images")
+        raise DataError(f"{wanted:,} of {len(labels):,} images cannot be held out")
     lost: list[str] = []
+    best: tuple[int, NDArray[np.bool_]] | None = None
     for _ in range(_TRIES):
         held = np.isin(member, _choose_groups(sizes, wanted, random))
         left = np.bincount(labels[~held], minlength=len(classes))
-        lost = [classes[label] for label in np.flatnonzero(left == 0)]
-        if not lost:
-            return np.flatnonzero(held).astype(np.int64)
-    raise DataError(f"validation.groups: holding whole groups out leaves no training image of\n{listed(lost)}")
+        lost = [classes[label] for label in np.flatnonzero(left == 0)] or lost
+        if left.min() == 0:
+            continue
+        absent = len(classes) - len(np.unique(labels[held])) if wants_all else 0
+        best = min(best or (absent, held), (absent, held), key=lambda each: each[0])
+        if best[0] == 0:
+            break
+    if best is not None:
+        return np.flatnonzero(best[1]).astype(np.int64)
+    raise DataError(f"groups: holding whole groups out leaves no training image of\n{listed(lost)}")
 
 
 def _choose_groups(sizes: NDArray[np.int64], wanted: int, random: np.random.Generator) -> list[int]:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.contracts import Cell, Dataset
-from harness.data.cache import origin_of, read_meta
+from harness.data.cache import Origin, origin_of, read_meta
 from harness.data.carve import held_out
+from harness.data.groups import shared_groups
 from harness.errors import DataError
 from harness.plugins import Catalog
 from harness.words import listed
@@ -47,10 +48,13 @@ def check(dataset: Dataset, catalog: Catalog, cache: Path) -> Checked:
     origin.source.fetch("train", origin.root)
     classes = origin.source.classes(origin.root)
     counts = origin.source.counts("train", origin.root, classes)
-    if counts is not None and dataset.validation.groups is None:
+    own = dataset.validation.split
+    if own is not None:
+        _check_own(origin, own, classes)
+    elif counts is not None and dataset.grouped_by is None:
         labels = np.repeat(np.arange(len(counts)), list(counts.values()))
         held_out(labels, classes, dataset.validation, None)
-    remarks = tuple(origin.source.remarks(origin.root))
+    remarks = (*origin.source.remarks(origin.root), *_unused(origin, dataset))
     try:
         origin.source.fetch("test", origin.root)
     except DataError as error:
@@ -59,11 +63,33 @@ def check(dataset: Dataset, catalog: Catalog, cache: Path) -> Checked:
         counts = origin.source.counts("test", origin.root, classes)
     except DataError as error:
         return Checked(wrong=str(error), remarks=remarks)
+    shared = shared_groups(dataset, catalog, cache)
+    remarks += (f"{dataset.name}: {shared.words}",) if shared is not None and shared.words else ()
     empty = [name for name, count in (counts or {}).items() if not count]
     if empty and len(empty) == len(classes):
         return Checked(wrong=f"{dataset.name}: test split: there are no images", remarks=remarks)
     told = f"{dataset.name}: test split: classes without a test image ({len(empty)}):\n{listed(empty)}"
     return Checked(remarks=(*remarks, told) if empty else remarks)
+
+
+def _check_own(origin: Origin, split: str, classes: tuple[str, ...]) -> None:
+    """Refuse an official validation split that is not there, or is of other classes."""
+    origin.source.fetch(split, origin.root)
+    counts = origin.source.counts(split, origin.root, classes)
+    if counts is not None and not sum(counts.values()):
+        raise DataError(f"{origin.name}: {split} split: there are no images")
+
+
+def _unused(origin: Origin, dataset: Dataset) -> tuple[str, ...]:
+    """Return a remark where there is an official validation split, and one is carved all the same."""
+    if dataset.validation.split is not None or "val" not in origin.source.splits:
+        return ()
+    try:
+        origin.source.fetch("val", origin.root)
+    except DataError:
+        return ()
+    use = "validation is carved from train (validation: {split: val} uses it)"
+    return (f"{origin.name}: there is a validation split, which is not used: {use}",)
 
 
 def check_all(

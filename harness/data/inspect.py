@@ -5,6 +5,7 @@ This looks at the test images, through the seal's one function for that, and sho
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,9 @@ from filelock import FileLock
 from harness.contracts import Dataset, Frozen, LabeledImages
 from harness.data.cache import Origin, Shades, digest_of, digest_of_text, origin_of, read_images, read_meta, shades_of
 from harness.data.checks import check
+from harness.data.groups import shared_groups
 from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
-from harness.data.load import task_of
+from harness.data.load import concatenate, image_names, task_of
 from harness.data.seal import read_test_for_leakage_check
 from harness.errors import DataError
 from harness.files import read_sealed, write_sealed
@@ -65,7 +67,7 @@ def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
     """
     origin = origin_of(dataset, catalog, cache)
     meta = read_meta(origin, "train")
-    train = read_images(origin, "train")
+    train = _training(origin, dataset)
     checked = check(dataset, catalog, cache)
     test, reason = (None, checked.wrong) if checked.wrong else _test(dataset, catalog, cache)
     described = _describe(meta.classes, train)
@@ -76,7 +78,7 @@ def describe(dataset: Dataset, catalog: Catalog, cache: Path) -> Description:
         fingerprint=meta.digest,
         train=described,
         test=None if test is None else _describe(meta.classes, test),
-        leakage=_named(_leakage(cache, meta.classes, train, test, reason), origin),
+        leakage=_complete(_leakage(cache, meta.classes, train, test, reason), dataset, catalog, cache),
         fault=checked.wrong,
         remarks=(*checked.remarks, *filter(None, [shades.remark])),
     )
@@ -91,7 +93,17 @@ def leakage(dataset: Dataset, catalog: Catalog, cache: Path) -> Leakage:
     origin = origin_of(dataset, catalog, cache)
     classes = read_meta(origin, "train").classes
     test, reason = _test(dataset, catalog, cache)
-    return _named(_leakage(cache, classes, read_images(origin, "train"), test, reason), origin)
+    found = _leakage(cache, classes, _training(origin, dataset), test, reason)
+    return _complete(found, dataset, catalog, cache)
+
+
+def _training(origin: Origin, dataset: Dataset) -> LabeledImages:
+    """Return the training images, followed by the official validation images where models are chosen by those."""
+    train, own = read_images(origin, "train"), dataset.validation.split
+    if own is None:
+        return train
+    other = read_images(origin, own, read_meta(origin, "train").layout)
+    return concatenate(train, replace(other, index=other.index + len(train)))
 
 
 def _test(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[LabeledImages | None, str]:
@@ -101,14 +113,12 @@ def _test(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[LabeledImage
         return None, str(error)
 
 
-def _named(found: Leakage, origin: Origin) -> Leakage:
-    """Return the duplicates by the names of their files, without them where the raw files are gone."""
-    try:
-        train = origin.source.names("train", origin.root)
-        test = origin.source.names("test", origin.root) if found.checked else ()
-    except DataError:
-        return found
-    return with_names(found, train, test)
+def _complete(found: Leakage, dataset: Dataset, catalog: Catalog, cache: Path) -> Leakage:
+    """Return duplicates by the names of their files, where the raw files are there, and groups on both sides."""
+    train = image_names(dataset, catalog, cache, "train")
+    test = image_names(dataset, catalog, cache, "test") if found.checked else ()
+    shared = shared_groups(dataset, catalog, cache) if found.checked else None
+    return with_names(found, train, test).model_copy(update={"groups": shared})
 
 
 def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescription:

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.contracts import Frozen, LabeledImages
 from harness.data.aligned import Positions, Search, Shapes, learn, shapes_of
+from harness.data.groups import SharedGroups
 from harness.data.likeness import (
     Pairs,
     Vectors,
@@ -117,6 +118,8 @@ class Leakage(Frozen):
     near_across: Twins = Twins()
     test_images: int | None = None
     """How many test images were compared."""
+    groups: SharedGroups | None = None
+    """Which groups are on both sides; None where the data set names none."""
     least_likeness: float | None = None
     """The likeness from which pairs of this set count as near """
     least_moved_likeness: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.contracts import Cell, Dataset, LabeledImages, Splits, Task
-from harness.data.cache import Origin, blocks, digest_of_numbers, digest_of_text, origin_of, read_images, read_meta
+from harness.data.cache import (
+    Meta,
+    Origin,
+    blocks,
+    digest_of_numbers,
+    digest_of_text,
+    origin_of,
+    read_images,
+    read_meta,
+)
 from harness.data.carve import held_out, size_of, stratified
+from harness.data.groups import groups_of
 from harness.errors import DataError
 from harness.plugins import Catalog
 from harness.seeds import seed_for
@@ -32,33 +43,50 @@ def load_splits(dataset: Dataset, catalog: Catalog, cache: Path) -> Splits:
     origin = origin_of(dataset, catalog, cache)
     meta = read_meta(origin, "train")
     whole = read_images(origin, "train")
-    groups = _groups(origin, dataset, len(whole))
-    validation = held_out(whole.labels, meta.classes, dataset.validation, groups)
-    left = np.setdiff1d(whole.index, validation, assume_unique=True)
+    groups = groups_of(origin, dataset, "train", len(whole))
+    own = _own_validation(origin, dataset, meta, len(whole))
+    if own is None:
+        held = held_out(whole.labels, meta.classes, dataset.validation, groups)
+        validation, left = select(whole, held, groups), np.setdiff1d(whole.index, held, assume_unique=True)
+    else:
+        validation, left = own, whole.index
     limit = dataset.limit.train if dataset.limit else None
     return Splits(
         meta.classes,
         train=select(whole, limited(whole.labels, left, len(meta.classes), limit), groups),
-        validation=select(whole, validation, groups),
-        fingerprint=_fingerprint(whole.fingerprint, groups),
-        split_digest=digest_of_numbers(validation),
+        validation=validation,
+        fingerprint=_fingerprint(whole.fingerprint, groups, None if own is None else own.fingerprint),
+        split_digest=digest_of_numbers(validation.index),
     )
+
+
+def _own_validation(origin: Origin, dataset: Dataset, meta: Meta, trained: int) -> LabeledImages | None:
+    """Return the official validation split, None where one is carved; its index goes on after the training images."""
+    split = dataset.validation.split
+    if split is None:
+        return None
+    found = read_images(origin, split, meta.layout)
+    groups = groups_of(origin, dataset, split, len(found))
+    return replace(found, index=found.index + trained, groups=groups)
 
 
 def image_names(dataset: Dataset, catalog: Catalog, cache: Path, split: str) -> Sequence[str]:
     """Return what people call the images of a source's split [N], by their index; reads no pixels.
 
-    Empty where they have no names, or the raw files are gone. Of validation images the split is "train".
+    Empty where they have no names, or the raw files are gone. Of validation images the split is "train", those of an
+    official validation split come after the training images.
     """
     origin = origin_of(dataset, catalog, cache)
+    own = dataset.validation.split if split == "train" else None
     try:
-        return origin.source.names(split, origin.root)
+        names = [origin.source.names(each, origin.root) for each in (split, own) if each is not None]
     except DataError:
         return ()
+    return [name for part in names for name in part] if all(names) else ()
 
 
 def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
-    """Return the digest of the decoded training split: images, labels, class names (and groups).
+    """Return the digest of the decoded training split: images, labels, class names (groups, official validation).
 
     Reads no pixels once the split is decoded. The same images give the same fingerprint wherever
     their files lie and whenever they were written.
@@ -68,7 +96,8 @@ def fingerprint(dataset: Dataset, catalog: Catalog, cache: Path) -> str:
     """
     origin = origin_of(dataset, catalog, cache)
     meta = read_meta(origin, "train")
-    return _fingerprint(meta.digest, _groups(origin, dataset, sum(meta.counts)))
+    groups, own = groups_of(origin, dataset, "train", sum(meta.counts)), dataset.validation.split
+    return _fingerprint(meta.digest, groups, None if own is None else read_meta(origin, own, meta.layout).digest)
 
 
 def class_names(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[str, ...]:
@@ -87,12 +116,15 @@ def fitted_on(cell: Cell, catalog: Catalog, cache: Path) -> int | None:
         DataError: the training files are missing or at fault.
     """
     dataset = cell.dataset
-    total = sum(read_meta(origin_of(dataset, catalog, cache), "train").counts)
-    if dataset.validation.groups is not None:
+    origin, own = origin_of(dataset, catalog, cache), dataset.validation.split
+    meta = read_meta(origin, "train")
+    total = sum(meta.counts)
+    if own is None and dataset.grouped_by is not None:
         return None
-    held = size_of(dataset.validation, total)
+    held = size_of(dataset.validation, total) if own is None else sum(read_meta(origin, own, meta.layout).counts)
+    left = total - held if own is None else total
     limit = dataset.limit.train if dataset.limit else None
-    left = total - held if limit is None else min(limit, total - held)
+    left = left if limit is None else min(limit, left)
     return left + held if cell.train_on == "train+val" else left
 
 
@@ -160,18 +192,10 @@ def limited(
     return np.sort(positions[stratified(labels[positions], classes, limit, random)])
 
 
-def _groups(origin: Origin, dataset: Dataset, count: int) -> NDArray[np.str_] | None:
-    name = dataset.validation.groups
-    if name is None:
-        return None
-    groups = origin.source.groups(name, origin.root)
-    if len(groups) != count:
-        raise DataError(f"validation.groups: {name} names {len(groups):,} groups for {count:,} training images")
-    return groups
-
-
-def _fingerprint(digest: str, groups: NDArray[np.str_] | None) -> str:
-    """Groups decide who is held out, so other groups are other data."""
+def _fingerprint(digest: str, groups: NDArray[np.str_] | None, validation: str | None) -> str:
+    """Groups decide who is held out, and other validation images choose other models, so both are other data."""
+    if validation is not None:
+        digest = digest_of_text("\0".join(["val", digest, validation]))
     if groups is None:
         return digest
     return digest_of_text("\0".join([digest, *groups.tolist()]))

@@ -9,6 +9,7 @@ from typing import Final
 
 from harness.contracts import UNKNOWN_SET, Dataset, LabeledImages, SealedSet
 from harness.data.cache import digest_of_contents, known_meta, make_present, origin_of, read_images, read_meta
+from harness.data.groups import test_groups
 from harness.data.load import changed, limited, select
 from harness.errors import DataError, HarnessError
 from harness.plugins import Catalog
@@ -47,6 +48,7 @@ def open_test(
         raise DataError(changed("test", dataset, *told))
     opening(found)
     test = read_images(origin, "test", layout)
+    test = replace(test, groups=test_groups(origin, dataset, len(test))[0])
     if found.fingerprint not in ("", test.fingerprint):
         raise DataError(changed("test", dataset, found.fingerprint, test.fingerprint))
     return _limited(dataset, test, len(layout.classes))
@@ -94,5 +96,5 @@ def _limited(dataset: Dataset, test: LabeledImages, classes: int) -> LabeledImag
     limit = dataset.limit.test if dataset.limit else None
     if limit is None or limit >= len(test):
         return test
-    chosen = select(test, limited(test.labels, test.index, classes, limit))
+    chosen = select(test, limited(test.labels, test.index, classes, limit), test.groups)
     return replace(chosen, fingerprint=test.fingerprint)

@@ -14,9 +14,9 @@ import numpy as np
 
 from harness.data.decode import Item
 from harness.data.image_files import UnreadableImageError, read_header
-from harness.data.sources import _tables, _trees
+from harness.data.sources import _layouts, _tables, _trees
 from harness.data.sources._arrays import NAMES, find_array, read_array, shapes_in
-from harness.data.sources._layouts import split_folders
+from harness.data.sources._layouts import split_files, split_folders
 from harness.errors import DataError, InputError
 
 SAMPLE: Final = 400
@@ -49,6 +49,8 @@ class Survey:
     """Images of the test split."""
     groups: str | Mapping[str, str] = ""
     """Which training images belong together: a column's or an array's name, or each file's group; empty for unknown."""
+    has_validation: bool = False
+    """Whether there is a validation split beside the test split, so that none need be carved."""
 
     @property
     def side(self) -> int:
@@ -104,13 +106,12 @@ def _image_folder(path: Path) -> Survey:
     if test is None and "val" in splits:
         test = splits["val"]
         remarks.append(f"there is no test folder: {test.name}/ is the test set, validation is carved from train")
-    elif "val" in splits:
-        remarks.append(f"{splits['val'].name}/ is not used: validation is carved from train")
     options: dict[str, Path | float] = {"train": splits["train"]}
     if test is not None and (splits["train"].name, test.name) == ("train", "test"):
         options = {"path": path}
     elif test is not None:
         options["test"] = test
+    own = "val" in splits and test is not None and test != splits["val"]
     return Survey(
         "image_folder",
         options,
@@ -121,6 +122,7 @@ def _image_folder(path: Path) -> Survey:
         tuple(remarks),
         tests=len(_trees.scan(test).paths) if test else 0,
         groups=sessions(tree.paths),
+        has_validation=own,
     )
 
 
@@ -166,10 +168,11 @@ def _tree_sizes(tree: _trees.Tree) -> Counter[tuple[int, int]]:
 
 def _parquet(path: Path) -> Survey:
     folder = path if path.is_dir() else path.parent
-    shards = {split: _shards(folder, split) for split in ("train", "test")}
+    shards = {split: split_files(folder, split) for split in ("train", "test")}
+    own = shards["test"] and any(split_files(folder, name) for name in _layouts.NAMES["val"])
     if (path.is_file() and path not in shards["train"]) or not shards["train"]:
         every = sorted([*folder.glob("*.parquet"), *folder.glob("data/*.parquet")])
-        shards = {"train": [path] if path.is_file() else every, "test": []}
+        shards, own = {"train": [path] if path.is_file() else every, "test": []}, False
     train = shards["train"]
     alone = train[0] if len(train) == 1 else train[0].parent
     options = {"path": folder} if shards["test"] else {"train": alone}
@@ -181,12 +184,17 @@ def _parquet(path: Path) -> Survey:
     sizes = _sizes(_tables.Rows(0, first, train[0], 0, 0, columns).items())
     tests = sum(_tables.open_file(file).metadata.num_rows for file in shards["test"])
     group = _named_group(_tables.open_file(train[0]).schema_arrow.names)
-    return Survey("parquet", options, classes, count, bool(tests), sizes, tests=tests, groups=group)
-
-
-def _shards(folder: Path, split: str) -> list[Path]:
-    patterns = (f"{split}.parquet", f"{split}-*.parquet")
-    return sorted(file for each in (folder, folder / "data") for pattern in patterns for file in each.glob(pattern))
+    return Survey(
+        "parquet",
+        options,
+        classes,
+        count,
+        bool(tests),
+        sizes,
+        tests=tests,
+        groups=group,
+        has_validation=bool(own),
+    )
 
 
 def _sizes(items: Iterable[Item]) -> Counter[tuple[int, int]]:
@@ -217,5 +225,16 @@ def _npz(path: Path) -> Survey:
     key = "path" if has_test else "train"
     tests = shapes[find_array(path, "x", "test")][0] if has_test else 0
     group = _named_group(name for name, shape in shapes.items() if shape == (count,))
+    own = has_test and all(any(name.format("val") in shapes for name in names[:3]) for names in NAMES.values())
     sizes = Counter({(height, width): count})
-    return Survey("npz", {key: path}, classes, count, has_test, sizes, tests=tests, groups=group)
+    return Survey(
+        "npz",
+        {key: path},
+        classes,
+        count,
+        has_test,
+        sizes,
+        tests=tests,
+        groups=group,
+        has_validation=own,
+    )

@@ -18,13 +18,13 @@ from harness.matrix.yaml_text import parse
 from harness.plugins import Catalog
 
 _Flat: TypeAlias = str | int | float | bool | None
-PATH_OPTIONS: Final = frozenset({"path", "train", "test"})
+PATH_OPTIONS: Final = frozenset({"path", "train", "val", "test"})
 """Options of a data set that name files; written relative to the file that they stand in."""
 IN_NO_PATH: Final = frozenset("\t\n\r")
 """What double quotes in YAML make of a backslash and a letter of a path."""
 FILE_OPTIONS: Final = frozenset({"weights"})
 """Options of a model that may name a file, whose content is then part of a cell's key."""
-_BESIDE: Final = ("validation", "limit")
+_BESIDE: Final = ("validation", "limit", "groups")
 """Settings of a data set that are not options of its source."""
 _CHOOSING: Final = "train_on: train+val leaves no validation images to choose an epoch by"
 
@@ -52,7 +52,18 @@ def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]
         _refuse_escaped(node.fields[name], problems)
     source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
     beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
+    _refuse_split(node, catalog, problems)
     return _part("source", source, catalog, problems) | beside
+
+
+def _refuse_split(node: Fields, catalog: Catalog, problems: Problems) -> None:
+    """Note that a data set which has no validation split of its own is asked for it."""
+    validation: Node | None = node.fields.get("validation")
+    source: Any = declared("source", name_in(node), catalog)
+    split = validation.fields.get("split") if isinstance(validation, Fields) else None
+    if split is not None and source is not None and plain(split) == "val" and "val" not in source.splits:
+        text = f'"{name_in(node)}" has no validation split of its own; give size or fraction, and one is carved'
+        problems.at(split, text)
 
 
 def _refuse_escaped(node: Node, problems: Problems) -> None:

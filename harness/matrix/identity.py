@@ -27,6 +27,8 @@ from harness.plugins import Catalog, Found
 
 REVISION: Final = 1
 """Raised when the same settings begin to mean something else; all keys change."""
+PLACES: Final = frozenset({"labels", "repo", "revision", "folder"})
+"""Options of a data set that say where it is told what the images are; like paths, they are in no key."""
 _SCHEME: Final = "v3:"
 """What digests of sources begin with; raised where files of ours have moved or grown and results have not changed."""
 
@@ -108,11 +110,13 @@ def _without_folders(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dataset(cell: Cell, catalog: Catalog) -> dict[str, Any]:
-    source = Choice(name=cell.dataset.name, **_without(cell.dataset.options, PATH_OPTIONS))
+    source = Choice(name=cell.dataset.name, **_without(cell.dataset.options, PATH_OPTIONS | PLACES))
     validation = cell.dataset.validation.model_dump(mode="json", exclude_none=True)
     if "groups" in validation:
         validation["groups"] = Path(validation["groups"]).name
     form = {**_part("source", source, catalog), "validation": validation}
+    if cell.dataset.groups is not None:
+        form["groups"] = Path(cell.dataset.groups).name
     if cell.dataset.limit is not None:
         form["limit"] = cell.dataset.limit.model_dump(mode="json", exclude_none=True)
     return form

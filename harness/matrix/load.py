@@ -26,7 +26,7 @@ from harness.matrix.document import (
     section,
 )
 from harness.matrix.experiments import Experiment, read_experiments
-from harness.matrix.identity import canonical
+from harness.matrix.identity import PLACES, canonical
 from harness.matrix.nodes import Fields, Mark, Problems
 from harness.matrix.tune import read_tune, tune_places
 from harness.matrix.variants import MOST_VARIANTS, TOO_MANY, Variant, read_overrides, refuse_unused, variants
@@ -225,7 +225,7 @@ def _entries(candidates: Sequence[_Candidate], catalog: Catalog, problems: Probl
 
 def _same_text(cell: Cell, catalog: Catalog) -> str:
     """Return a text that two cells share if they are the same cell of the same files."""
-    files = {name: value for name, value in cell.dataset.options.items() if name in PATH_OPTIONS}
+    files = {name: value for name, value in cell.dataset.options.items() if name in PATH_OPTIONS | PLACES}
     return json.dumps([canonical(cell, catalog), files], sort_keys=True)
 
 

@@ -25,8 +25,15 @@ from harness.plugins import Catalog
 
 _NO_FILES: Final = {"none", "pretrained"}
 """Values of options for files that name none."""
-_EITHER: Final = {"size": "fraction", "fraction": "size"}
-"""Validation is carved by size or by fraction: setting one takes the other back."""
+_EITHER: Final[Mapping[str, frozenset[str]]] = {
+    "size": frozenset({"fraction", "split"}),
+    "fraction": frozenset({"size", "split"}),
+    "groups": frozenset({"split"}),
+    "split": frozenset({"size", "fraction", "groups"}),
+}
+"""Validation is carved by size or by fraction, or is a split of its own: setting one takes the others back."""
+NEAR_FILES: Final = frozenset({"dataset.validation.groups", "dataset.groups", "dataset.labels"})
+"""Settings that name a file beside the matrix file, or else a column, or a file that lies with the images."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ _COMPONENTS: Final[Mapping[str, Level]] = {
 }
 CELL: Final = Group(
     {
-        "dataset": Part("source", {"validation": _group(Validation, {}), "limit": _group(Limit, {})}),
+        "dataset": Part("source", {"validation": _group(Validation, {}), "limit": _group(Limit, {}), "groups": Leaf()}),
         "model": Part("model"),
         "recipe": _group(Recipe, _COMPONENTS),
         "train_on": Leaf(),
@@ -154,7 +161,7 @@ def long_form(node: Node, path: str = "") -> Node:
     """Return a value of a path with its components as `{name: ..., options}` and its file paths absolute."""
     if names_file(path):
         return _located(node)
-    if path == "dataset.validation.groups":
+    if path in NEAR_FILES:
         return _located_groups(node)
     level = CELL if not path else _level_of(path)
     if level is None and isinstance(node, Fields):
@@ -221,7 +228,7 @@ def _located(node: Node) -> Node:
 
 
 def _located_groups(node: Node) -> Node:
-    """Return the groups' file where there is one beside the matrix file; else it names a column."""
+    """Return the path of a file where there is one beside the matrix file; else what was given."""
     found = _located(node)
     is_file = isinstance(found, Scalar) and isinstance(found.value, str) and Path(found.value).is_file()
     return found if is_file else node
@@ -239,7 +246,7 @@ def merge(over: Node, under: Node | None) -> Node:
     for name, value in over.fields.items():
         kept = below.get(name)
         if name == "validation" and isinstance(kept, Fields) and isinstance(value, Fields):
-            kept = _without(kept, {_EITHER[each] for each in value.fields if each in _EITHER})
+            kept = _without(kept, frozenset().union(*(_EITHER.get(each, ()) for each in value.fields)))
         below[name] = merge(value, kept)
     return over.with_fields(below, {**under.keys, **over.keys})
 
@@ -271,7 +278,7 @@ def _put(tree: Fields, parts: Sequence[str], value: Node) -> Fields:
         value = _put_below(tree.fields.get(first), rest, value)
     elif first == "name" and isinstance(value, Scalar) and name_in(tree) not in {None, value.value}:
         return Fields({"name": value}, value.mark, value.path)
-    kept = _without(tree, {_EITHER[first]} if first in _EITHER and _is_validation(tree) else ())
+    kept = _without(tree, _EITHER.get(first, ()) if _is_validation(tree) else ())
     return kept.with_fields({**kept.fields, first: value}, {**kept.keys, first: value.mark})
 
 

@@ -149,7 +149,7 @@ def _cell_settings() -> dict[str, Schema]:
 
 
 def _beside() -> dict[str, Schema]:
-    return {name: _settings(Dataset)["properties"][name] for name in ("validation", "limit")}
+    return {name: _settings(Dataset)["properties"][name] for name in ("validation", "limit", "groups")}
 
 
 def _options(kind: str, name: str, catalog: Catalog) -> dict[str, Schema]:

@@ -20,6 +20,7 @@ from tests.data.conftest import MakeParquet, dataset, encoded, pictures
 from tests.data.test_image_folder import make_tree
 from tests.data.test_npz import write
 
+OWN = Validation(split="val")
 CAFE = unicodedata.normalize("NFC", "café")
 
 
@@ -115,18 +116,20 @@ def test_text_labels_are_compared_as_they_look(make_parquet: MakeParquet, catalo
 def test_a_split_for_validation_that_is_not_used_is_told(
     tree: Path, make_parquet: MakeParquet, tmp_path: Path, catalog: Catalog, cache: Path
 ) -> None:
+    unused = "there is a validation split, which is not used: validation is carved from train"
     make_tree(tree / "val", count=2)
     (told,) = check(folder(tree), catalog, cache).remarks
-    assert told == f"val in {tree} is not used: validation is carved from train"
+    assert told == f"image_folder: {unused} (validation: {{split: val}} uses it)"
     apart = dataset("image_folder", Validation(size=4), train=tree / "train", test=tree / "val")
     assert check(apart, catalog, cache).remarks == ()
+    assert check(folder(tree).model_copy(update={"validation": OWN}), catalog, cache).remarks == ()
     make_parquet()
     make_parquet.write("validation-00000-of-00001", pictures(3), [0, 1, 2])
     (told,) = check(dataset("parquet", path=make_parquet.folder), catalog, cache).remarks
-    assert told.startswith("validation-00000-of-00001.parquet in ")
+    assert told.startswith(f"parquet: {unused}")
     path = write(tmp_path / "a.npz", x_val=pictures(2, channels=1), y_val=np.arange(2))
     (told,) = check(dataset("npz", Validation(size=4), path=path), catalog, cache).remarks
-    assert told == f"x_val in {path} is not used: validation is carved from train"
+    assert told.startswith(f"npz: {unused}")
 
 
 def test_what_other_programs_left_is_passed_over_and_told(tree: Path, catalog: Catalog, cache: Path) -> None:

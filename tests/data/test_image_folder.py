@@ -147,7 +147,7 @@ def test_images_without_a_group_are_listed(tree: Path, catalog: Catalog, cache: 
 
 
 def test_a_file_of_groups_that_is_not_there_is_named(tree: Path, catalog: Catalog, cache: Path) -> None:
-    with pytest.raises(DataError, match=r"validation.groups: nowhere.csv cannot be read"):
+    with pytest.raises(DataError, match=r"groups: nowhere.csv cannot be read"):
         load_splits(dataset("image_folder", Validation(groups="nowhere.csv"), path=tree), catalog, cache)
 
 

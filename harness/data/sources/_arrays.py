@@ -27,6 +27,8 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "y": ("y_{}", "Y_{}", "{}_labels", "y", "Y"),
 }
 """What the images and the labels of a split are called; the last two where a file holds but one split."""
+_CALLED: Final[Mapping[str, tuple[str, ...]]] = {"val": ("val", "valid", "validation")}
+"""What a split is called in names, where not as we call it."""
 _FAULTS: Final = (
     OSError,
     ValueError,
@@ -69,17 +71,22 @@ def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:
     return {name: header[0] for name, header in members.items() if header is not None}
 
 
-def find_array(file: Path, axis: str, split: str) -> str:
+def find_array(file: Path, axis: str, split: str, *, is_only: bool = True) -> str:
     """Return the name of the array of a split's images (axis x) or labels (axis y).
+
+    Where the file is not the only split's (`is_only`), "x" and "y" alone are those of training images.
 
     Raises:
         DataError: there is none; the message says what it may be called, and what there is.
     """
     names = names_in(file)
-    for pattern in NAMES[axis]:
-        if pattern.format(split) in names:
-            return pattern.format(split)
-    wanted, *others = [pattern.format(split) for pattern in NAMES[axis]]
+    patterns = NAMES[axis] if is_only or split == "train" else NAMES[axis][:-2]
+    called = _CALLED.get(split, (split,))
+    possible = list(dict.fromkeys(pattern.format(name) for name in called for pattern in patterns))
+    for name in possible:
+        if name in names:
+            return name
+    wanted, *others = possible
     there = f"; it holds {', '.join(sorted(names))}" if names else ""
     raise DataError(
         f'the {split} split of npz is missing: {file} has no array "{wanted}" (nor {", ".join(others)}){there}'

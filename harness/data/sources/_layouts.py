@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from harness.data.sources._trees import Places
+from harness.errors import DataError
+
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("train", "training"),
     "test": ("test", "testing"),
@@ -36,14 +39,43 @@ def advice(path: Path, split: str) -> str:
     return "" if found.keys() & {"train", "test"} else "; to divide one tree, give test_fraction"
 
 
-def unused(path: Path) -> list[str]:
-    """Return a remark where there is a folder or a file for validation, which is not read."""
-    names = [each.name for each in sorted([*path.iterdir(), *path.glob("data/*")]) if is_validation(each)]
-    return [f"{', '.join(names)} in {path} is not used: validation is carved from train"] if names else []
+def validation_folder(places: Places, test: Path | None) -> Path:
+    """Return the folder of the official validation split, which may not be the one that is tested on.
+
+    Raises:
+        DataError: there is none.
+    """
+    around = places.around
+    found = split_folders(around).get("val") if around.is_dir() else None
+    if found is None or (test is not None and found.absolute() == test.absolute()):
+        names = ", ".join(NAMES["val"])
+        raise DataError(f"{places.missing('val')}: there is no folder {names} in {around}; give val:")
+    return found
 
 
-def is_validation(path: Path) -> bool:
-    """Whether it is called like an official validation split: a folder, or a Parquet file or shard."""
-    if path.is_dir():
-        return path.name.lower() in NAMES["val"]
-    return path.suffix == ".parquet" and path.stem.lower().split("-")[0] in NAMES["val"]
+def validation_files(places: Places) -> list[Path]:
+    """Return the Parquet files or shards of the official validation split.
+
+    Raises:
+        DataError: there are none.
+    """
+    around = places.around
+    for name in NAMES["val"]:
+        if found := split_files(around, name):
+            return found
+    wanted = " or ".join(f"{name}*.parquet" for name in NAMES["val"])
+    raise DataError(f"{places.missing('val')}: there is no {wanted} in {around}; give val:")
+
+
+def split_files(folder: Path, split: str) -> list[Path]:
+    """Return the Parquet files of a split in a folder: NAME.parquet, shards NAME-*.parquet, or those in NAME/.
+
+    They are in the folder itself or in its folder `data`, as data set hubs have it.
+    """
+    for place in (folder, folder / "data"):
+        whole = place / f"{split}.parquet"
+        found = [whole] if whole.exists() else sorted(place.glob(f"{split}-*.parquet"))
+        found = found or sorted((place / split).glob("*.parquet"))
+        if found:
+            return found
+    return []

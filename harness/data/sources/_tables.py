@@ -43,14 +43,22 @@ class Rows:
     file: Path
     row_group: int
     offset: int
+    """The first row of the group that it looks at."""
     columns: Columns
+    kept: NDArray[np.bool_] | None = None
+    """Which of the rows that it looks at it has; None for all of them, which are `count` then."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it looks at."""
+        return self.count if self.kept is None else len(self.kept)
 
     def items(self) -> Iterator[Item]:
         """Yield the rows' images; the row group is read a few hundred rows at a time."""
         position = 0
         column = self.columns.image
         for batch in _batches(self.file, self.row_group, column):
-            start, end = max(self.offset - position, 0), min(self.offset + self.count - position, len(batch))
+            start, end = max(self.offset - position, 0), min(self.offset + self.rows - position, len(batch))
             if start < end:
                 yield from self._items(batch.column(0).slice(start, end - start), position + start)
             position += len(batch)
@@ -58,7 +66,8 @@ class Rows:
     def _items(self, images: Any, position: int) -> Iterator[Item]:
         encoded = images.field("bytes") if self.columns.is_struct else images
         for row, value in enumerate(encoded, position):
-            yield f"{self.file.name}: row group {self.row_group}, row {row}", _Opener(value.as_py())
+            if self.kept is None or self.kept[row - self.offset]:
+                yield f"{self.file.name}: row group {self.row_group}, row {row}", _Opener(value.as_py())
 
 
 def _batches(file: Path, row_group: int, column: str) -> Iterator[Any]:
@@ -102,10 +111,15 @@ def find_columns(file: Path, image: str | None, label: str | None) -> Columns:
     return Columns(image, pa.types.is_struct(schema.field(image).type), label)
 
 
-def chunks_of(files: Sequence[Path], columns: Columns, processes: int) -> list[Rows]:
-    """Return all rows of all files as chunks, large row groups cut so that each process gets some."""
+def chunks_of(
+    files: Sequence[Path], columns: Columns, processes: int, kept: NDArray[np.bool_] | None = None
+) -> list[Rows]:
+    """Return the rows of all files as chunks, large row groups cut so that each process gets some.
+
+    `kept` [N] says which of all rows; the others are not decoded.
+    """
     chunks: list[Rows] = []
-    first = 0
+    first = position = 0
     for file in files:
         metadata = open_file(file).metadata
         for group in range(metadata.num_row_groups):
@@ -113,8 +127,12 @@ def chunks_of(files: Sequence[Path], columns: Columns, processes: int) -> list[R
             step = max(MANY // 2, -(-count // processes))
             for offset in range(0, count, step):
                 rows = min(step, count - offset)
-                chunks.append(Rows(first, rows, file, group, offset, columns))
-                first += rows
+                here = None if kept is None else kept[position : position + rows]
+                wanted = rows if here is None else int(here.sum())
+                if wanted:
+                    chunks.append(Rows(first, wanted, file, group, offset, columns, here))
+                first += wanted
+                position += rows
     return chunks
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from harness.data.carve import carved_test
 from harness.data.decode import MANY, Item
 from harness.data.image_files import UnreadableImageError, irregular, open_regular
 from harness.errors import DataError, nearest
@@ -27,17 +28,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The three options; `train` and `test` go before `path`."""
+    """The four options; `train`, `val` and `test` go before `path`."""
 
     source: str
     path: Path | None
     train: Path | None
+    val: Path | None
     test: Path | None
 
     def own(self, split: str) -> Path | None:
         """Return what the option named after the split says; raises DataError if nothing is there."""
-        given = self.train if split == "train" else self.test
+        given = {"train": self.train, "val": self.val, "test": self.test}[split]
         return given and self._existing(split, given)
+
+    @property
+    def around(self) -> Path:
+        """Where an official validation split would be: `path`, else the folder that the training split is in."""
+        return self.path or (self.train or Path()).parent
 
     def shared(self, split: str) -> Path:
         """Return `path`, for a split that has no option of its own.
@@ -91,11 +98,15 @@ def contents_of(files: Iterable[tuple[str, Path]]) -> str:
     return digest.hexdigest()
 
 
-def read_group_file(file: Path, paths: Sequence[str]) -> NDArray[np.str_]:
+def read_group_file(file: Path, paths: Sequence[str], folders: Sequence[str] = ("train",)) -> NDArray[np.str_]:
     """Return each image's group [N] from lines `path,group` (or tabs or semicolons for the comma).
 
-    Paths are relative to the training folder, with or without `train/` before them; a heading and
-    images that are not asked for are passed over.
+    A heading and images that are not asked for are passed over.
+
+    Args:
+        file: the text file.
+        paths: the images [N], relative to their split's folder.
+        folders: what that is called: with each before it, then without any, a path is looked for.
 
     Raises:
         DataError: a line has no two fields, or an image has no group.
@@ -105,7 +116,8 @@ def read_group_file(file: Path, paths: Sequence[str]) -> NDArray[np.str_]:
         if len(line) < 2:
             raise DataError(f"{file}:{number}: a line is `image path,group`")
         groups[line[0].strip().replace("\\", "/").removeprefix("./")] = line[1].strip()
-    found = [groups.get(path, groups.get(f"train/{path}")) for path in paths]
+    before = [*(f"{folder}/" for folder in folders), ""]
+    found = [next((groups[f"{each}{path}"] for each in before if f"{each}{path}" in groups), None) for path in paths]
     without = [path for path, group in zip(paths, found, strict=True) if group is None]
     if without:
         raise DataError(f"{file}: images without a group ({len(without):,}):\n{listed(without)}")
@@ -117,7 +129,7 @@ def _lines(file: Path) -> list[list[str]]:
         with open_regular(file) as opened:
             text = opened.read().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, UnreadableImageError) as error:
-        raise DataError(f"validation.groups: {file} cannot be read: {error}") from error
+        raise DataError(f"groups: {file} cannot be read: {error}") from error
     first = text.partition("\n")[0]
     delimiter = next((each for each in "\t;," if each in first), ",")
     return [line for line in csv.reader(text.splitlines(), delimiter=delimiter) if line]
@@ -191,10 +203,12 @@ def scan(folder: Path) -> Tree:
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if not _is_left(entry, passed_over) and entry.is_dir())
-        tree = Tree(folder, {name: tuple(sorted(_files(folder, name, passed_over))) for name in names}, passed_over)
+        tree = Tree(
+            folder, {name: tuple(sorted(files_below(folder, name, passed_over))) for name in names}, passed_over
+        )
     except OSError as error:
         raise DataError(f"{folder}: cannot be read: {error}") from error
-    _check_names(tree)
+    check_names(tree)
     if not names:
         raise DataError(f"{folder}: there is no folder in it; it takes one folder for each class")
     empty = [name for name, files in tree.files.items() if not files]
@@ -224,15 +238,22 @@ def stamp_of_tree(tree: Tree) -> str:
     return digest.hexdigest()
 
 
-def divide(tree: Tree, test_fraction: float, split: str) -> Tree:
+def divide(tree: Tree, test_fraction: float, split: str, groups: NDArray[np.str_] | None = None) -> Tree:
     """Return one side of a tree without train and test folders.
 
     Of each class the files whose paths have the smallest digests are for the test, one at least:
-    the choice depends on names alone, not on the machine or the order of its listing.
+    the choice depends on names alone, not on the machine or the order of its listing. With the groups of
+    all files [N] whole groups are.
 
     Raises:
-        DataError: a class has a single image, which cannot be on both sides.
+        DataError: a class has a single image, which cannot be on both sides, or groups leave a class without any.
     """
+    if groups is not None:
+        held = set(carved_test(np.array(tree.labels), len(tree.files), test_fraction, groups).tolist())
+        chosen = {path for place, path in enumerate(tree.paths) if (place in held) == (split == "test")}
+        return replace(
+            tree, files={name: tuple(filter(chosen.__contains__, each)) for name, each in tree.files.items()}
+        )
     single = [name for name, files in tree.files.items() if len(files) < 2]
     if single:
         raise DataError(f"{tree.folder}: classes too small to be in train and test:\n{listed(single)}")
@@ -240,8 +261,8 @@ def divide(tree: Tree, test_fraction: float, split: str) -> Tree:
     return replace(tree, files=sides)
 
 
-def like_train(tree: Tree, classes: Sequence[str]) -> Tree:
-    """Return a test tree with its classes called and sorted as those of the training tree.
+def like_train(tree: Tree, classes: Sequence[str], split: str = "test") -> Tree:
+    """Return the tree of another split with its classes called and sorted as those of the training tree.
 
     Names are the same if they look the same: an accent may be a part of its letter, or a character of its own (NFC).
 
@@ -250,9 +271,9 @@ def like_train(tree: Tree, classes: Sequence[str]) -> Tree:
     """
     own = {same(name): files for name, files in tree.files.items()}
     missing = [f"{name}: only in train" for name in classes if same(name) not in own]
-    extra = [f"{name}: only in test" for name in tree.classes if same(name) not in set(map(same, classes))]
+    extra = [f"{name}: only in {split}" for name in tree.classes if same(name) not in set(map(same, classes))]
     if missing or extra:
-        raise DataError(f"{tree.folder}: classes differ between train and test:\n{listed(missing + extra)}")
+        raise DataError(f"{tree.folder}: classes differ between train and {split}:\n{listed(missing + extra)}")
     return replace(tree, files={name: own[same(name)] for name in classes})
 
 
@@ -267,7 +288,8 @@ def _side(files: tuple[str, ...], test_fraction: float, split: str) -> tuple[str
     return tuple(sorted(ordered[:count] if split == "test" else ordered[count:]))
 
 
-def _check_names(tree: Tree) -> None:
+def check_names(tree: Tree) -> None:
+    """Raise DataError where names are no UTF-8, or look the same."""
     unclear = [name for name in (*tree.files, *tree.paths) if not name.isprintable() and _has_bytes(name)]
     if unclear:
         told = [os.fsencode(name).decode(errors="backslashreplace") for name in unclear]
@@ -291,12 +313,14 @@ def _is_left(entry: os.DirEntry[str], passed_over: Counter[str]) -> bool:
     return is_left
 
 
-def _files(folder: Path, below: str, passed_over: Counter[str]) -> Iterator[str]:
+def files_below(folder: Path, below: str, passed_over: Counter[str]) -> Iterator[str]:
+    """Yield the files at any depth of a folder's folder `below`, as paths below the folder; junk is counted."""
     with os.scandir(folder / below) as entries:
         for entry in entries:
             if _is_left(entry, passed_over):
                 continue
+            path = f"{below}/{entry.name}" if below else entry.name
             if entry.is_dir():
-                yield from _files(folder, f"{below}/{entry.name}", passed_over)
+                yield from files_below(folder, path, passed_over)
             else:
-                yield f"{below}/{entry.name}"
+                yield path

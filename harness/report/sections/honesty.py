@@ -229,7 +229,8 @@ def _dataset(dataset: Dataset) -> str:
     held_out = [
         f"{validation.size:,} images" if validation.size else "",
         f"{validation.fraction:g} of train" if validation.fraction else "",
-        f"groups of {validation.groups}" if validation.groups else "",
+        f"groups of {dataset.grouped_by}" if dataset.grouped_by and not validation.split else "",
+        f"the split {validation.split} that the data set has" if validation.split else "",
     ]
     return f"{dataset_name(dataset)}, validation {' in '.join(filter(None, held_out))} (seed {validation.seed})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -236,6 +236,14 @@ def duplicates_of(findings: Findings, store: ReportStore) -> tuple[Duplicates, .
 
 
 def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Duplicates:
+    found, shared = _copies_found(dataset, check, findings), check.groups if check else None
+    if shared is None:
+        return found
+    words = shared.words or f"No group of {shared.name} is in the test split and in training"
+    return replace(found, text=f"{words}. {found.text}", is_fault=found.is_fault or shared.groups > 0)
+
+
+def _copies_found(dataset: Dataset, check: Leakage | None, findings: Findings) -> Duplicates:
     name = dataset_name(dataset)
     if check is None or not check.checked:
         why = _why_not(findings) if check is None else check.reason
