@@ -36,7 +36,8 @@ def held_out(
     wanted = size_of(validation, len(labels))
     random = np.random.default_rng(seed_for(validation.seed, "split"))
     if groups is not None:
-        return _hold_groups(labels, classes, groups, wanted, random)
+        wants_all = validation.groups is None  # with those of an earlier version the first draw stands, as it did
+        return _hold_groups(labels, classes, groups, wanted, random, wants_all=wants_all)
     _check_size(labels, classes, wanted)
     return np.sort(stratified(labels, len(classes), wanted, random))
 
