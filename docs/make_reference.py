@@ -136,7 +136,7 @@ def _matrix_file(schema: Schema) -> Iterator[str]:
     choices = next(iter(dimensions.values()))["anyOf"][1]
     yield f"## The matrix file\n{PATHS}"
     yield _section("The file", {"properties": sections, "required": ["version", "study", "experiments"]})
-    beside = {name: values[f"dataset.{name}"] for name in ("name", "validation", "limit")}
+    beside = {name: values[f"dataset.{name}"] for name in ("name", "validation", "groups", "limit")}
     yield _section("dataset", {"properties": beside, "required": ["name"]})
     yield _section("dataset.validation", beside["validation"])
     yield _section("dataset.limit", beside["limit"])
