@@ -29,13 +29,20 @@ class FrozenFeatures:
         folder: Where features are kept, in a folder for each network; None for memory alone.
     """
 
-    def __init__(self, network: nn.Module, task: Task, device: str) -> None:
-        """Take the network; `task` has the shape of its images and the statistics that they are normalized by."""
+    def __init__(self, network: nn.Module, about: str, task: Task, device: str) -> None:
+        """Take a network.
+
+        Args:
+            network: See above.
+            about: All that its features depend on beside its weights, such as the size that it resizes images to.
+            task: Has the shape of its images and the statistics that they are normalized by.
+            device: Where it computes.
+        """
         self.network, self._device = network.to(device).eval().requires_grad_(False), device
         self.folder: Path | None = None
         mean, std = (torch.tensor(each, device=device).view(1, -1, 1, 1) for each in (task.mean, task.std))
         self._mean, self._std = mean, torch.where(std == 0, 1.0, std)
-        self._statistics = repr((task.shape, task.mean, task.std)).encode()
+        self._about = repr((about, task.shape, task.mean, task.std, torch.device(device).type)).encode()
         self._known: dict[bytes, NDArray[np.float32]] = {}
         self._read: set[Path] = set()
         with torch.inference_mode():
@@ -70,7 +77,7 @@ class FrozenFeatures:
         """Return the folder of this very network's features."""
         if self.folder is None:
             return None
-        digest = blake2b(self._statistics, digest_size=_DIGEST)
+        digest = blake2b(self._about, digest_size=_DIGEST)
         for name, tensor in self.network.state_dict().items():
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)

@@ -60,7 +60,8 @@ class Probe(ClassicalModel):
             torch.manual_seed(seed_for(seed, "weights"))
             network = self.network().network(task)
         assert isinstance(network, Named)
-        features = FrozenFeatures(network.without_head(), task, device)
+        about = self.backbone.model_dump_json(exclude={"weights"})
+        features = FrozenFeatures(network.without_head(), about, task, device)
         scale = _Angles(features) if self.head == "knn" else _Standardized(features)
         return _ProbeClassifier(self, scale, self._head(task, scale, device), task.shape[2])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cell.saved import CELL, TASK, WEIGHTS
-from harness.contracts import Cell, Dataset, Task
+from harness.contracts import Cell, Choice, Dataset, Task
 from harness.data.image_files import Reading
 from harness.errors import HarnessError
 from harness.export import card
@@ -82,7 +82,7 @@ def preprocessing_of(fitted: FittedRun) -> dict[str, Any]:
     height, width, channels = task.shape
     probabilistic = fitted.classifier.probabilistic
     return {
-        "model": {"name": model.name, **model.options},
+        "model": {"name": model.name, **_named(model.options)},
         "decode": {
             "orientation": "as the camera noted it (EXIF)",
             "transparency": "laid over white",
@@ -104,9 +104,9 @@ def preprocessing_of(fitted: FittedRun) -> dict[str, Any]:
 
 
 def without_places(cell: Cell) -> Cell:
-    """Return the cell with the names alone of its data's files and folders: where they lie is private."""
-    dataset = Dataset.model_validate(_named(cell.dataset.model_dump(mode="json")))
-    return cell.model_copy(update={"dataset": dataset})
+    """Return the cell with the names alone of its data's and model's files and folders: where they lie is private."""
+    dataset, model = (_named(each.model_dump(mode="json")) for each in (cell.dataset, cell.model))
+    return cell.model_copy(update={"dataset": Dataset.model_validate(dataset), "model": Choice.model_validate(model)})
 
 
 def _named(value: Any) -> Any:

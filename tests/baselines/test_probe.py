@@ -101,9 +101,12 @@ def test_damaged_features_are_computed_again(tmp_path: Path, monkeypatch: pytest
     np.testing.assert_array_equal(second.state()["coef"], first.state()["coef"])
 
 
-def test_another_network_has_features_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "options"), [(1, {}), (0, {"input_size": 48}), (0, {"normalize": "dataset"})])
+def test_another_network_or_preprocessing_has_features_of_its_own(
+    tmp_path: Path, seed: int, options: dict[str, object]
+) -> None:
     first = built()
-    other = Catalog().realize("model", "probe", {"backbone": BACKBONE}).build(TASK, 1)
+    other = Catalog().realize("model", "probe", {"backbone": {**BACKBONE, **options}}).build(TASK, seed)
     first.cache = other.cache = tmp_path
     images = digits(0, 3).images
     assert not np.array_equal(first._features(images), other._features(images))
