@@ -13,7 +13,9 @@ from tests.audit.studies import STUDY, drop_tag, evidence_of, forge, forget_jour
 def test_a_study_that_nobody_touched_passes_every_check(store: Store) -> None:
     found = list(verdicts(evidence_of(store)))
     assert {verdict.name for verdict in found if not verdict.is_passed} == set()
-    assert [finding for verdict in found for finding in verdict.findings] == []
+    remarks = {verdict.name: verdict.findings for verdict in found if verdict.findings}
+    assert remarks.keys() <= {"leakage"}, "two of the digits are alike once one is shifted by a pixel"
+    assert not any(finding.is_fault for findings in remarks.values() for finding in findings)
 
 
 def test_runs_of_an_earlier_version_are_told_as_not_recorded_and_pass(store: Store) -> None:
