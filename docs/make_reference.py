@@ -86,7 +86,12 @@ UNITS: Final = {
     "epoch": "epoch",
     "number": "number",
 }
-GIVEN: Final = {"path": "pictures", "arch": "resnet18", "backbone": {"name": "timm", "arch": "resnet18"}}
+GIVEN: Final = {
+    "repo": "ylecun/mnist",
+    "path": "pictures",
+    "arch": "resnet18",
+    "backbone": {"name": "timm", "arch": "resnet18"},
+}
 """What examples of components show of options without a default, and where files of one's own are read."""
 Schema = Mapping[str, Any]
 

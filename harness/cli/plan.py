@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from harness.cli.console import print_json, results, say, table, tell, warn
+from harness.cli.console import print_json, results, say, shown_path, table, tell, warn
 from harness.cli.options import Plan
 from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
@@ -95,7 +95,9 @@ def perform(asked: Plan) -> int:
     else:
         totals.print()
     for name in sorted(absent):
-        say(f"{name} is not fetched yet, so its cells are not shown; to fetch it: harness data {name}")
+        has_to_be_named = any(field.is_required() for field in catalog.declare("source", name).model_fields.values())
+        what = shown_path(asked.matrix) if has_to_be_named else name
+        say(f"{name} is not fetched yet, so its cells are not shown; to fetch it: harness data {what}")
     warn(totals.warnings)
     return 0
 

@@ -27,7 +27,7 @@ from harness.plugins import Catalog, Found
 
 REVISION: Final = 1
 """Raised when the same settings begin to mean something else; all keys change."""
-PLACES: Final = frozenset({"labels", "repo", "revision", "folder"})
+PLACES: Final = frozenset({"labels", "repo", "commit", "folder"})
 """Options of a data set that say where it is told what the images are; like paths, they are in no key."""
 _SCHEME: Final = "v3:"
 """What digests of sources begin with; raised where files of ours have moved or grown and results have not changed."""

@@ -27,7 +27,10 @@ def run(cell: Cell, folder: Path) -> Result:
 
 def test_predictions_name_groups_and_the_worst_of_them_has_its_figure(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    arrays: dict[str, Any] = {"x_train": random.integers(256, size=(40, 4, 4), dtype=np.uint8), "y_train": np.arange(40) % 2}
+    arrays: dict[str, Any] = {
+        "x_train": random.integers(256, size=(40, 4, 4), dtype=np.uint8),
+        "y_train": np.arange(40) % 2,
+    }
     arrays |= {"x_test": arrays["x_train"][:4], "y_test": arrays["y_train"][:4]}
     np.savez(tmp_path / "set.npz", patient=np.repeat(["a", "b", "c", "d"], 10), **arrays)
     held_out = Validation(fraction=0.5, groups="patient")

@@ -13,6 +13,7 @@ EXAMPLES: dict[str, Any] = {
     "path": "images",
     "lr": 0.1,
     "arch": "resnet18",
+    "repo": "someone/animals",
     "backbone": {"name": "timm", "arch": "test_resnet", "weights": "none"},
 }
 """Values for options without a default, and for the path that one of several options has to give."""
