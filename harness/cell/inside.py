@@ -200,13 +200,16 @@ def first_filters(classifier: Classifier, task: Task) -> NDArray[np.float32] | N
         weights = classifier.state()["coef"]
         pixels = weights.reshape(-1, *task.shape) if classifier.sees_pixels else None
         return None if pixels is None else pixels.transpose(0, 3, 1, 2).astype(np.float32)
-    first = next((value for value in classifier.state().values() if value.ndim in {2, 4}), None)
-    if first is None:
+    if not isinstance(classifier, NetworkClassifier):
         return None
+    weight = next((each for each in classifier.network.parameters() if each.ndim in {2, 4}), None)
+    if weight is None:
+        return None
+    first: NDArray[np.float32] = weight.detach().float().cpu().numpy()
     if first.ndim == 4:
-        return first.astype(np.float32) if first.shape[1] == channels else None
+        return first if first.shape[1] == channels else None
     looks = first.shape[1] == height * width * channels
-    return first.reshape(-1, channels, height, width).astype(np.float32) if looks else None
+    return first.reshape(-1, channels, height, width) if looks else None
 
 
 def _filters(subject: Subject) -> bytes | None:

@@ -21,7 +21,7 @@ from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import CELL, TASK, WEIGHTS, build_classifier, model_digest, save_classifier
 from harness.contracts import Caching, Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
-from harness.contracts.running import CHECKPOINT, FITTED, Job
+from harness.contracts.running import CHECKPOINT, FEATURES, FITTED, Job
 from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
 from harness.errors import DataError
 from harness.files import discard, generations, is_whole, publish, remove
@@ -58,7 +58,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
     checkpoint, most = job.folder / CHECKPOINT, SMOKE_BATCHES if job.smoke else None
     classifier = build_classifier(cell, task, catalog, device, checkpoint=checkpoint, max_batches=most, parts=job.parts)
     if isinstance(classifier, Caching):
-        classifier.cache = job.cache / "features"
+        classifier.cache = job.cache / FEATURES
     fitted = job.folder / FITTED
     fitting = time.perf_counter()
     if not is_whole(fitted):

@@ -18,6 +18,8 @@ State = Literal["done", "missing", "failed", "running", "stale"]
 CHECKPOINT: Final = "checkpoint.pt"
 FITTED: Final = "fitted"
 """What a cell that was cut short goes on from, in its own folder."""
+FEATURES: Final = "features"
+"""The folder of the cache in which classifiers keep what is costly to compute."""
 
 
 @dataclass(frozen=True, slots=True)

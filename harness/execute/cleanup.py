@@ -13,6 +13,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from harness.contracts import Dataset, StudyPlan
+from harness.contracts.running import FEATURES
 from harness.contracts.study import PLAN_FILE
 from harness.data.cache import decoded_folders, origin_of
 from harness.errors import HarnessError
@@ -20,7 +21,7 @@ from harness.execute.locks import is_held, lock_of
 from harness.plugins import Catalog
 from harness.track import Record, Store
 
-Kind = Literal["checkpoint", "decoded images", "broken decoding", "download", "artifact copy"]
+Kind = Literal["checkpoint", "decoded images", "broken decoding", "features", "download", "artifact copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def leftovers(stores: Sequence[Store], cache: Path, catalog: Catalog) -> tuple[L
         catalog: Finds the data sets' sources; what it does not know is kept.
     """
     needs = [_needs_of(store) for store in stores]
-    found = [*_decoded(needs, cache, catalog), *_downloads(needs, cache)]
+    found = [*_decoded(needs, cache, catalog), *_features(needs, cache), *_downloads(needs, cache)]
     for store, each in zip(stores, needs, strict=True):
         found += [*_checkpoints(store, each), *_artifact_copies(store)]
     return tuple(found)
@@ -81,6 +82,13 @@ def _decoded(needs: Sequence[_Needs], cache: Path, catalog: Catalog) -> Iterator
         elif not any(folder == each or (each.name.endswith("-*") and folder.match(each.name)) for each in needed):
             reason = "no unfinished cell needs it"
             yield Leftover("decoded images", folder, _size_of(folder), reason, (lock,))
+
+
+def _features(needs: Sequence[_Needs], cache: Path) -> Iterator[Leftover]:
+    """Yield what frozen networks said of images, a folder a network, once nothing is left to be fitted."""
+    if not any(each.datasets for each in needs):
+        for folder in _folders(cache / FEATURES):
+            yield Leftover("features", folder, _size_of(folder), "no cell is unfinished")
 
 
 def _folders_of(dataset: Dataset, catalog: Catalog, cache: Path) -> tuple[Path, ...]:

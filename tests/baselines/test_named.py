@@ -215,3 +215,23 @@ def test_a_wrong_architecture_is_told_with_its_place(tmp_path: Path) -> None:
         study_of("none", tmp_path, name="timm, arch: resnet5O")
     with pytest.raises(MatrixError, match=r"matrix\.yaml:4:\d+: .*backbone.*timm has no architecture"):
         study_of("none", tmp_path, name="timm, arch: resnet5O", nested=True)
+
+
+def test_weights_that_are_not_at_hand_are_told_with_where_they_come_from_and_how_to_name_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", away)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", away)
+    said = r"model\.safetensors of timm/resnet18\.a1_in1k on the Hugging Face hub.*\(no network\).*`weights: FILE`"
+    with pytest.raises(InputError, match=said):
+        Catalog().realize("model", "timm", {"arch": "resnet18.a1_in1k", "weights": "pretrained"}).files()
+    model = Catalog().realize("model", "torchvision", {"arch": "resnet18", "weights": "pretrained"})
+    with pytest.raises(InputError, match=r"resnet18-f37072fd\.pth from https://.*kept in .*`weights: FILE`"):
+        model.files()
+    (tmp_path / "checkpoints" / "resnet18-f37072fd.pth").write_bytes(b"put there by hand")
+    assert model.files() == {"weights": tmp_path / "checkpoints" / "resnet18-f37072fd.pth"}

@@ -36,7 +36,7 @@ def fitted(model: str, **options: object) -> tuple[NetworkClassifier | LinearCla
     torch.set_num_threads(1)
     catalog = Catalog()
     choice = Choice.model_validate({"name": model, **options})
-    recipe = Recipe(epochs=1) if model in {"mlp", "small_cnn"} else None
+    recipe = Recipe(epochs=1) if model in {"mlp", "small_cnn", "timm"} else None
     cell = Cell(dataset=Dataset(name="digits"), model=choice, recipe=recipe, seed=0)
     classifier = build_classifier(cell, TASK, catalog, torch.device("cpu"))
     assert isinstance(classifier, (NetworkClassifier, LinearClassifier))
@@ -129,3 +129,17 @@ def test_other_features_of_as_many_numbers_as_pixels_are_no_filters() -> None:
     classifier = build_classifier(cell, task, Catalog(), torch.device("cpu"))
     assert classifier.state()["coef"].shape == (2, 64)
     assert first_filters(classifier, task) is None
+
+
+def test_filters_are_weights_and_not_the_statistics_before_them() -> None:
+    pytest.importorskip("timm")
+    filters = first_filters(fitted("timm", arch="test_resnet", normalize="model", input_size=32)[0], TASK)
+    assert filters is not None
+    assert filters.shape[1:] == (3, 3, 3)
+
+
+def test_images_that_are_kept_are_no_filters() -> None:
+    knn = Catalog().realize("model", "knn", {"neighbors": 2}).build(TASK, 0)
+    knn.fit(DATA, None, Deaf())
+    assert knn.state()["rows"].shape == (len(DATA), 16 * 16 * 3)
+    assert first_filters(knn, TASK) is None

@@ -161,6 +161,17 @@ def test_broken_decodings_and_downloads_of_no_study_go_and_those_in_use_stay(hom
     assert (cache / "raw/digits/file.part").exists(), "a study of the store has it"
 
 
+def test_features_of_frozen_networks_go_once_no_cell_is_unfinished(home: Path, tmp_path: Path) -> None:
+    folder = home / "cache/features/ab"
+    folder.mkdir(parents=True)
+    add_unfinished(home, tmp_path)
+    assert "features" not in kinds(collected(home, "--dry-run"))
+    store = open_store(home)
+    store.end(store.start_run("tiny", "cell", "late s0", tags={"harness.key": "0123456789abcdef"}), "FINISHED")
+    assert "features" in kinds(collected(home))
+    assert not folder.exists()
+
+
 def test_where_it_cannot_be_told_what_a_source_needs_all_of_it_is_kept(home: Path, tmp_path: Path) -> None:
     add_unfinished(home, tmp_path)
     store = open_store(home)
