@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ class HogSvm(ClassicalModel):
         max_iter: Most iterations of the solver.
     """
 
+    margins: ClassVar[bool] = True
     orientations: Annotated[int, Field(gt=0)] = 9
     pixels_per_cell: Annotated[int, Field(gt=0)] = 8
     cells_per_block: Annotated[int, Field(gt=0)] = 2

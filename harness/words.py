@@ -368,11 +368,12 @@ def metric_name(metric: str) -> str:
 def metric_heading(metric: str) -> str:
     """Return the heading of a column whose values are written without their unit.
 
-    >>> metric_heading("val/accuracy"), metric_heading("test/loss")
-    ('val. top-1 %', 'test loss')
+    >>> metric_heading("val/accuracy"), metric_heading("test/loss"), metric_heading("test/balanced_accuracy")
+    ('val. top-1 %', 'test loss', 'test balanced accuracy %')
     """
     row = metric_of(metric)
-    name = row.words.replace("validation", "val.").replace("accuracy", "top-1")
+    name = row.words.replace("validation", "val.")
+    name = name.replace("accuracy", "top-1") if row.name.startswith("accuracy") else name
     return f"{name} %" if row.kind == "share" else name
 
 

@@ -11,11 +11,12 @@ from rich.text import Text
 from harness.api.read import plan_of_file, report_folder, store_to_report, summary_written
 from harness.cli.console import print_json, results, say, shown_path, table, tell
 from harness.cli.options import Report
+from harness.contracts.metrics import TEST_ACCURACY
 from harness.data.seal import CHANGED_SINCE
 from harness.execute.plan import changed_since
 from harness.report import Summary, SummaryRow
 from harness.report.variants import dataset_name
-from harness.words import NOTHING, Spread, duration_spread, percent_spread, whole
+from harness.words import NOTHING, Spread, duration_spread, metric_heading, metric_spread, percent_spread, whole
 
 _WIDE: Final = 110
 """From this many columns on the table has all its columns."""
@@ -49,10 +50,10 @@ def perform(asked: Report) -> int:
 def print_summary(found: Summary) -> None:
     """Print the results on stdout and below them, where they are still on the screen, verdict, next step, warnings."""
     out = results()
-    columns = [*_COLUMNS, *(_MORE if out.width >= _WIDE else {})]
+    columns = {**_ranking(found.rows), **_COLUMNS, **(_MORE if out.width >= _WIDE else {})}
     shown = table("experiment", *columns, right=tuple(columns))
     for row in found.rows:
-        shown.add_row(Text(row.experiment), *({**_COLUMNS, **_MORE}[column](row) for column in columns))
+        shown.add_row(Text(row.experiment), *(each(row) for each in columns.values()))
     out.print(shown)
     _print_notes(found.rows)
     out.print()
@@ -77,6 +78,18 @@ def _train_time(row: SummaryRow) -> str:
 
 def _test(row: SummaryRow, spread: Spread | None) -> str:
     return "sealed" if row.test == "sealed" else percent_spread(spread)
+
+
+def _ranking(rows: Sequence[SummaryRow]) -> Mapping[str, Callable[[SummaryRow], str]]:
+    """Return the column of what ranks, where the others have it not."""
+    metric = rows[0].metric if rows else TEST_ACCURACY
+    if metric == TEST_ACCURACY:
+        return {}
+    return {metric_heading(metric): lambda row: _figure(row, metric)}
+
+
+def _figure(row: SummaryRow, metric: str) -> str:
+    return "sealed" if row.test == "sealed" else metric_spread(metric, row.test_figure, unit=False)
 
 
 _COLUMNS: Final[Mapping[str, Callable[[SummaryRow], str]]] = {

@@ -122,6 +122,8 @@ class ClassicalModel(Component):
 
     deterministic: ClassVar[bool]
     """Whether all seeds give one fit, which is then done once; unless a class says, that of one that reads no seed."""
+    margins: ClassVar[bool] = False
+    """Whether its scores are no logits whatever its options are, so that no loss and no ECE are reported."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import Field, JsonValue
 
 from harness.contracts.cell import Cell, Dataset, Frozen
+from harness.contracts.metrics import RANKINGS
 from harness.contracts.tuning import Tune
 
 
@@ -101,6 +102,9 @@ class ReportSettings(Frozen):
 
     baseline: str | None = None
     """The experiment that the others are compared with."""
+    metric: Annotated[str, Field(json_schema_extra={"enum": list(RANKINGS)})] = "accuracy"
+    """What ranks: the figure of the test images by which tables are sorted and experiments told apart, all of which
+    are in the report whatever it is."""
 
 
 MATRIX_FILE: Final = "matrix.yaml"

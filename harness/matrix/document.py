@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.contracts import Budget, Cell, Claim, Frozen, ReportSettings
-from harness.contracts.metrics import CLAIMABLE, FLOPS, TEST_ACCURACY_TTA, metric_of
+from harness.contracts import Budget, Cell, Claim, ClassicalModel, Frozen, ReportSettings
+from harness.contracts.metrics import CLAIMABLE, FLOPS, METRICS, RANKINGS, TEST_ACCURACY_TTA, metric_of
 from harness.errors import MatrixError, nearest
 from harness.matrix.checking import check
 from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, plain, shown
 from harness.matrix.paths import long_form, merge
 from harness.matrix.yaml_text import read_file
+from harness.plugins import Catalog
 
 VERSION: Final = 1
 _MOST_SEEDS: Final = 10_000
@@ -266,6 +267,22 @@ def refuse_unmeasured(root: Fields, cells: Mapping[str, Sequence[Cell]], problem
                 problems.at(item.fields["metric"], text)
 
 
+def refuse_unranked(root: Fields, cells: Sequence[Cell], catalog: Catalog, problems: Problems) -> None:
+    """Note a metric to rank by that no cell can ever have."""
+    node = root.fields.get("report")
+    chosen = node.fields.get("metric") if isinstance(node, Fields) else None
+    if chosen is None or f"test/{plain(chosen)}" not in METRICS or not cells:
+        return
+    if metric_of(f"test/{plain(chosen)}").needs_probabilities and all(_has_margins(cell, catalog) for cell in cells):
+        names = ", ".join(dict.fromkeys(cell.model.name for cell in cells))
+        problems.at(chosen, f'no experiment can have "{plain(chosen)}": scores of {names} are not probabilities')
+
+
+def _has_margins(cell: Cell, catalog: Catalog) -> bool:
+    model = catalog.declare("model", cell.model.name)
+    return issubclass(model, ClassicalModel) and model.margins
+
+
 def unmeasured(metric: str, cell: Cell) -> str | None:
     """Return why a cell never leaves a final metric; None where it does, or where only its fit could tell."""
     split = metric_of(metric).split
@@ -287,9 +304,10 @@ def read_budget(root: Fields, problems: Problems) -> Budget:
 
 
 def read_report(root: Fields, experiments: Collection[str], problems: Problems) -> ReportSettings:
-    """Return `report:`; its baseline is an experiment that exists."""
+    """Return `report:`; its baseline is an experiment that exists, its metric one that can rank."""
     node = root.fields.get("report")
     if node is None:
         return ReportSettings()
     refuse_no_such(node, "baseline", "experiment", experiments, problems)
+    refuse_no_such(node, "metric", "metric to rank by", RANKINGS, problems)
     return check(ReportSettings, node, problems) or ReportSettings()

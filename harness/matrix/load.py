@@ -23,6 +23,7 @@ from harness.matrix.document import (
     read_name,
     read_report,
     refuse_unmeasured,
+    refuse_unranked,
     section,
 )
 from harness.matrix.experiments import Experiment, read_experiments
@@ -100,6 +101,7 @@ def load_study(
     _refuse_too_many(root, candidates, problems)
     entries = _entries(candidates, catalog, problems)
     refuse_unmeasured(root, _as_written(experiments, found), problems)
+    refuse_unranked(root, [each.cell for each in candidates], catalog, problems)
     names = section(root, "experiments", problems)
     study = Study(
         name=read_name(root, problems),

@@ -80,9 +80,11 @@ def draw_shares(count: int, seed: int = 0, draws: int = DRAWS) -> Iterator[NDArr
 
 
 def difference_intervals(
-    pairs: NDArray[np.int64], found: Components, errors: Errors, drawn: Resamples
+    pairs: NDArray[np.int64], found: Components, errors: Errors, drawn: Resamples, most: float = 1.0
 ) -> NDArray[np.float64]:
     """Return the ends of the 95 % intervals of accuracy a minus accuracy b, [P, 2], for `pairs` (a, b) int [P, 2].
+
+    Of any other figure that is a mean over images alike; `most` is how far apart two of its values can be.
 
     Percentiles of the draws (Efron and Tibshirani 1993, chapter 13), stretched from the normal's quantile to that of
     `errors`, those of `errors_of_differences`, because a spread over seeds is itself uncertain (the expanded percentile
@@ -102,4 +104,4 @@ def difference_intervals(
         moves = kept[part, None] * (drawn.images[first] - drawn.images[second] + drawn.odd)
         moves += by_seeds[part, None] * drawn.seeds
         limits[part] = np.quantile(moves, ENDS, axis=1).T
-    return np.asarray(np.clip(middle[:, None] + limits * stretch[:, None], -1, 1), dtype=np.float64)
+    return np.asarray(np.clip(middle[:, None] + limits * stretch[:, None], -most, most), dtype=np.float64)

@@ -10,7 +10,16 @@ from harness.contracts import StudyPlan
 from harness.report.predictions import ImageSet, PredictionFiles, image_sets
 from harness.report.significance import Verdicts, verdicts
 from harness.report.store import Findings, ReportStore, gather
-from harness.report.variants import Links, Variant, every_variant, experiment_variants, links_of, ranked
+from harness.report.variants import (
+    BY_ACCURACY,
+    Links,
+    Ranking,
+    Variant,
+    every_variant,
+    experiment_variants,
+    links_of,
+    ranked,
+)
 
 T = TypeVar("T")
 MOST_DRAWN: Final = 12
@@ -33,10 +42,15 @@ class Context:
     every: tuple[Variant, ...]
     """The experiments' variants and after them the rows of ablations that are none of these."""
     tested: tuple[ImageSet, ...]
-    """Who answered the same test images, and how."""
+    """Who answered the same test images, and what each had right."""
     verdicts: Verdicts
     """Which of `variants` can be told apart."""
     _kept: dict[Callable[[Context], Any], Any] = field(default_factory=dict)
+
+    @property
+    def ranking(self) -> Ranking:
+        """What the matrix file has the variants ranked by."""
+        return Ranking(self.findings.plan.report.metric)
 
     @property
     def pictured(self) -> tuple[Variant, ...]:
@@ -67,8 +81,8 @@ def context_of(store: ReportStore, study: str | StudyPlan, until: float | None =
         StoreError: the store cannot be read.
     """
     findings, files = gather(store, study, until), PredictionFiles(store)
-    variants, every = ranked(experiment_variants(findings)), every_variant(findings)
+    by = Ranking(findings.plan.report.metric)
+    variants, every = ranked(experiment_variants(findings), by), every_variant(findings, by)
     tested = image_sets(every, files, "test")
-    return Context(
-        findings, store, links_of(store, findings), files, variants, every, tested, verdicts(variants, tested)
-    )
+    known = verdicts(variants, tested if by == BY_ACCURACY else image_sets(every, files, "test", by), by)
+    return Context(findings, store, links_of(store, findings), files, variants, every, tested, known)

@@ -138,7 +138,7 @@ def _effect(effects: Effects, metric: str, label: str, other: str) -> dict[str, 
 
 
 def _pair(found: Significance, pair: Pair) -> dict[str, Scalar]:
-    row: dict[str, Scalar] = {"dataset": found.dataset}
+    row: dict[str, Scalar] = {"dataset": found.dataset, "metric": found.ranking.test}
     row |= {"better": found.variants[pair.first].name, "than": found.variants[pair.second].name}
     row |= {"difference": pair.difference, "low": pair.low, "high": pair.high, "p": pair.p, "p_holm": pair.adjusted}
     row |= {"differs": str(pair.differs).lower(), "comparisons": found.comparisons}

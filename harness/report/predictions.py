@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1
+from harness.contracts.metrics import TEST_WORST_GROUP, metric_of
 from harness.measure.crossed import Answers, Components, components
 from harness.measure.predictions import SCORE, Predictions, read_predictions
-from harness.measure.scores import calibration_values, log_softmax, loss_values, macro_f1_values
+from harness.measure.scores import image_values, log_softmax
 from harness.report.store import Entry, ReportStore
-from harness.report.variants import Variant, dataset_name
+from harness.report.variants import BY_ACCURACY, Ranking, Variant, dataset_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +51,8 @@ class Predicted:
     """How many classes have a higher score than the true one [N]: 0 where it is right."""
     confidence: NDArray[np.float64] | None
     """Probability of the predicted class [N]; None for margins."""
-    losses: NDArray[np.float64] | None
-    """Cross-entropy in nats [N]; None for margins."""
+    values: Mapping[str, NDArray[np.bool_] | NDArray[np.float64]]
+    """What each image adds to each figure [N], by the last part of its metric's name (`image_values`)."""
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -115,7 +115,7 @@ class PredictionFiles:
             predicted=found.predicted,
             ranks=found.ranks,
             confidence=None if logs is None else np.exp(logs.max(axis=1)),
-            losses=None if logs is None else loss_values(logs, found.labels),
+            values=image_values(found.scores, found.labels, is_logit, groups),
         )
 
 
@@ -124,7 +124,7 @@ FEWEST_IMAGES: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A variant on some images: what it had right, and the components of its other figures, by metric."""
+    """A variant on some images: each image's part in the figure that ranks, and the components of all, by metric."""
 
     variant: Variant
     answers: Answers
@@ -140,7 +140,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """Variants that answered the same images, with what is known of their accuracies; all in the same order."""
+    """Variants that answered the same images, with what is known of the figure that ranks; all in the same order."""
 
     dataset: str
     split: str
@@ -149,10 +149,16 @@ class ImageSet:
     found: Components
     places: Mapping[tuple[str, ...], int]
     """By the keys of a variant's cells."""
+    ranking: Ranking = BY_ACCURACY
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """What is drawn as a whole, [N]; None where each image is."""
+        return _drawn_together(self.ranking.test, self.images)
 
     @property
     def answers(self) -> tuple[Answers, ...]:
-        """What each member had right."""
+        """Each member's values of the figure that ranks: what it had right, where that is accuracy."""
         return tuple(each.answers for each in self.members)
 
     def place(self, variant: Variant) -> int | None:
@@ -160,44 +166,53 @@ class ImageSet:
         return self.places.get(variant.cells)
 
 
-def image_sets(variants: Sequence[Variant], files: PredictionFiles, split: str) -> tuple[ImageSet, ...]:
+def image_sets(
+    variants: Sequence[Variant], files: PredictionFiles, split: str, by: Ranking = BY_ACCURACY
+) -> tuple[ImageSet, ...]:
     """Return the variants that have predictions of a split ("test" or "val"), grouped by the images, largest first.
 
-    Of a variant whose cells answered different images, those with the images of its first count.
+    Of a variant whose cells answered different images, those with the images of its first count. Variants that cannot
+    have the figure to rank by, such as a loss without probabilities, are in no set.
     """
     groups: dict[tuple[str, Images], list[Measured]] = defaultdict(list)
     for variant in variants:
         read = [each for entry in variant.finished if (each := files.of(entry, split)) is not None]
         same = [each for each in read if each.images is read[0].images]
-        if same and len(same[0].predicted) >= FEWEST_IMAGES:
-            groups[dataset_name(variant.cell.dataset), same[0].images].append(_measured(variant, same))
-    found = [_image_set(dataset, split, images, members) for (dataset, images), members in groups.items()]
+        if same and len(same[0].predicted) >= FEWEST_IMAGES and all(by.name in each.values for each in same):
+            groups[dataset_name(variant.cell.dataset), same[0].images].append(_measured(variant, same, by))
+    found = [_image_set(dataset, split, images, members, by) for (dataset, images), members in groups.items()]
     return tuple(sorted(found, key=lambda each: -len(each.members)))
 
 
-def left_out(variants: Sequence[Variant], sets: Sequence[ImageSet]) -> Mapping[str, list[str]]:
+def left_out(
+    variants: Sequence[Variant], sets: Sequence[ImageSet], by: Ranking = BY_ACCURACY
+) -> Mapping[str, list[str]]:
     """Return the variants that take part in no image set of the test split, by the reason why."""
     reasons: dict[str, list[str]] = defaultdict(list)
     for variant in variants:
         if all(each.place(variant) is None for each in sets):
-            reasons[_why(variant)].append(variant.name)
+            reasons[_why(variant, by)].append(variant.name)
     return reasons
 
 
-def _image_set(dataset: str, split: str, images: Images, members: Sequence[Measured]) -> ImageSet:
-    found = components([each.answers for each in members], images.groups)
+def _image_set(dataset: str, split: str, images: Images, members: Sequence[Measured], by: Ranking) -> ImageSet:
+    found = components([each.answers for each in members], _drawn_together(by.test, images))
     places = {each.variant.cells: place for place, each in enumerate(members)}
-    return ImageSet(dataset, split, images, tuple(members), found, places)
+    return ImageSet(dataset, split, images, tuple(members), found, places, by)
 
 
-def _measured(variant: Variant, said: Sequence[Predicted]) -> Measured:
-    values = [_values(each) for each in said]
-    metrics = [metric for metric in values[0] if all(metric in each for each in values)]
+def _measured(variant: Variant, said: Sequence[Predicted], by: Ranking) -> Measured:
+    names = [name for name in said[0].values if all(name in each.values for each in said)]
     seeds = [each.seed for each in said]
-    answers = {metric: _answers(seeds, [each[metric] for each in values]) for metric in metrics}
-    right, groups = answers.pop(TEST_ACCURACY), said[0].images.groups
-    figures = {metric: components([each], groups) for metric, each in answers.items()}
-    return Measured(variant, right, figures, len(said))
+    answers = {f"test/{name}": _answers(seeds, [each.values[name] for each in said]) for name in names}
+    groups = {metric: _drawn_together(metric, said[0].images) for metric in answers}
+    figures = {metric: components([each], groups[metric]) for metric, each in answers.items()}
+    return Measured(variant, answers[by.test], figures, len(said))
+
+
+def _drawn_together(metric: str, images: Images) -> NDArray[np.int64] | None:
+    """Return the groups that are drawn as a whole; of the worst group its images are, for it is that group's figure."""
+    return None if metric == TEST_WORST_GROUP else images.groups
 
 
 def _answers(seeds: Sequence[int], each: Sequence[NDArray[np.bool_] | NDArray[np.floating]]) -> Answers:
@@ -207,24 +222,25 @@ def _answers(seeds: Sequence[int], each: Sequence[NDArray[np.bool_] | NDArray[np
     return Answers(tuple(seeds[:kept]), values[:kept])
 
 
-def _values(said: Predicted) -> Mapping[str, NDArray[np.bool_] | NDArray[np.floating]]:
-    """Return what each image adds to each figure, [N], by metric."""
-    right = said.right
-    f1 = macro_f1_values(said.predicted, said.images.labels, len(said.classes))
-    values: dict[str, NDArray[np.bool_] | NDArray[np.floating]] = {TEST_ACCURACY: right, TEST_MACRO_F1: f1}
-    if said.losses is not None and said.confidence is not None:
-        values |= {TEST_LOSS: said.losses, TEST_ECE: calibration_values(said.confidence, right)}
-    return values
-
-
-def _why(variant: Variant) -> str:
+def _why(variant: Variant, by: Ranking) -> str:
     if variant.cell.test == "never":
         return "its test set is sealed"
     if not variant.finished:
         return "no finished cell"
     if not any(entry.tag("test") == "opened" for entry in variant.finished):
         return "its test set was not opened"
+    if by != BY_ACCURACY:
+        return f"its predictions do not give {metric_of(by.test).words}, which ranks: {lacking(by.test)}"
     return "no test predictions in the store"
+
+
+def lacking(metric: str) -> str:
+    """Return why a finished variant has no figure of its test images."""
+    if metric_of(metric).needs_probabilities:
+        return "its scores are not probabilities"
+    if metric == TEST_WORST_GROUP:
+        return "no groups are known"
+    return "it has none for these classes and images"
 
 
 MOST_SEEDS: Final = 5

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
-from harness.contracts.metrics import TEST_ACCURACY, TEST_ECE, TEST_LOSS, TEST_MACRO_F1, metric_of
+from harness.contracts.metrics import (
+    TEST_ACCURACY,
+    TEST_BALANCED,
+    TEST_MACRO_F1,
+    TEST_TOP_K,
+    TEST_WORST_CLASS,
+    TEST_WORST_GROUP,
+    metric_of,
+)
 from harness.measure.bootstrap import difference_intervals, draw_shares, resample
 from harness.measure.crossed import (
     Components,
@@ -25,8 +33,8 @@ from harness.measure.crossed import (
 from harness.measure.paired import discordant, holm, letters, mcnemar, share_interval, worth_of_class_means
 from harness.measure.power import MOST_IMAGES, TEN, needed, smallest_difference
 from harness.report.predictions import ImageSet, left_out
-from harness.report.variants import Variant
-from harness.words import amount, percent, points
+from harness.report.variants import BY_ACCURACY, Ranking, Variant
+from harness.words import amount, metric_difference, metric_name, percent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +51,7 @@ DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Accuracy of `first` minus that of `second` (places in the image set), its 95 % interval, and p-values."""
+    """The figure of `first` minus that of `second` (places in the image set), its 95 % interval, and p-values."""
 
     first: int
     second: int
@@ -97,13 +105,14 @@ def _rounded(images: int) -> str:
     return f"{round(images, 1 - int(math.log10(images))):,}"
 
 
-def interval_points(low: float, high: float) -> str:
-    """Return the ends of an interval of a difference, in points.
+def interval_points(low: float, high: float, metric: str = TEST_ACCURACY) -> str:
+    """Return the ends of an interval of a difference, of shares in points.
 
-    >>> interval_points(-0.0012, 0.0123)
-    '[-0.12, +1.23]'
+    >>> interval_points(-0.0012, 0.0123), interval_points(-0.0012, 0.0123, "test/loss")
+    ('[-0.12, +1.23]', '[-0.0012, +0.0123]')
     """
-    return f"[{points(low)}, {points(high)}]"
+    ends = (metric_difference(metric, end, unit=False) for end in (low, high))
+    return f"[{', '.join(ends)}]"
 
 
 def all_pairs(places: Sequence[int]) -> NDArray[np.int64]:
@@ -116,7 +125,7 @@ def tested(images: ImageSet, places: NDArray[np.int64]) -> Family:
 
     Nothing that other models do has a part in a pair's p-value, but for the number of comparisons.
     """
-    single = np.array([len(each.seeds) == 1 for each in images.answers]) & (images.images.groups is None)
+    single = np.array([_is_counted(images, place) for place in range(len(images.answers))])
     difference = images.found.accuracies[places[:, 0]] - images.found.accuracies[places[:, 1]]
     p = np.ones(len(places))
     both = single[places].all(axis=1)
@@ -135,11 +144,12 @@ def with_intervals(images: ImageSet, family: Family, wanted: Iterable[int]) -> t
     if not len(places):
         return ()
     used, renumbered = np.unique(places, return_inverse=True)
-    answers, groups = [images.answers[place] for place in used], images.images.groups
+    answers, groups = [images.answers[place] for place in used], images.groups
     errors = errors_of_differences(images.found, places)
     found = components(answers, groups)
     drawn = resample(answers, found, draw_shares(found.units), groups)
-    ends = difference_intervals(renumbered.reshape(-1, 2), found, errors, drawn)
+    most = 1.0 if metric_of(images.ranking.test).kind == "share" else np.inf
+    ends = difference_intervals(renumbered.reshape(-1, 2), found, errors, drawn, most)
     means = images.found.accuracies
     level = ALPHA / max(1, int((family.adjusted >= ALPHA).sum()))
     more, visible = needed(images.found, places, level), smallest_difference(errors, level)
@@ -162,6 +172,12 @@ def with_intervals(images: ImageSet, family: Family, wanted: Iterable[int]) -> t
         pair if pair.differs else replace(pair, seeds=int(seeds), images=int(count), together=int(both))
         for pair, seeds, count, both in zip(pairs, more.seeds, more.images, more.together, strict=True)
     )
+
+
+def _is_counted(images: ImageSet, place: int) -> bool:
+    """Whether a member is one fitted model whose figure is a share of images that are drawn one by one: McNemar's."""
+    answers = images.answers[place]
+    return len(answers.seeds) == 1 and answers.right.dtype == np.bool_ and images.groups is None
 
 
 def _question(images: ImageSet, first: int, second: int) -> Question:
@@ -191,16 +207,26 @@ class Interval:
 
 def intervals_of(images: ImageSet, places: Sequence[int]) -> Mapping[str, tuple[Interval | None, ...]]:
     """Return each metric's intervals of some members, in their order; None where a member has no such figure."""
-    accuracy = _intervals(TEST_ACCURACY, images.found, images.found.units, places)
-    found = {TEST_ACCURACY: dict(zip(places, accuracy, strict=True))}
-    for metric in (TEST_MACRO_F1, TEST_LOSS, TEST_ECE):
+    metrics = dict.fromkeys(metric for place in places for metric in images.members[place].figures)
+    found: dict[str, tuple[Interval | None, ...]] = {}
+    for metric in metrics:
         having = [place for place in places if metric in images.members[place].figures]
-        if having:
-            figures = apart([images.members[place].figures[metric] for place in having])
-            worth = min(figures.units, worth_of_class_means(np.bincount(images.images.labels)))
-            each = _intervals(metric, figures, worth, range(len(having)))
-            found[metric] = dict(zip(having, each, strict=True))
-    return {metric: tuple(each.get(place) for place in places) for metric, each in found.items()}
+        figures = apart([images.members[place].figures[metric] for place in having])
+        each = dict(zip(having, _intervals(metric, figures, _worth(metric, figures, images)), strict=True))
+        found[metric] = tuple(each.get(place) for place in places)
+    return found
+
+
+def _worth(metric: str, figures: Components, images: ImageSet) -> float:
+    """Return how many images, or groups of them, a figure rests on, at most."""
+    counts = np.bincount(images.images.labels)
+    if metric in {TEST_ACCURACY, TEST_TOP_K}:
+        return figures.units
+    if metric == TEST_WORST_GROUP and images.images.groups is not None:
+        return float(np.bincount(images.images.groups).min())
+    if metric == TEST_WORST_CLASS:
+        return float(counts[counts > 0].min())
+    return min(figures.units, worth_of_class_means(counts))
 
 
 def interval_text(metric: str, interval: Interval | None) -> str:
@@ -213,23 +239,24 @@ def interval_text(metric: str, interval: Interval | None) -> str:
     return f"[{', '.join(ends)}]"
 
 
-def _intervals(metric: str, found: Components, worth: float, places: Sequence[int]) -> list[Interval]:
-    """Return Wilson's intervals of accuracy and macro-F1, symmetric ones of the others, which end at 0.
+def _intervals(metric: str, found: Components, worth: float) -> list[Interval]:
+    """Return Wilson's intervals of shares that are the better the higher, symmetric ones of the others, from 0 on.
 
-    Macro-F1 is never surer than as many images as its classes' means rest on, `worth`, make a share: one image of a
-    class that happens to be right says little of that class.
+    Means over classes of what is right are never surer than as many images as they rest on, `worth`, make a share: one
+    image of a class that happens to be right says little of that class.
     """
     errors = errors_of_means(found)
     means, standard, quantile = found.accuracies, errors.standard, critical(errors, ALPHA)
-    if metric in {TEST_ACCURACY, TEST_MACRO_F1}:
-        if metric == TEST_MACRO_F1:
+    row = metric_of(metric)
+    if row.kind == "share" and row.direction == "maximize":
+        if metric in {TEST_MACRO_F1, TEST_BALANCED}:
             standard = np.maximum(standard, np.sqrt(means * (1 - means) / worth))
         figures = zip(means.tolist(), standard.tolist(), quantile.tolist(), strict=True)
         ends = [share_interval(mean, error, worth, far) for mean, error, far in figures]
     else:
         low, high = np.maximum(means - quantile * standard, 0), means + quantile * standard
         ends = list(zip(low.tolist(), high.tolist(), strict=True))
-    return [Interval(round(ends[place][0], DIGITS), round(ends[place][1], DIGITS)) for place in places]
+    return [Interval(round(low, DIGITS), round(high, DIGITS)) for low, high in ends]
 
 
 MOST_COMPARED: Final = 40
@@ -258,7 +285,9 @@ class Significance:
     """`first` and `second` are places in `variants`, `first` the better one; those with the best and among the best."""
     comparisons: int
     single: int
-    """Of the comparisons, how many are of one fitted model on both sides."""
+    """Of the comparisons, how many are by McNemar's test: of one fitted model on both sides."""
+    ranking: Ranking = BY_ACCURACY
+    """What ranks them, and what the comparisons are of."""
 
     def place(self, variant: Variant) -> int | None:
         """Return a variant's place, None where it takes no part."""
@@ -301,11 +330,11 @@ class Verdicts:
 NOTHING_KNOWN: Final = Verdicts((), {})
 
 
-def verdicts(variants: Sequence[Variant], sets: Sequence[ImageSet]) -> Verdicts:
+def verdicts(variants: Sequence[Variant], sets: Sequence[ImageSet], by: Ranking = BY_ACCURACY) -> Verdicts:
     """Compare variants, the best first, on the test images that they share."""
     return Verdicts(
         sets=tuple(filter(None, (_significance(variants, each) for each in sets))),
-        left_out=left_out(variants, sets),
+        left_out=left_out(variants, sets, by),
     )
 
 
@@ -319,7 +348,8 @@ def method(found: Significance) -> str:
     if found.single < found.comparisons:
         tests.append(f"a paired test over seeds and {_units(found)}, each variant's spread over seeds its own")
     return (
-        f"{amount(found.comparisons, 'comparison')} on the same {found.images:,} test images ({'; '.join(tests)}), "
+        f"{amount(found.comparisons, 'comparison')}{_of(found)} on the same {found.images:,} test images "
+        f"({'; '.join(tests)}), "
         f"p-values corrected together by Holm's method, level {ALPHA:.0%}.".replace("%", " %")
     )
 
@@ -328,8 +358,12 @@ def method_in_brief(found: Significance) -> str:
     """Return the same in few words."""
     tests = ["McNemar's exact test"] if found.single else []
     tests += [f"a paired test over seeds and {_units(found)}"] if found.single < found.comparisons else []
-    count = amount(found.comparisons, "comparison")
+    count = amount(found.comparisons, "comparison") + _of(found)
     return f"{' or '.join(tests)}, {count} on the same {found.images:,} test images, corrected by Holm's method."
+
+
+def _of(found: Significance) -> str:
+    return "" if found.ranking == BY_ACCURACY else f" of {metric_name(found.ranking.test).removeprefix('test ')}"
 
 
 def _units(found: Significance) -> str:
@@ -348,8 +382,8 @@ def _significance(variants: Sequence[Variant], images: ImageSet) -> Significance
     family = tested(images, all_pairs(list(order)))
     ranks = _ranks(family, order)
     shown = np.flatnonzero((ranks.max(axis=1) < MOST_COMPARED) | (ranks.min(axis=1) == 0)).tolist()
-    groups = images.found.units if images.images.groups is not None else 0
-    single = 0 if groups else sum(len(images.answers[place].seeds) == 1 for place in order)
+    groups = images.found.units if images.groups is not None else 0
+    single = sum(_is_counted(images, place) for place in order)
     lettered = letters(_matrix(family, ranks, len(placed))[:MOST_LETTERED, :MOST_LETTERED])
     return Significance(
         dataset=images.dataset,
@@ -362,6 +396,7 @@ def _significance(variants: Sequence[Variant], images: ImageSet) -> Significance
         pairs=tuple(_renumbered(pair, order) for pair in with_intervals(images, family, shown)),
         comparisons=len(family.p),
         single=single * (single - 1) // 2,
+        ranking=images.ranking,
     )
 
 

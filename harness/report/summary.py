@@ -32,7 +32,7 @@ def summary_of(context: Context) -> Summary:
     findings, known, diagnosed = context.findings, context.verdicts, context.once(all_diagnosed)
     return Summary(
         rows=rows_of(context),
-        headline=headline(context.variants, findings.plan.report.baseline, known, diagnosed),
+        headline=headline(context.variants, findings.plan.report.baseline, known, diagnosed, context.ranking),
         next_steps="" if findings.is_smoke else next_steps(context.variants, diagnosed, known),
         warnings=tuple(filter(None, (warning(findings), *audit_faults(context), _looked(context), gaps(findings)))),
     )

@@ -151,17 +151,47 @@ SEALED: Final = "sealed"
 REASON_LENGTH: Final = 160
 
 
-def ranked(variants: Sequence[Variant]) -> tuple[Variant, ...]:
-    """Return variants by test accuracy, then validation accuracy, the best first; without figures last."""
-    return tuple(
-        sorted(variants, key=lambda variant: (-mean_or_least(variant, TEST), -mean_or_least(variant, VALIDATION)))
-    )
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The figure that variants are ranked and told apart by: the last part of its metric's name."""
+
+    name: str = "accuracy"
+
+    @property
+    def test(self) -> str:
+        """The metric on test images."""
+        return f"test/{self.name}"
+
+    @property
+    def validation(self) -> str:
+        """The metric on validation images."""
+        return f"val/{self.name}"
+
+    @property
+    def best(self) -> str:
+        """What the best value is."""
+        return "lowest" if metric_of(self.test).direction == "minimize" else "highest"
+
+    def merit(self, variant: Variant, metric: str) -> float:
+        """Return a metric's mean, larger where it is better; without one less than any."""
+        spread = variant.spread(metric)
+        if spread is None or math.isnan(spread.mean):
+            return -math.inf
+        return -spread.mean if self.best == "lowest" else spread.mean
 
 
-def every_variant(findings: Findings) -> tuple[Variant, ...]:
+BY_ACCURACY: Final = Ranking()
+
+
+def ranked(variants: Sequence[Variant], by: Ranking = BY_ACCURACY) -> tuple[Variant, ...]:
+    """Return variants by the test figure, then validation's, the best first; without figures last."""
+    return tuple(sorted(variants, key=lambda variant: (-by.merit(variant, by.test), -by.merit(variant, by.validation))))
+
+
+def every_variant(findings: Findings, by: Ranking = BY_ACCURACY) -> tuple[Variant, ...]:
     """Return the variants of experiments, ranked, and after them the ablations' rows that are none of these."""
     variants = experiment_variants(findings)
-    return (*ranked(variants), *(each for each in distinct_variants(findings) if each not in variants))
+    return (*ranked(variants, by), *(each for each in distinct_variants(findings) if each not in variants))
 
 
 def notes_of(variant: Variant) -> tuple[str, ...]:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import MatrixError
+from harness.matrix import load_study
+from harness.plugins import Catalog
 from tests.matrix.conftest import Complain, Load
 
 TEXT = """\
@@ -17,6 +20,24 @@ experiments:
   flipped: {model: net_b, recipe: {tta: flip}}
 claims:
 """
+
+
+def test_a_figure_to_rank_by_that_no_experiment_can_have_is_told(tmp_path: Path) -> None:
+    text = """\
+version: 1
+study: a
+dataset: {name: digits, validation: {size: 100}}
+experiments:
+  a: {model: hog_svm}
+  b: {model: MODEL}
+report: {metric: loss}
+"""
+    path = tmp_path / "matrix.yaml"
+    path.write_text(text.replace("MODEL", "{name: hog_svm, C: 2}"))
+    with pytest.raises(MatrixError, match='7:18: report.metric: no experiment can have "loss": scores of hog_svm are'):
+        load_study(path, Catalog())
+    path.write_text(text.replace("MODEL", "logistic"))
+    assert load_study(path, Catalog()).report.metric == "loss"
 
 
 def claim(experiment: str, metric: str) -> str:

@@ -87,6 +87,11 @@ from tests.matrix.conftest import HEAD, Complain, Load
             "matrix.yaml:7:28: experiments.a.seeds: an empty list is not a list of seeds, nor how many",
         ),
         (
+            "experiments:\n  a: {model: net_a}\nreport: {metric: balanced_acuracy}\n",
+            'matrix.yaml:8:18: report.metric: there is no metric to rank by "balanced_acuracy"; '
+            'did you mean "balanced_accuracy"?',
+        ),
+        (
             "experiments:\n  a: {model: net_a}\nreport: {baseline: b}\n",
             'matrix.yaml:8:20: report.baseline: there is no experiment "b"; valid: a',
         ),

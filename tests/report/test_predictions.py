@@ -43,9 +43,10 @@ def test_the_same_images_are_the_same_object(store: KeptStore, entries: tuple[En
 def test_what_is_read_gives_the_figures_that_the_cell_reported(store: KeptStore, entries: tuple[Entry, ...]) -> None:
     found = PredictionFiles(store).of(entries[0], "test")
     figures = evaluate(scores_of(SAID), np.array(TRUTH), probabilistic=True)
-    assert found is not None and found.losses is not None and found.confidence is not None
+    assert found is not None and found.confidence is not None
     assert found.right.mean() == figures.accuracy
-    assert found.losses.mean() == pytest.approx(figures.loss)
+    assert found.values["loss"].mean() == pytest.approx(figures.loss)
+    assert {name: found.values[name].mean() for name in figures.others} == pytest.approx(figures.others)
     assert found.confidence.min() > 0.9
 
 

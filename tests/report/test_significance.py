@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import cast
 
 import numpy as np
 import pytest
 
-from harness.contracts import Dataset
+from harness.contracts import Dataset, ReportSettings
 from harness.measure.paired import wilson
+from harness.measure.scores import evaluate
 from harness.report.blocks import Table
+from harness.report.context import Context, context_of
 from harness.report.csv_files import pairs_csv
 from harness.report.predictions import PredictionFiles, image_sets
 from harness.report.sections.comparisons import pairs_tables
@@ -17,7 +20,7 @@ from harness.report.sections.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
 from harness.report.store import gather
 from harness.report.variants import distinct_variants, experiment_variants, ranked
-from tests.report.predicted import predict
+from tests.report.predicted import predict, scores_of
 from tests.report.studies import STUDY, KeptStore, cell_of, plan_of
 
 LABELS = np.random.default_rng(0).integers(3, size=200).tolist()
@@ -231,3 +234,69 @@ def test_groups_of_test_images_widen_intervals_and_tests(store: KeptStore) -> No
     assert found.groups == 4
     assert found.pairs[0].p > 0.1
     assert "4 groups of images" in method(found)
+
+
+def rare(store: KeptStore, metric: str, **wrong: tuple[int, int]) -> Context:
+    """Finish experiments with so many wrong images of a common and of a rare class."""
+    labels, cells = [0] * 180 + [1] * 20, [cell_of(name) for name in wrong]
+    store.keep(plan_of(*cells, report=ReportSettings(metric=metric)))
+    for planned, (common, few) in zip(cells, wrong.values(), strict=True):
+        said = [1] * common + [0] * (180 - common) + [0] * few + [1] * (20 - few)
+        run = predict(store, planned, labels, said, thumbnails=False)
+        figures = evaluate(scores_of(said), np.array(labels), probabilistic=True)
+        cast("dict[str, float]", run.metrics).update({f"test/{name}": value for name, value in figures.metrics.items()})
+    return context_of(store, STUDY)
+
+
+def test_what_ranks_turns_the_order_the_tests_and_the_words(store: KeptStore) -> None:
+    context = rare(store, "balanced_accuracy", lazy=(0, 15), fair=(14, 2))
+    (found,) = context.verdicts.sets
+    assert [each.name for each in found.variants] == ["fair", "lazy"]
+    assert found.pairs[0].difference == pytest.approx((166 / 180 + 18 / 20) / 2 - (1 + 5 / 20) / 2)
+    assert found.pairs[0].differs
+    assert found.single == 0  # McNemar's test is of shares of images
+    lead = headline(context.variants, None, context.verdicts, by=context.ranking)
+    assert lead[0].startswith(
+        "fair is best by test balanced accuracy: it is better than lazy at the 5 % level (91.11 %"
+    )
+    assert "1 comparison of balanced accuracy on the same 200 test images" in " ".join(lead)
+    table = results_table(context.variants, None, context.verdicts, context.ranking)
+    assert column(table, "test balanced accuracy %") == ["91.11", "62.50"]
+    assert [each.name for each in rare_again(store).verdicts.sets[0].variants] == ["lazy", "fair"]
+
+
+def rare_again(store: KeptStore) -> Context:
+    assert store.kept_plan is not None
+    store.kept_plan = store.kept_plan.model_copy(update={"report": ReportSettings()})
+    return context_of(store, STUDY)
+
+
+def test_the_lowest_loss_is_the_best(store: KeptStore) -> None:
+    context = rare(store, "loss", worse=(90, 9), better=(10, 1))
+    (found,) = context.verdicts.sets
+    assert [each.name for each in found.variants] == ["better", "worse"]
+    (pair,) = found.pairs
+    assert pair.low < pair.difference < pair.high < 0
+    assert pair.low < -1  # nats are no shares
+    assert "better is best by test loss" in headline(context.variants, None, context.verdicts, by=context.ranking)[0]
+
+
+def test_a_classifier_without_the_figure_that_ranks_has_no_letter_and_the_reason_is_told(store: KeptStore) -> None:
+    context = rare(store, "loss", margins=(10, 1), logits=(20, 1))
+    for name in ("test/loss", "test/ece"):
+        del cast("dict[str, float]", store.cells["margins_s0"][0].metrics)[name]
+    context = context_of(store, STUDY)
+    assert [each.name for each in context.verdicts.sets[0].variants] == ["logits"]
+    why = "its predictions do not give test loss, which ranks: its scores are not probabilities"
+    assert context.verdicts.left_out == {why: ["margins"]}
+
+
+def test_the_worst_group_has_the_interval_of_its_own_images(store: KeptStore) -> None:
+    planned = cell_of("a")
+    store.keep(plan_of(planned, report=ReportSettings(metric="worst_group")))
+    groups = np.repeat([0, 1], [40, 160]).tolist()
+    predict(store, planned, LABELS, said(10), thumbnails=False, groups=groups)
+    (found,) = context_of(store, STUDY).verdicts.sets
+    interval = found.interval("test/worst_group", 0)
+    assert interval is not None
+    assert [interval.low, interval.high] == pytest.approx(list(wilson(0.75, 40)), abs=0.01)

@@ -8,7 +8,7 @@ from typing import Final
 from harness.report.blocks import Block, Column, Fold, Section, Table, Text, Value, named
 from harness.report.context import Context
 from harness.report.significance import Pair, Significance, interval_points, method, needs
-from harness.words import NOTHING, p_text, percent, points
+from harness.words import NOTHING, metric_difference, metric_heading, metric_text, p_text
 
 MOST_ROWS: Final = 20
 """Variants whose pairs are shown: 190 rows. The others are in the CSV."""
@@ -16,14 +16,14 @@ FILE: Final = "pairs.csv"
 COLUMNS: Final = (
     Column("better", numeric=False),
     Column("than", numeric=False),
-    Column("difference", hint="in points of test top-1"),
-    Column("95 % interval", hint="points; paired bootstrap over images, and over seeds where there are several"),
+    Column("difference", hint="of the better one's figure less the other's; in points where it is a share"),
+    Column("95 % interval", hint="paired bootstrap over images, and over seeds where there are several"),
     Column("p", hint="two-sided, not corrected"),
     Column("p, corrected", hint="by Holm's method over all pairs"),
     Column("verdict", numeric=False),
     Column(
         "smallest seen",
-        hint="points: the smallest true difference that these seeds and images would show in four studies of five",
+        hint="the smallest true difference that these seeds and images would show in four studies of five",
     ),
     Column(
         "would take",
@@ -74,7 +74,8 @@ def _table(found: Significance, is_one_of_several: bool) -> Table:
     if len(found.variants) > MOST_ROWS:
         notes.append(f"the best {MOST_ROWS} of {len(found.variants)}; more of them in {FILE}")
     rows = tuple(_row(found, pair) for pair in shown)
-    return Table(f"Each pair{where}: difference in test top-1, paired by image", COLUMNS, rows, tuple(notes))
+    what = metric_heading(found.ranking.test).removesuffix(" %")
+    return Table(f"Each pair{where}: difference in {what}, paired by image", COLUMNS, rows, tuple(notes))
 
 
 def _notes(pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -88,14 +89,15 @@ def _verdict(found: Significance, pair: Pair) -> Value:
 
 
 def _row(found: Significance, pair: Pair) -> tuple[Value, ...]:
+    metric = found.ranking.test
     return (
         named(found.variants[pair.first].name),
         named(found.variants[pair.second].name),
-        Value(points(pair.difference), pair.difference),
-        Value(interval_points(pair.low, pair.high), pair.low),
+        Value(metric_difference(metric, pair.difference, unit=False), pair.difference),
+        Value(interval_points(pair.low, pair.high, metric), pair.low),
         Value(p_text(pair.p), pair.p),
         Value(p_text(pair.adjusted), pair.adjusted),
         _verdict(found, pair),
-        Value(NOTHING) if pair.differs else Value(percent(pair.visible), pair.visible),
+        Value(NOTHING) if pair.differs else Value(metric_text(metric, pair.visible, unit=False), pair.visible),
         Value(NOTHING if pair.differs else needs(pair)),
     )

@@ -24,8 +24,27 @@ from harness.report.significance import (
     needs,
 )
 from harness.report.store import Findings
-from harness.report.variants import TEST, VALIDATION, Variant, dataset_name, mean_or_least, ranked
-from harness.words import Spread, amount, duration, few, percent, percent_spread, points
+from harness.report.variants import (
+    BY_ACCURACY,
+    TEST,
+    VALIDATION,
+    Ranking,
+    Variant,
+    dataset_name,
+    mean_or_least,
+    ranked,
+)
+from harness.words import (
+    Spread,
+    amount,
+    duration,
+    few,
+    metric_difference,
+    metric_name,
+    metric_spread,
+    metric_text,
+    percent,
+)
 
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3
@@ -41,7 +60,7 @@ def section(context: Context) -> Section:
     findings, known = context.findings, context.verdicts
     lacking, faults = gaps(findings), audit_faults(context)
     diagnosed = context.once(all_diagnosed)
-    lead, *rest = headline(context.variants, findings.plan.report.baseline, known, diagnosed)
+    lead, *rest = headline(context.variants, findings.plan.report.baseline, known, diagnosed, context.ranking)
     steps = next_steps(context.variants, diagnosed, known)
     others = context.once(looked)
     blocks: list[Block] = [Text(lacking, "bad")] if lacking else []
@@ -109,35 +128,34 @@ def headline(
     baseline: str | None,
     known: Verdicts = NOTHING_KNOWN,
     diagnosed: Sequence[Diagnosed] = (),
+    by: Ranking = BY_ACCURACY,
 ) -> tuple[str, ...]:
-    """Return the result in sentences, the most important first.
+    """Return the result in sentences, the most important first; `by` says what ranks.
 
     Where the variant that validation puts first has test and validation contradict each other, nothing is ranked; where
     the leading one's are apart beyond chance, that comes first.
     """
-    tested = [variant for variant in ranked(variants) if _has(variant, TEST)]
+    tested = [variant for variant in ranked(variants, by) if _has(variant, by.test)]
     names = {variant.name for variant in variants}
     mine = [each for each in diagnosed if each.variant.name in names]
     guessing = _guessing(mine)
     if not tested:
-        return (*guessing, *_without_test(variants))
+        return (*guessing, *_without_test(variants, by))
     if refused := _contradiction(mine):
         return (*refused, *guessing, *(_method(each) for each in known.sets if len(each.variants) > 1))
     apart = _disagreeing(mine)
-    ranking = _ranking(tested, variants, baseline, known)
+    ranking = _ranking(tested, baseline_of(variants, baseline), known, by)
     leads = bool(apart) and any(each.disagreement and each.variant.name == tested[0].name for each in mine)
     if leads:
         return (*guessing, *apart, *ranking)
     return (*guessing, *ranking[:1], *apart, *ranking[1:])
 
 
-def _ranking(
-    tested: Sequence[Variant], variants: Sequence[Variant], baseline: str | None, known: Verdicts
-) -> tuple[str, ...]:
+def _ranking(tested: Sequence[Variant], baseline: Variant | None, known: Verdicts, by: Ranking) -> tuple[str, ...]:
     """Return who is ahead, how sure that is, and by which tests."""
     compared = [each for each in known.sets if len(each.variants) > 1]
-    firsts = [_certainty(each, len(known.sets) > 1) for each in compared] or [_winner(tested)]
-    rest = [*map(_power, compared), _choice(tested), _against(tested[0], baseline_of(variants, baseline))]
+    firsts = [_certainty(each, len(known.sets) > 1) for each in compared] or [_winner(tested, by)]
+    rest = [*map(_power, compared), _choice(tested, by), _against(tested[0], baseline, by)]
     sentences = [*firsts, *rest, *(_method(each) for each in compared), _untested(tested, known)]
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -196,23 +214,27 @@ def _apart(diagnosed: Sequence[Diagnosed]) -> str:
 
 def _certainty(found: Significance, is_one_of_several: bool) -> str:
     """Say who is best on a set of test images and whether that is certain."""
-    first, interval = found.variants[0], found.interval(TEST, 0)
+    by = found.ranking
+    first, interval = found.variants[0], found.interval(by.test, 0)
     where = f"On {found.dataset}, " if is_one_of_several else ""
-    figure = _in_brief(first.spread(TEST))
+    figure = _in_brief(by.test, first.spread(by.test))
     if interval is not None:
-        figure = f"{figure}, 95 % interval {percent(interval.low)} to {percent(interval.high)} %"
+        low = metric_text(by.test, interval.low, unit=False)
+        figure = f"{figure}, 95 % interval {low} to {metric_text(by.test, interval.high)}"
     alike, others = found.like_the_best(), len(found.variants) - 1
     told = ""
     if not alike:
         each = f"each of the {others} others" if others > 1 else found.variants[1].name
         if found.is_mixed and found.one_fit[0]:
-            told = f"{first.name} has the highest test accuracy ({figure}): this one fit is better than {each}."
+            told = (
+                f"{first.name} has the {by.best} {metric_name(by.test)} ({figure}): this one fit is better than {each}."
+            )
         else:
-            told = f"{first.name} is best: it is better than {each} at the 5 % level ({figure})."
+            told = f"{first.name} is best{_named(by)}: it is better than {each} at the 5 % level ({figure})."
     else:
         rest = f" It is better than {_the_others(others - len(alike))}." if len(alike) < others else ""
         told = (
-            f"{first.name} has the highest test accuracy ({figure}), but it cannot be told apart from "
+            f"{first.name} has the {by.best} {metric_name(by.test)} ({figure}), but it cannot be told apart from "
             f"{names_of(alike)} at the 5 % level.{rest}"
         )
     return f"{where}{told}{_of_single_fits(found)}"
@@ -239,7 +261,7 @@ def _power(found: Significance) -> str:
     unseen = max(pairs, key=lambda pair: pair.visible)
     return (
         "Not told apart is not equal: with these seeds and images a true difference of less than "
-        f"{percent(unseen.visible)} points from {found.variants[unseen.second].name} would often go unseen. "
+        f"{_size(found.ranking.test, unseen.visible)} from {found.variants[unseen.second].name} would often go unseen. "
         f"If the differences seen are the true ones, telling it {first}{others}."
     )
 
@@ -272,62 +294,78 @@ def _untested(tested: Sequence[Variant], known: Verdicts) -> str:
     return f"{UNTESTED}: the store holds no test predictions."
 
 
-def _winner(tested: Sequence[Variant]) -> str:
-    first = tested[0]
-    text = f"{first.name} has the highest mean test accuracy, {_with_seeds(first.spread(TEST))}"
+def _winner(tested: Sequence[Variant], by: Ranking) -> str:
+    first, figure = tested[0], metric_name(by.test)
+    reached = _with_seeds(by.test, first.spread(by.test))
+    text = f"{first.name} has the {by.best} mean {figure}, {reached}"
     if len(tested) == 1:
-        return f"{first.name} is the only experiment with a test accuracy: {_with_seeds(first.spread(TEST))}."
-    ahead = _mean(first, TEST) - _mean(tested[1], TEST)
+        return f"{first.name} is the only experiment with a {figure}: {reached}."
+    ahead = _mean(first, by.test) - _mean(tested[1], by.test)
     second = tested[1]
     if ahead == 0:
         return f"{text}, level with {second.name}."
-    return f"{text}, {points(ahead).lstrip('+')} points ahead of {second.name} ({percent(_mean(second, TEST))} %)."
+    return f"{text}, {_size(by.test, ahead)} ahead of {second.name} ({metric_text(by.test, _mean(second, by.test))})."
 
 
-def _choice(tested: Sequence[Variant]) -> str:
+def _size(metric: str, difference: float) -> str:
+    return metric_difference(metric, abs(difference)).lstrip("+")
+
+
+def _named(by: Ranking) -> str:
+    """Return what ranks, where that is not what one expects."""
+    return "" if by == BY_ACCURACY else f" by {metric_name(by.test)}"
+
+
+def _choice(tested: Sequence[Variant], by: Ranking) -> str:
     """Say whether validation, which may choose, would have chosen the same."""
-    if len(tested) == 1 or not all(_has(variant, VALIDATION) for variant in tested):
+    if len(tested) == 1 or not all(_has(variant, by.validation) for variant in tested):
         return ""
-    chosen = max(tested, key=lambda variant: _mean(variant, VALIDATION))
+    chosen = max(tested, key=lambda variant: by.merit(variant, by.validation))
+    name = metric_name(by.validation)
+    name = f"{name[0].upper()}{name[1:]}"
     if chosen is tested[0]:
-        return "Validation accuracy, which alone may choose, puts it first as well."
+        return f"{name}, which alone may choose, puts it first as well."
     return (
-        f"Validation accuracy, which alone may choose, puts {chosen.name} first instead "
-        f"(test {percent(_mean(chosen, TEST))} %): the best of {len(tested)} test figures flatters its experiment."
+        f"{name}, which alone may choose, puts {chosen.name} first instead "
+        f"(test {metric_text(by.test, _mean(chosen, by.test))}): the best of {len(tested)} test figures flatters its "
+        "experiment."
     )
 
 
-def _against(first: Variant, baseline: Variant | None) -> str:
-    if baseline is None or first is baseline or not _has(baseline, TEST):
+def _against(first: Variant, baseline: Variant | None, by: Ranking) -> str:
+    if baseline is None or first is baseline or not _has(baseline, by.test):
         return ""
-    gain = points(_mean(first, TEST) - _mean(baseline, TEST)).lstrip("+")
-    reached = percent_spread(baseline.spread(TEST))
-    return f"The baseline {baseline.name} reaches {reached} %: {first.name} gains {gain} points."
+    gain = _size(by.test, _mean(first, by.test) - _mean(baseline, by.test))
+    reached = metric_spread(by.test, baseline.spread(by.test))
+    return f"The baseline {baseline.name} reaches {reached}: {first.name} gains {gain}."
 
 
-def _without_test(variants: Sequence[Variant]) -> tuple[str, ...]:
-    validated = [variant for variant in variants if _has(variant, VALIDATION)]
+def _without_test(variants: Sequence[Variant], by: Ranking) -> tuple[str, ...]:
+    validated = [variant for variant in variants if _has(variant, by.validation)]
+    if not validated and any(each.finished for each in variants) and by != BY_ACCURACY:
+        return (f"No finished cell has a {metric_name(by.test)}, which is to rank: report.metric names another.",)
     if not validated:
         return ("No cell has finished yet, so there is nothing to compare.",)
-    best = max(validated, key=lambda variant: _mean(variant, VALIDATION))
-    text = f"{best.name} has the highest mean validation accuracy, {_with_seeds(best.spread(VALIDATION))}."
-    return ("No test set was opened, so this says nothing about test accuracy.", text, f"{UNTESTED}.")
+    best = max(validated, key=lambda variant: by.merit(variant, by.validation))
+    reached = _with_seeds(by.validation, best.spread(by.validation))
+    text = f"{best.name} has the {by.best} mean {metric_name(by.validation)}, {reached}."
+    return (f"No test set was opened, so this says nothing about {metric_name(by.test)}.", text, f"{UNTESTED}.")
 
 
-def _with_seeds(spread: Spread | None) -> str:
+def _with_seeds(metric: str, spread: Spread | None) -> str:
     if spread is None:
         return ""
     if spread.deviation is None:
-        return f"{percent(spread.mean)} % with one seed"
-    return f"{percent_spread(spread)} % (mean ± standard deviation over {spread.count} seeds)"
+        return f"{metric_text(metric, spread.mean)} with one seed"
+    return f"{metric_spread(metric, spread)} (mean ± standard deviation over {spread.count} seeds)"
 
 
-def _in_brief(spread: Spread | None) -> str:
+def _in_brief(metric: str, spread: Spread | None) -> str:
     if spread is None:
         return ""
     if spread.deviation == 0:
-        return f"{percent(spread.mean)} % with each of {spread.count} seeds"
-    return f"{percent_spread(spread)} % with {'one seed' if spread.count == 1 else f'{spread.count} seeds'}"
+        return f"{metric_text(metric, spread.mean)} with each of {spread.count} seeds"
+    return f"{metric_spread(metric, spread)} with {'one seed' if spread.count == 1 else f'{spread.count} seeds'}"
 
 
 def _limits(findings: Findings) -> list[str]:

@@ -15,17 +15,26 @@ from harness.contracts.metrics import (
     PEAK_BYTES,
     TEST_ACCURACY,
     TEST_ACCURACY_TTA,
+    TEST_AUC,
+    TEST_BALANCED,
     TEST_ECE,
     TEST_LOSS,
     TEST_MACRO_F1,
+    TEST_TOP_K,
+    TEST_WORST_CLASS,
+    TEST_WORST_GROUP,
     TRAIN_SECONDS,
     VAL_ACCURACY,
+    metric_of,
 )
 from harness.report.blocks import Charts, Column, Section, Table, Text, Value, named
 from harness.report.context import Context
+from harness.report.predictions import lacking as why_none
 from harness.report.significance import MOST_LETTERED, NOTHING_KNOWN, Interval, Verdicts, interval_text
 from harness.report.variants import (
+    BY_ACCURACY,
     SEALED,
+    Ranking,
     Variant,
     by_device,
     cells_value,
@@ -39,9 +48,11 @@ from harness.report.variants import (
     test_value,
     train_time,
 )
-from harness.words import NOTHING, Spread, decimals_spread, points, scaled
+from harness.words import NOTHING, Spread, decimals_spread, metric_difference, metric_heading, metric_name, scaled
 
 CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
+ASIDE: Final = (TEST_BALANCED, TEST_TOP_K, TEST_AUC, TEST_WORST_CLASS, TEST_WORST_GROUP, TEST_LOSS, TEST_ECE)
+"""Figures of the test images that the page hides until they are asked for, unless they rank."""
 MOST_NAMED: Final = 6
 FILE: Final = "pairs.csv"
 MOST_DOTS: Final = 40
@@ -78,12 +89,16 @@ class SummaryRow:
     cells_planned: int
     notes: tuple[str, ...]
     """What is wrong or peculiar."""
+    metric: str = TEST_ACCURACY
+    """What ranks (`report.metric`)."""
+    test_figure: Spread | None = None
+    """The figure of it."""
 
 
 def section(context: Context) -> Section:
     """Return the results table and what is needed to read it."""
     baseline = context.findings.plan.report.baseline
-    table = results_table(context.variants, baseline, context.verdicts)
+    table = results_table(context.variants, baseline, context.verdicts, context.ranking)
     links = (Text(context.links.explained, tone="muted"),) if context.findings.finished else ()
     chart = _seeds_chart(context)
     return Section("results", "Results", (table, *links, *([Charts((chart,))] if chart is not None else [])))
@@ -91,10 +106,12 @@ def section(context: Context) -> Section:
 
 def rows_of(context: Context) -> tuple[SummaryRow, ...]:
     """Return the rows of a study that was read already."""
-    return tuple(_summary(variant, context.verdicts) for variant in context.variants)
+    return tuple(_summary(variant, context.verdicts, context.ranking.test) for variant in context.variants)
 
 
-def results_table(variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN) -> Table:
+def results_table(
+    variants: Sequence[Variant], baseline: str | None, known: Verdicts = NOTHING_KNOWN, by: Ranking = BY_ACCURACY
+) -> Table:
     """Return the table of all variants, the best on the test set first, with the letters of `known`."""
     shown = _Shown(
         tta=any(variant.spread(TEST_ACCURACY_TTA) for variant in variants),
@@ -102,12 +119,15 @@ def results_table(variants: Sequence[Variant], baseline: str | None, known: Verd
         devices=len({device for variant in variants for device in variant.devices}) > 1,
         baseline=baseline_of(variants, baseline),
         known=known,
+        by=by,
+        aside=tuple(metric for metric in ASIDE if any(variant.values(metric) for variant in variants)),
     )
-    filled = _columns(shown)
-    rows = tuple(tuple(each.value(variant) for each in filled) for variant in ranked(variants))
-    notes = tuple(f"{variant.name}: {note}" for variant in ranked(variants) for note in notes_of(variant))
+    filled, order = _columns(shown), ranked(variants, by)
+    rows = tuple(tuple(each.value(variant) for each in filled) for variant in order)
+    notes = tuple(f"{variant.name}: {note}" for variant in order for note in notes_of(variant))
     columns = tuple(each.column for each in filled)
-    return Table(CAPTION, columns, rows, (*notes, *_explained(variants, known)), label="results")
+    caption = CAPTION if by == BY_ACCURACY else f"{CAPTION}, by {metric_name(by.test).removeprefix('test ')}"
+    return Table(caption, columns, rows, (*notes, *_explained(variants, known, by)), label="results")
 
 
 def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
@@ -116,9 +136,16 @@ def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None
 
 
 def _seeds_chart(context: Context) -> Chart | None:
-    """Return every seed of the best variants, by test accuracy where it was opened, else by validation accuracy."""
-    is_tested = any(variant.values(TEST_ACCURACY) for variant in context.variants)
-    metric, words = (TEST_ACCURACY, "test accuracy") if is_tested else (VAL_ACCURACY, "validation accuracy")
+    """Return every seed of the best variants, by the test figure that ranks where it was opened, else validation's.
+
+    None of a figure that is no share.
+    """
+    by = context.ranking
+    is_tested = any(variant.values(by.test) for variant in context.variants)
+    metric = by.test if is_tested else by.validation
+    words = metric_name(metric)
+    if metric_of(metric).kind != "share":
+        return None
     rows = []
     for variant in context.variants:
         interval = _interval(variant, metric, context.verdicts) if is_tested else None
@@ -127,7 +154,7 @@ def _seeds_chart(context: Context) -> Chart | None:
     known = [row for row in rows if row.values]
     which = f" (the first {MOST_DOTS} of {len(known)} variants)" if len(known) > MOST_DOTS else ""
     title = f"{words}: each seed, mean and 95 % interval{which}" if is_tested else f"{words}: each seed and mean{which}"
-    return seed_dots(known[:MOST_DOTS], words, title.capitalize())
+    return seed_dots(known[:MOST_DOTS], words, f"{title[0].upper()}{title[1:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +166,9 @@ class _Shown:
     devices: bool
     baseline: Variant | None
     known: Verdicts
+    by: Ranking
+    aside: tuple[str, ...]
+    """Those of `ASIDE` that some variant has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +192,31 @@ def _columns(shown: _Shown) -> list[_Filled]:
 
 
 def _quality(shown: _Shown) -> list[_Filled]:
-    known, baseline = shown.known, shown.baseline
+    known, baseline, by = shown.known, shown.baseline, shown.by
     top_1 = Column("test top-1 %", hint="share of test images classified correctly")
     filled = [_Filled(top_1, lambda v: _test(v, TEST_ACCURACY, known))]
+    if by.test not in {TEST_ACCURACY, TEST_MACRO_F1}:
+        filled = [_aside(by.test, known, extra=False), *filled]
     if shown.tta:
         column = Column("with TTA %", hint="test top-1 with test-time augmentation")
         filled += [_Filled(column, lambda v: _test(v, TEST_ACCURACY_TTA, known))]
     if baseline is not None:
-        column = Column(f"vs {baseline.experiment}", hint="difference of mean test top-1 in points")
-        filled += [_Filled(column, lambda v: _against(v, baseline))]
+        hint = f"difference of mean {metric_heading(by.test).removesuffix(' %')}"
+        column = Column(f"vs {baseline.experiment}", hint=hint + (" in points" if by.test != TEST_LOSS else ""))
+        filled += [_Filled(column, lambda v: _against(v, baseline, by.test))]
     validation = Column("val. top-1 %", hint="share of validation images classified correctly")
     macro_f1 = Column("test macro-F1 %", hint="mean of the classes' F1")
-    return [
-        *filled,
-        _Filled(validation, lambda v: share_value(v.spread(VAL_ACCURACY))),
-        _Filled(macro_f1, lambda v: _test(v, TEST_MACRO_F1, known)),
-    ]
+    mean_f1 = _Filled(macro_f1, lambda v: _test(v, TEST_MACRO_F1, known))
+    top_1_validation = _Filled(validation, lambda v: share_value(v.spread(VAL_ACCURACY)))
+    if by.test == TEST_MACRO_F1:
+        return [mean_f1, *filled, top_1_validation]
+    return [*filled, top_1_validation, mean_f1]
+
+
+def _aside(metric: str, known: Verdicts, *, extra: bool = True) -> _Filled:
+    """Return the column of a figure of the test images."""
+    column = Column(metric_heading(metric), hint=metric_of(metric).hint, extra=extra)
+    return _Filled(column, lambda v: _test(v, metric, known))
 
 
 def _cost(shown: _Shown) -> list[_Filled]:
@@ -192,13 +231,10 @@ def _cost(shown: _Shown) -> list[_Filled]:
 
 
 def _extra(shown: _Shown) -> list[_Filled]:
-    known = shown.known
-    loss = Column("test loss", hint="mean cross-entropy in nats", extra=True)
-    ece = Column("test ECE %", hint="expected calibration error, 15 bins; mean over seeds", extra=True)
+    aside = [_aside(metric, shown.known) for metric in shown.aside if metric != shown.by.test]
     flops = Column("FLOPs", hint="of a forward pass over one image", extra=True)
     return [
-        _Filled(loss, lambda v: _test(v, TEST_LOSS, known)),
-        _Filled(ece, lambda v: _test(v, TEST_ECE, known)),
+        *aside,
         _Filled(flops, lambda v: count_value(v, FLOPS, scaled)),
         _Filled(
             Column("images/s", hint="last epoch of fitting", extra=True), lambda v: device_value(v, IMAGES_PER_SECOND)
@@ -226,14 +262,14 @@ def _interval(variant: Variant, metric: str, known: Verdicts) -> Interval | None
     return None if found is None else found[0].interval(metric, found[1])
 
 
-def _against(variant: Variant, baseline: Variant) -> Value:
-    ours, theirs = variant.spread(TEST_ACCURACY), baseline.spread(TEST_ACCURACY)
+def _against(variant: Variant, baseline: Variant, metric: str) -> Value:
+    ours, theirs = variant.spread(metric), baseline.spread(metric)
     if ours is None or theirs is None or variant is baseline:
         return Value(NOTHING)
-    return Value(points(ours.mean - theirs.mean), ours.mean - theirs.mean)
+    return Value(metric_difference(metric, ours.mean - theirs.mean, unit=False), ours.mean - theirs.mean)
 
 
-def _summary(variant: Variant, known: Verdicts) -> SummaryRow:
+def _summary(variant: Variant, known: Verdicts, metric: str) -> SummaryRow:
     parameters, is_sealed = variant.spread(PARAMETERS), variant.cell.test == "never"
     is_opened = any(entry.tag("test") == "opened" for entry in variant.finished)
     return SummaryRow(
@@ -250,10 +286,12 @@ def _summary(variant: Variant, known: Verdicts) -> SummaryRow:
         cells_finished=len(variant.finished),
         cells_planned=len(variant.entries),
         notes=notes_of(variant),
+        metric=metric,
+        test_figure=None if is_sealed else variant.spread(metric),
     )
 
 
-def _explained(variants: Sequence[Variant], known: Verdicts) -> Iterator[str]:
+def _explained(variants: Sequence[Variant], known: Verdicts, by: Ranking) -> Iterator[str]:
     """Say what intervals and letters mean, and why figures of finished variants are missing."""
     if known.sets:
         yield from _about_intervals(variants)
@@ -263,6 +301,11 @@ def _explained(variants: Sequence[Variant], known: Verdicts) -> Iterator[str]:
         lacking = [each.name for each in done if not each.values(metric)]
         if lacking and len(lacking) < len(variants):
             yield f"no {what} for {_listed(lacking)}: {reason}"
+    if by.test not in {TEST_ACCURACY, TEST_LOSS, TEST_ECE}:
+        missing = [each.name for each in variants if each.values(TEST_ACCURACY) and not each.values(by.test)]
+        if missing:
+            reason = f"{why_none(by.test)}, or it was measured by a version that did not record it"
+            yield f"no {metric_name(by.test)} for {_listed(missing)}: {reason}"
 
 
 def _about_intervals(variants: Sequence[Variant]) -> Iterator[str]:
