@@ -34,7 +34,9 @@ report: {metric: loss}
 """
     path = tmp_path / "matrix.yaml"
     path.write_text(text.replace("MODEL", "{name: hog_svm, C: 2}"))
-    with pytest.raises(MatrixError, match='7:18: report.metric: no experiment can have "loss": scores of hog_svm are'):
+    with pytest.raises(
+        MatrixError, match=r'7:18: report\.metric: no experiment can have "loss": scores of hog_svm are'
+    ):
         load_study(path, Catalog())
     path.write_text(text.replace("MODEL", "logistic"))
     assert load_study(path, Catalog()).report.metric == "loss"
