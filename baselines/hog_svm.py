@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class HogSvm(ClassicalModel):
         cells_per_block: Height and width, in cells, of the blocks that are normalized.
         C: Weight of the squared hinge loss against the squared norm of the weights.
         max_iter: Most iterations of the solver.
+        class_weight: "balanced" weighs each class's loss with images / (classes * images of the class); then the
+            support vector machine is fitted on the CPU.
     """
 
     margins: ClassVar[bool] = True
@@ -45,18 +47,22 @@ class HogSvm(ClassicalModel):
     cells_per_block: Annotated[int, Field(gt=0)] = 2
     C: Annotated[float, Field(gt=0)] = 1.0
     max_iter: Annotated[int, Field(gt=0)] = 1000
+    class_weight: Literal["balanced"] | None = None
 
     def build(self, task: Task, seed: int) -> Classifier:
         """Return the unfitted classifier; raises InputError if an image has no room for one block."""
-        svm = LinearSVC(C=self.C, max_iter=self.max_iter, random_state=seed % 2**32)
-        return self._classifier(task, hog_features, svm, "cpu")
+        return self._classifier(task, hog_features, self._svm(seed), "cpu")
 
     def build_on(self, task: Task, seed: int, device: str) -> Classifier:
         """Return the unfitted classifier for a device; raises InputError as `build` does."""
         if torch.device(device).type == "cpu":
             return self.build(task, seed)
-        svm = NewtonSVC(C=self.C, max_iter=self.max_iter, device=device)
+        on_device = NewtonSVC(C=self.C, max_iter=self.max_iter, device=device)
+        svm = on_device if self.class_weight is None else self._svm(seed)
         return self._classifier(task, partial(hog_features_on, device=device), svm, device)
+
+    def _svm(self, seed: int) -> LinearSVC:
+        return LinearSVC(C=self.C, max_iter=self.max_iter, random_state=seed % 2**32, class_weight=self.class_weight)
 
     def _classifier(
         self, task: Task, features: Callable[..., NDArray[np.float32]], svm: LinearSVC | NewtonSVC, device: str

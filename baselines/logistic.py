@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,12 @@ class Logistic(ClassicalModel):
     Attributes:
         C: Weight of the summed log loss against half the squared norm of the weights.
         max_iter: Most iterations of the solver.
+        class_weight: "balanced" weighs each class's loss with images / (classes * images of the class).
     """
 
     C: Annotated[float, Field(gt=0)] = 1.0
     max_iter: Annotated[int, Field(gt=0)] = 200
+    class_weight: Literal["balanced"] | None = None
 
     def build(self, task: Task, seed: int) -> Classifier:
         """Return the unfitted classifier; L-BFGS starts from zero and draws nothing."""
@@ -41,7 +43,9 @@ class Logistic(ClassicalModel):
             probabilistic=True,
             on_pixels=True,
         )
-        return LinearClassifier(problem, LogisticRegression(C=self.C, max_iter=self.max_iter))
+        return LinearClassifier(
+            problem, LogisticRegression(C=self.C, max_iter=self.max_iter, class_weight=self.class_weight)
+        )
 
 
 def _standardized(images: NDArray[np.uint8], task: Task) -> NDArray[np.float32]:

@@ -165,6 +165,11 @@ class Recipe(Frozen):
     """Augmentations of training batches, in this order: `[{crop: {pad: 4}}, flip]`."""
     label_smoothing: Share = 0.0
     """Share of each target that is spread evenly over all classes."""
+    class_weights: Literal["balanced"] | Mapping[str, Annotated[float, Field(gt=0)]] | None = None
+    """What each class's part in the training loss is multiplied with, as torch's CrossEntropyLoss does for soft
+    targets: `{cat: 2.0}`, 1 where a class is not named; balanced: images / (classes * images of the class)."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """shuffle: each image once an epoch; balanced: as many draws with replacement, each class as likely as another."""
     gradient_clip: Annotated[float, Field(gt=0)] | None = None
     """Largest L2 norm of the whole gradient; null for no limit."""
     ema: Ema | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.contracts import StudyPlan
 from harness.report.context import Context, context_of
 from harness.report.sections.diagnosis import all_diagnosed
-from harness.report.sections.headline import gaps, headline, next_steps, warning
+from harness.report.sections.headline import flattery, gaps, headline, next_steps, warning
 from harness.report.sections.openings import audit_faults, looked
 from harness.report.sections.results import SummaryRow, rows_of
 from harness.report.store import ReportStore
@@ -34,7 +34,11 @@ def summary_of(context: Context) -> Summary:
         rows=rows_of(context),
         headline=headline(context.variants, findings.plan.report.baseline, known, diagnosed, context.ranking),
         next_steps="" if findings.is_smoke else next_steps(context.variants, diagnosed, known),
-        warnings=tuple(filter(None, (warning(findings), *audit_faults(context), _looked(context), gaps(findings)))),
+        warnings=tuple(
+            filter(
+                None, (warning(findings), *audit_faults(context), flattery(context), _looked(context), gaps(findings))
+            )
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from harness.contracts import (
     Task,
 )
 from harness.contracts.metrics import EPOCH_SECONDS
-from harness.errors import TrainingError
+from harness.errors import InputError, TrainingError, nearest
 from harness.plugins import Catalog
 from harness.train.batches import Normalize, as_float, as_tensor, batch_sizes, make_pool
 from harness.train.checkpoint import CheckpointFile, identity_of
@@ -89,9 +89,11 @@ class NetworkClassifier:
                 to those of the whole batch, batch normalization sees one micro-batch at a time.
 
         Raises:
-            InputError: a component of the recipe does not exist or does not take its options.
+            InputError: a component of the recipe does not exist or does not take its options, or the recipe weighs a
+                class that the data set does not have.
             TrainingError: the device cannot compute in the precision asked for.
         """
+        _refuse_unknown_classes(recipe, task)
         self._model, self._recipe, self._task, self._seed = model, recipe, task, seed
         self._device, self._checkpoint, self._max_batches = indexed(device), checkpoint, max_batches
         self._parts = parts
@@ -216,8 +218,23 @@ class NetworkClassifier:
             channels_last=recipe.channels_last,
             gradient_clip=recipe.gradient_clip,
             parts=self._parts,
+            class_weights=self._class_weights(plan.train.labels),
         )
         return Training(step, streams, history=[])
+
+    def _class_weights(self, labels: torch.Tensor) -> torch.Tensor | None:
+        """Return what the recipe weighs each class with, float32 [K], for the labels [N] of the training images.
+
+        A class without an image has 1, which changes nothing.
+        """
+        asked, classes = self._recipe.class_weights, self._task.classes
+        if asked is None:
+            return None
+        if asked == "balanced":
+            counts = torch.bincount(labels, minlength=len(classes)).double()
+            weights = torch.where(counts > 0, len(labels) / ((counts > 0).sum() * counts), 1.0)
+            return weights.float().to(self._device)
+        return torch.tensor([float(asked.get(name, 1.0)) for name in classes], device=self._device)
 
     def _shares(self) -> dict[str, float]:
         """Return the share of the learning rate that each parameter has, by its name."""
@@ -270,6 +287,14 @@ def told_of_single_images(model: str) -> Iterator[None]:
             f"{model}: batch normalization cannot learn from one image at a time; "
             "batches, and micro-batches, must have at least 2 (recipe.batch_size)"
         ) from error
+
+
+def _refuse_unknown_classes(recipe: Recipe, task: Task) -> None:
+    if isinstance(recipe.class_weights, Mapping):
+        for name in recipe.class_weights:
+            if name not in task.classes:
+                told = nearest(name, task.classes)
+                raise InputError(f'recipe.class_weights: there is no class "{name}"{told}')
 
 
 def _augmentations(recipe: Recipe, catalog: Catalog) -> tuple[Augmentation, ...]:

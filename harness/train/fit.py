@@ -188,9 +188,19 @@ def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]
 def begin_epoch(training: Training, plan: Plan) -> EpochState:
     """Return the state of an epoch whose steps are yet to be taken, the images in a new order."""
     device = plan.train.device
-    order = to_device(torch.randperm(len(plan.train), generator=training.streams.order), device)
+    order = to_device(_order(plan, training.streams.order), device)
     losses = torch.zeros(len(plan.sizes), device=device)
     return EpochState(order, losses, torch.zeros((), dtype=torch.int64, device=device))
+
+
+def _order(plan: Plan, random: torch.Generator) -> torch.Tensor:
+    """Return the images of an epoch, int64 [N], by `recipe.sampler`; drawn as torch's WeightedRandomSampler does."""
+    count = len(plan.train)
+    if plan.recipe.sampler == "shuffle":
+        return torch.randperm(count, generator=random)
+    labels = plan.train.labels.cpu()
+    weights = 1 / torch.bincount(labels).double()[labels]
+    return torch.multinomial(weights, count, replacement=True, generator=random)
 
 
 def take_steps(training: Training, state: EpochState, plan: Plan, stepper: Stepper) -> None:

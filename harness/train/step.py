@@ -63,6 +63,8 @@ class Step:
     gradient_clip: float | None
     parts: int = 1
     """Micro-batches of a batch."""
+    class_weights: torch.Tensor | None = None
+    """float32 [K], on the device; None for 1 each."""
 
     def take(self, batch: Batch, number: int, factor: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Augment, normalize, forward, loss, backward, clip, update; then the follower's turn.
@@ -126,7 +128,7 @@ class Step:
         if logits.shape != targets.shape:
             shapes = f"scores of shape {list(logits.shape)} instead of {list(targets.shape)}"
             raise TrainingError(f"the network gives {shapes}, one for each image and class")
-        loss = functional.cross_entropy(logits.float(), targets)
+        loss = functional.cross_entropy(logits.float(), targets, weight=self.class_weights)
         if share != 1:
             loss = loss * share
         torch.autograd.backward(loss if self.scaler is None else self.scaler.scale(loss))

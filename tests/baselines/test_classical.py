@@ -50,6 +50,21 @@ def test_of_two_classes_the_scores_are_opposite() -> None:
     np.testing.assert_allclose(scores[:, 0], -scores[:, 1], rtol=1e-5)
 
 
+def test_balanced_class_weights_are_scikit_learns() -> None:
+    images = stripes(3)
+    kept = np.flatnonzero((images.labels != 1) | (np.arange(len(images)) % 7 == 0))
+    images = LabeledImages(images.images[kept], images.labels[kept], images.index[kept])
+    pixels = ((images.images.astype(np.float32) / 255 - 0.5) / 0.25).reshape(len(images), -1)
+    found = Logistic(C=0.1, max_iter=1000, class_weight="balanced").build(task(3), 0)
+    found.fit(images, None, Silence())
+    reference = LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced").fit(pixels, images.labels)
+    np.testing.assert_allclose(found.state()["coef"], reference.coef_, atol=1e-6)
+    plain, weighted = (HogSvm(pixels_per_cell=4, class_weight=each).build(task(3), 0) for each in (None, "balanced"))
+    for each in (plain, weighted):
+        each.fit(images, None, Silence())
+    assert not np.allclose(plain.state()["coef"], weighted.state()["coef"])
+
+
 @pytest.mark.parametrize("classes", [2, 4])
 def test_softmax_of_logistic_scores_is_scikit_learns_probability(classes: int) -> None:
     images = stripes(classes)

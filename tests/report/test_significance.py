@@ -15,7 +15,7 @@ from harness.report.context import Context, context_of
 from harness.report.csv_files import pairs_csv
 from harness.report.predictions import PredictionFiles, image_sets
 from harness.report.sections.comparisons import pairs_tables
-from harness.report.sections.headline import headline
+from harness.report.sections.headline import flattery, headline
 from harness.report.sections.results import results_table
 from harness.report.significance import Verdicts, method, verdicts
 from harness.report.store import gather
@@ -300,3 +300,20 @@ def test_the_worst_group_has_the_interval_of_its_own_images(store: KeptStore) ->
     interval = found.interval("test/worst_group", 0)
     assert interval is not None
     assert [interval.low, interval.high] == pytest.approx(list(wilson(0.75, 40)), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("common", "few", "is_told"),
+    [(0, 12, True), (2, 2, False)],
+)
+def test_accuracy_that_flatters_is_told_on_the_first_page(
+    store: KeptStore, common: int, few: int, is_told: bool
+) -> None:
+    told = flattery(rare(store, "accuracy", a=(common, few)))
+    assert told.startswith("Accuracy flatters: 90.00 % of the test images are of one class") == is_told
+    assert bool(told) == is_told
+
+
+def test_even_classes_do_not_flatter(store: KeptStore) -> None:
+    study(store, a=(10,))
+    assert not flattery(context_of(store, STUDY))

@@ -26,16 +26,19 @@ def plain_losses(settings: Recipe, optimizer: dict[str, Any], sizes: int = 16) -
     groups = plain_groups(network, optimizer)
     updater = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer["name"]](groups, **rest)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(updater, T_max=EPOCHS)
-    criterion = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+    weighted = dict(settings.class_weights or {})  # type: ignore[arg-type]
+    weights = torch.tensor([weighted.get(name, 1.0) for name in TASK.classes]) if weighted else None
+    criterion = nn.CrossEntropyLoss(weight=weights, label_smoothing=settings.label_smoothing)
     order = torch.Generator().manual_seed(seed_for(0, "order"))
     images = (torch.tensor(DATA.images).permute(0, 3, 1, 2).float() / 255 - column(TASK.mean)) / column(TASK.std)
     labels = torch.tensor(DATA.labels)
+    targets = nn.functional.one_hot(labels).float() if settings.class_weights else labels
     losses = []
     for _ in range(EPOCHS):
         total = 0.0
         for rows in torch.randperm(len(labels), generator=order).split(sizes):  # type: ignore[no-untyped-call]
             updater.zero_grad()
-            loss = criterion(network(images[rows]), labels[rows])
+            loss = criterion(network(images[rows]), targets[rows])
             loss.backward()
             if settings.gradient_clip:
                 nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_clip)
@@ -67,8 +70,10 @@ def column(values: tuple[float, ...]) -> torch.Tensor:
         {},
         {"label_smoothing": 0.2, "gradient_clip": 0.5},
         {"channels_last": False},
+        {"class_weights": {"dog": 3.0, "fox": 0.5}},
+        {"class_weights": {"dog": 3.0}, "label_smoothing": 0.2},
     ],
-    ids=["plain", "smoothed and clipped", "channels first"],
+    ids=["plain", "smoothed and clipped", "channels first", "weighted", "weighted and smoothed"],
 )
 def test_fifty_steps_have_the_losses_of_a_plain_loop(optimizer: dict[str, Any], settings: dict[str, Any]) -> None:
     chosen = recipe(epochs=EPOCHS, optimizer=optimizer, **settings)

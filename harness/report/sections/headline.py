@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from harness.contracts.metrics import TRAIN_SECONDS
+import numpy as np
+
+from harness.contracts.metrics import TEST_BALANCED, TRAIN_SECONDS
 from harness.measure.diagnosis import Verdict
 from harness.report.blocks import Block, Fact, Facts, Items, Section, Text
 from harness.report.context import Context
+from harness.report.predictions import ImageSet
 from harness.report.sections.diagnosis import Diagnosed, all_diagnosed
 from harness.report.sections.openings import audit_faults, looked
 from harness.report.sections.remedies import FURTHER
@@ -46,6 +49,12 @@ from harness.words import (
     percent,
 )
 
+MAJORITY: Final = 0.5
+"""From this share of one class on always saying it is a floor that accuracy must be held against."""
+UNEVEN: Final = 1.5
+"""How many times the share of evenly spread classes the commonest class has where classes are not even."""
+FAR: Final = 0.05
+"""How far the mean over classes is below accuracy where that flatters."""
 UNTESTED: Final = "Whether these differences are more than chance was not tested"
 MOST_NAMED: Final = 3
 GUESSING: Final[Verdict] = "no better than guessing"
@@ -67,6 +76,8 @@ def section(context: Context) -> Section:
     if faults:
         blocks.append(Items(faults, "bad", lead="What harness audit would fail:"))
     blocks += [Text(lead, "lead"), *([Text(" ".join(rest), "muted")] if rest else [])]
+    flatters = flattery(context)
+    blocks += [Text(flatters, "bad")] if flatters else []
     blocks += [others] if others is not None else []
     if findings.beyond:
         kept = few(findings.beyond)
@@ -366,6 +377,33 @@ def _in_brief(metric: str, spread: Spread | None) -> str:
     if spread.deviation == 0:
         return f"{metric_text(metric, spread.mean)} with each of {spread.count} seeds"
     return f"{metric_spread(metric, spread)} with {'one seed' if spread.count == 1 else f'{spread.count} seeds'}"
+
+
+def flattery(context: Context) -> str:
+    """Say where accuracy flatters, empty where it does not: by the first by accuracy on each set of test images.
+
+    It does where most of what lies above the majority class's share is not found, or where the mean over classes is
+    far below the mean over images.
+    """
+    found = [told for images in context.tested if (told := _flatters(context, images))]
+    return " ".join(found)
+
+
+def _flatters(context: Context, images: ImageSet) -> str:
+    counts = np.bincount(images.images.labels)
+    share, variants = float(counts.max() / counts.sum()), [each.variant for each in images.members]
+    first = max(variants, key=lambda each: BY_ACCURACY.merit(each, TEST))
+    accuracy, balanced = _mean(first, TEST), images.members[variants.index(first)].figures[TEST_BALANCED].accuracies[0]
+    is_within_reach = share >= MAJORITY and accuracy - share < (1 - share) / 2
+    if not (is_within_reach or (share * np.count_nonzero(counts) >= UNEVEN and accuracy - balanced >= FAR)):
+        return ""
+    advice = "" if context.ranking != BY_ACCURACY else " report: {metric: balanced_accuracy} ranks by the latter."
+    where = f" on {images.dataset}" if len(context.tested) > 1 else ""
+    return (
+        f"Accuracy flatters{where}: {percent(share)} % of the test images are of one class, so always saying that one "
+        f"is right as often. {first.name}, the first by accuracy, has {percent(accuracy)} % of all images right and "
+        f"{percent(balanced)} % as the mean over classes.{advice}"
+    )
 
 
 def _limits(findings: Findings) -> list[str]:
