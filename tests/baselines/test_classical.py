@@ -58,7 +58,7 @@ def test_balanced_class_weights_are_scikit_learns() -> None:
     found = Logistic(C=0.1, max_iter=1000, class_weight="balanced").build(task(3), 0)
     found.fit(images, None, Silence())
     reference = LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced").fit(pixels, images.labels)
-    np.testing.assert_allclose(found.state()["coef"], reference.coef_, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(found.state()["coef"], np.float64), reference.coef_, atol=1e-6)
     plain, weighted = (HogSvm(pixels_per_cell=4, class_weight=each).build(task(3), 0) for each in (None, "balanced"))
     for each in (plain, weighted):
         each.fit(images, None, Silence())

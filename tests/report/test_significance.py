@@ -244,7 +244,9 @@ def rare(store: KeptStore, metric: str, **wrong: tuple[int, int]) -> Context:
         said = [1] * common + [0] * (180 - common) + [0] * few + [1] * (20 - few)
         run = predict(store, planned, labels, said, thumbnails=False)
         figures = evaluate(scores_of(said), np.array(labels), probabilistic=True)
-        cast("dict[str, float]", run.metrics).update({f"test/{name}": value for name, value in figures.metrics.items()})
+        cast("dict[str, float]", run.metrics).update(
+            {f"test/{name}": value for name, value in figures.metrics.items() if value is not None}
+        )
     return context_of(store, STUDY)
 
 
