@@ -72,7 +72,7 @@ def check_labels(evidence: Evidence) -> tuple[Finding, ...]:
                 found.append(Finding(run.name, what, run.run_id))
         folder = evidence.folder(run.run_id)
         for split, digest in _digests(folder) if folder is not None else ():
-            group = (split, dataset_settings(run, CARVING if split == "test" else ()))
+            group = (split, dataset_settings(run, CARVING if split != "val" else ()))
             name, wanted = first.setdefault(group, (run.name, digest))
             if digest != wanted:
                 what = f"its {split} predictions are of other images or labels than those of {name}"

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.audit.evidence import Evidence, Finding, not_recorded
-from harness.contracts.metrics import EPOCH_METRICS, TRAIN_SECONDS
+from harness.contracts.metrics import EPOCH_METRICS, TEST_SET, TRAIN_SECONDS, metric_of
 from harness.errors import HarnessError
 from harness.measure.predictions import Predictions, read_confusion, read_predictions, write_class_report
 from harness.measure.scores import LATER, Scores, evaluate
@@ -41,14 +41,21 @@ def _of_run_figures(run: Record, folder: Path | None) -> Iterator[Finding]:
     last: Predictions | None = None
     texts: list[str] = []
     try:
-        for split in ("val", "test"):
+        for split in ("val", "test", *_further_tests(run, folder)):
             predictions = _read_figures(folder, split)
             texts += _wrong_metrics(run.metrics, split, predictions, _read_figures(folder, f"{split}_tta"))
-            last = predictions or last
+            last = predictions or last if split in {"val", "test"} else last
         texts += [] if last is None else _wrong_tables(last, folder)
     except UNREADABLE as error:
         texts.append(f"its predictions or tables cannot be read: {shorten(str(error), LONGEST)}")
     yield from (Finding(run.name, text, run.run_id) for text in texts)
+
+
+def _further_tests(run: Record, folder: Path) -> tuple[str, ...]:
+    """Return the splits of all test sets but the first that the store has figures or predictions of."""
+    files = [path.stem.removesuffix("_tta") for path in (folder / "predictions").glob(f"{TEST_SET}*.parquet")]
+    logged = [metric_of(name).split for name in run.metrics if name.startswith(TEST_SET)]
+    return tuple(sorted({*files, *logged} - {"test", ""}))
 
 
 def _read_figures(folder: Path, name: str) -> Predictions | None:

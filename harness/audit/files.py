@@ -72,7 +72,7 @@ def _of_run(run: Record, folder: Path | None, planned: PlannedCell | None) -> It
 def _unlike_plan(run: Record, planned: PlannedCell) -> Iterator[str]:
     """Yield settings in which a run differs from the cell of its key; of those that an older version had, too."""
     for path, value in stored_params(flatten(planned.cell)).items():
-        if path in ELSEWHERE or path.startswith("recipe.checkpoint"):
+        if path in ELSEWHERE or path.startswith("dataset.test.") or path.startswith("recipe.checkpoint"):
             continue
         logged = run.params.get(path)
         if logged is not None and not is_same_setting(logged, value):

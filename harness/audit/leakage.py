@@ -28,9 +28,10 @@ CHECKS: Final = "leakage"
 def check_leakage(evidence: Evidence, tolerance: float = TOLERATED) -> tuple[Finding, ...]:
     """Return data sets whose opened test split shares images with train, or was not compared with it."""
     exposed = {
-        each.cell.dataset.images: each.cell.dataset
+        dataset.images: dataset
         for each in evidence.planned
         if any(opening.is_of(each) for opening in evidence.openings)
+        for dataset in each.cell.dataset.test_sets.values()
     }
     checks = newest_checks(evidence.findings, evidence.store)
     return (*_altered(evidence), *_of_datasets(evidence, exposed, checks, tolerance))

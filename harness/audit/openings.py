@@ -168,7 +168,7 @@ def _never(evidence: Evidence, lines: dict[str, list[Opening]]) -> Iterator[Find
 def _without_line(run: Record, lines: list[Opening]) -> Iterator[Finding]:
     """Yield what a run says of its test set that the ledger does not."""
     says_opened = run.tags.get("harness.test") == "opened"
-    figures = sorted(name for name in run.metrics if metric_of(name).split == "test")
+    figures = sorted(name for name in run.metrics if metric_of(name).is_of_test)
     if not lines and (says_opened or figures):
         proof = "is tagged as opened" if says_opened else f"has {figures[0]}"
         yield Finding(run.name, f"its test set {proof}, but the ledger has no opening", run.run_id)

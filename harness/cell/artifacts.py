@@ -42,7 +42,7 @@ def write_artifacts(
 ) -> Path:
     """Write all artifacts into `folder`/artifacts and return it; `folder`/fitted holds the model.
 
-    Confusion, errors and report.json are of the test split where it was opened, else of validation.
+    Confusion, errors and report.json are of the (first) test split where it was opened, else of validation.
     Where it is to be `light`, as for the many trials of a search, there is no model and no picture among them.
     `names` returns what people call the images of a source's split ("train" or "test"), by their index.
     """
@@ -58,8 +58,9 @@ def write_artifacts(
         if evaluation.scores_tta is not None:
             path = predictions / f"{evaluation.split}_tta.parquet"
             _write_predictions(path, evaluation.images, evaluation.scores_tta, task)
-    if evaluations:
-        _write_evaluation(artifacts, evaluations[-1], task)
+    shown = next((each for each in evaluations if each.split == "test"), evaluations[-1] if evaluations else None)
+    if shown is not None:
+        _write_evaluation(artifacts, shown, task)
     if light:
         return artifacts
     if isinstance(classifier, NetworkClassifier):
@@ -68,9 +69,9 @@ def write_artifacts(
     drawn = [learning_curves("", metric, {0: report.history}) for metric in ("loss", "accuracy")]
     if curves := [chart for chart in drawn if chart is not None]:
         (artifacts / "curves.png").write_bytes(sheet_png(curves))
-    if evaluations:
-        _draw_evaluation(artifacts, evaluations[-1], task, classifier.probabilistic, names)
-        write_inside(artifacts, task, classifier, evaluations[-1])
+    if shown is not None:
+        _draw_evaluation(artifacts, shown, task, classifier.probabilistic, names)
+        write_inside(artifacts, task, classifier, shown)
     return artifacts
 
 

@@ -20,9 +20,21 @@ from safetensors.numpy import load_file
 from harness.cell.artifacts import write_artifacts
 from harness.cell.evaluate import beside_metrics, evaluate_on, final_metrics
 from harness.cell.saved import CELL, TASK, WEIGHTS, build_classifier, model_digest, save_classifier
-from harness.contracts import Caching, Cell, Classifier, FitReport, LabeledImages, Limit, Listener, Result, Splits, Task
+from harness.contracts import (
+    Caching,
+    Cell,
+    Classifier,
+    FitReport,
+    LabeledImages,
+    Limit,
+    Listener,
+    Result,
+    SealedSet,
+    Splits,
+    Task,
+)
 from harness.contracts.running import CHECKPOINT, FEATURES, FITTED, Job
-from harness.data import changed, concatenate, image_names, load_splits, open_test, task_of
+from harness.data import changed, concatenate, image_names, load_splits, open_tests, task_of, together
 from harness.errors import DataError
 from harness.files import discard, generations, is_whole, publish, remove
 from harness.matrix import cell_key, cell_to_yaml, may_name_files
@@ -78,9 +90,13 @@ def run_cell(job: Job, listen: Listener) -> Result:
 
     evaluations = [] if validation is None else [evaluate_on("val", classifier, validation, cell, len(task.classes))]
     opens = cell.test == "once" and not job.smoke
+    test_fingerprint = ""
     if opens:
-        test = open_test(cell.dataset, catalog, job.cache, partial(listen.opening, digest), job.test_set)
-        evaluations.append(evaluate_on("test", classifier, test, cell, len(task.classes)))
+        tests = open_tests(cell.dataset, catalog, job.cache, partial(listen.opening, digest), job.test_set)
+        evaluations += [evaluate_on(split, classifier, test, cell, len(task.classes)) for split, test in tests.items()]
+        test_fingerprint = together(
+            {split: SealedSet("", each.fingerprint) for split, each in tests.items()}
+        ).fingerprint
     names = partial(image_names, cell.dataset, catalog, job.cache)
     artifacts = write_artifacts(job.folder, task, classifier, report, evaluations, light=job.light, names=names)
     beside = beside_metrics(classifier, fit_on, artifacts)
@@ -96,7 +112,7 @@ def run_cell(job: Job, listen: Listener) -> Result:
         splits.split_digest,
         report.ended,
         splits.fingerprint,
-        evaluations[-1].images.fingerprint if opens else "",
+        test_fingerprint,
     )
 
 

@@ -30,7 +30,12 @@ def perform(asked: Data) -> int:
     """
     catalog = Catalog(asked.plugins)
     cache = asked.cache
-    found = [describe(dataset, catalog, cache) for dataset in datasets_of(asked, catalog)]
+    found = [
+        described.model_copy(update={"name": f"{described.name}, test set {name}"}) if name else described
+        for dataset in datasets_of(asked, catalog)
+        for name, alone in dataset.test_sets.items()
+        for described in [describe(alone, catalog, cache)]
+    ]
     if asked.json:
         print_json([each.model_dump(mode="json") for each in found])
     else:

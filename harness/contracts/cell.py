@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from re import fullmatch
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+LONGEST_SET_NAME: Final = 20
+
+
+def is_set_name(name: str) -> bool:
+    """Whether a test set may be called that: a short identifier, for it is part of metrics' and files' names.
+
+    >>> is_set_name("field"), is_set_name("Field"), is_set_name("x_tta")
+    (True, False, False)
+    """
+    is_short = fullmatch(f"[a-z][a-z0-9_]{{0,{LONGEST_SET_NAME - 1}}}", name) is not None
+    return is_short and not f"_{name}".endswith("_tta")
 
 
 class Frozen(BaseModel):
@@ -88,6 +102,22 @@ class Dataset(Choice):
     def grouped_by(self) -> str | None:
         """What names the groups: `groups`, or `validation.groups`."""
         return self.groups or self.validation.groups
+
+    @property
+    def test_sets(self) -> Mapping[str, Dataset]:
+        """For each name of a test set, in order, the data set that has it alone; under "" itself if none is named.
+
+        Whatever touches test data goes through these: a source knows one test path.
+        """
+        named = self.options.get("test")
+        if not isinstance(named, Mapping):
+            return {"": self}
+        return {name: self.model_copy(update={"test": path}) for name, path in named.items()}
+
+    @property
+    def test_splits(self) -> Mapping[str, Dataset]:
+        """The same by the split's name in metrics and files: `test` is the first, each other one `test_NAME`."""
+        return {f"test_{name}" if place else "test": each for place, (name, each) in enumerate(self.test_sets.items())}
 
     @property
     def images(self) -> str:

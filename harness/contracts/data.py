@@ -58,6 +58,7 @@ class LabeledImages:
 class SealedSet:
     """Which test set: by its files, which are read without decoding a pixel, and by its images once they were decoded.
 
+    Several test sets that are opened together are one, see `harness.data.seal.together`.
     What is unknown is empty, so all of it for runs of earlier versions and where the files are not at hand.
     """
 

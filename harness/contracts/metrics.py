@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Kind = Literal["share", "loss", "count", "operations", "rate", "seconds", "bytes", "joules", "epoch", "number"]
 
+TEST_SET: Final = "test_"
+"""What the split of each test set but the first begins with; its name follows."""
 TEST_ACCURACY: Final = "test/accuracy"
 TEST_MACRO_F1: Final = "test/macro_f1"
 TEST_LOSS: Final = "test/loss"
@@ -68,9 +70,14 @@ class Metric:
 
     @property
     def split(self) -> str:
-        """The images it is measured on: test, val or train; empty where it is of none."""
+        """The images it is measured on: test (and test_NAME), val or train; empty where it is of none."""
         start, slash, _ = self.key.partition("/")
-        return start if slash and start in {"test", "val", "train"} else ""
+        return start if slash and (start in {"test", "val", "train"} or start.startswith(TEST_SET)) else ""
+
+    @property
+    def is_of_test(self) -> bool:
+        """Whether it is measured on test images, of whichever test set."""
+        return self.split == "test" or self.split.startswith(TEST_SET)
 
     @property
     def name(self) -> str:
@@ -191,5 +198,12 @@ RANKINGS: Final = tuple(row.name for row in _ROWS if row.split == "test" and row
 
 
 def metric_of(key: str) -> Metric:
-    """Return a metric's row; of a name that is not in the table, as other stores may hold, a plain number's."""
-    return METRICS.get(key) or Metric(key, key, "number")
+    """Return a metric's row; of a name that is not in the table, as other stores may hold, a plain number's.
+
+    Of several test sets `test_NAME/...` is what `test/...` is of the first.
+    """
+    if key in METRICS or not key.startswith(TEST_SET):
+        return METRICS.get(key) or Metric(key, key, "number")
+    name, _, measure = key.removeprefix(TEST_SET).partition("/")
+    like = metric_of(f"test/{measure}")
+    return replace(like, key=key, words=f"{name} {like.words}", is_headline=False)

@@ -58,9 +58,11 @@ class PlannedCell(Placed):
 
     @property
     def test_options(self) -> Mapping[str, JsonValue]:
-        """The options of its data set that say where the test split is."""
+        """The options of its data set that say where the test split is; of several test sets each as `test.NAME`."""
         given = self.cell.dataset.options
-        return {name: given[name] for name in ("path", "test") if given.get(name) is not None}
+        path, test = given.get("path"), given.get("test")
+        named = {f"test.{name}": each for name, each in test.items()} if isinstance(test, Mapping) else {"test": test}
+        return {name: value for name, value in {"path": path, **named}.items() if value is not None}
 
 
 class Ablation(Frozen):
@@ -140,8 +142,8 @@ class StudyPlan(Frozen):
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
-        """The distinct data sets in plan order, whatever is carved or left out of them."""
+        """The distinct data sets of one test set each in plan order, whatever is carved or left out of them."""
         distinct: dict[str, Dataset] = {}
-        for planned in self.cells:
-            distinct.setdefault(planned.cell.dataset.images, planned.cell.dataset)
+        for each in (each for planned in self.cells for each in planned.cell.dataset.test_sets.values()):
+            distinct.setdefault(each.images, each)
         return tuple(distinct.values())

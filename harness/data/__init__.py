@@ -11,7 +11,7 @@ from harness.data.load import (
     load_splits,
     task_of,
 )
-from harness.data.seal import open_test, sealed_set
+from harness.data.seal import open_test, open_tests, sealed_set, together
 
 __all__ = [
     "changed",
@@ -23,6 +23,8 @@ __all__ = [
     "image_names",
     "load_splits",
     "open_test",
+    "open_tests",
     "sealed_set",
     "task_of",
+    "together",
 ]

@@ -191,9 +191,10 @@ class Meta(Frozen):
 
 
 def origin_of(dataset: Dataset, catalog: Catalog, cache: Path) -> Origin:
-    """Return the data set's source; raises DataError when its options are wrong."""
+    """Return the data set's source, with the first of several test sets; raises DataError if its options are wrong."""
+    first = next(iter(dataset.test_sets.values()))
     try:
-        source = catalog.realize("source", dataset.name, _options(dataset, catalog))
+        source = catalog.realize("source", first.name, _options(first, catalog))
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}".lstrip(": ") for each in error.errors())
         raise DataError(f"source {dataset.name}: {'; '.join(faults)}") from error
@@ -289,6 +290,8 @@ def _images_in(folder: Path) -> LabeledImages:
 def _folder(origin: Origin, split: str, like: Layout | None) -> Path:
     stamp = origin.source.stamp(split, origin.root)
     options = origin.source.model_dump(mode="json")
+    if split != "test" and options.get("test") is not None:
+        del options["test"]  # so that it is decoded once whatever it is tested on
     described = json.dumps([FORMAT, origin.source.revision, options, stamp, repr(like)], sort_keys=True)
     return origin.cache / "decoded" / f"{origin.name}-{split}-{digest_of_text(described)[:16]}"
 

@@ -125,7 +125,7 @@ def check_all(
 
 
 def _datasets(cells: Iterable[Cell]) -> Iterator[tuple[Dataset, bool]]:
-    """Yield each distinct data set, and whether one of its cells opens the test split."""
+    """Yield each distinct data set with each of its test sets, and whether one of its cells opens the test split."""
     datasets: dict[str, Dataset] = {}
     opens: Counter[str] = Counter()
     texts: dict[int, str] = {}  # cells that differ in their seeds share the value
@@ -135,7 +135,7 @@ def _datasets(cells: Iterable[Cell]) -> Iterator[tuple[Dataset, bool]]:
         datasets[text] = cell.dataset
         opens[text] += cell.test != "never"
     for text, dataset in datasets.items():
-        yield dataset, opens[text] > 0
+        yield from ((each, opens[text] > 0) for each in dataset.test_sets.values())
 
 
 def dark(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> tuple[str, ...]:

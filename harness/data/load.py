@@ -130,7 +130,9 @@ def fitted_on(cell: Cell, catalog: Catalog, cache: Path) -> int | None:
 
 def changed(split: str, dataset: Dataset, planned: str, found: str) -> str:
     """Return what is to be said of a split that is not the one that was planned."""
-    where = ", ".join(str(each) for name, each in dataset.options.items() if name in {"path", split})
+    single = dataset.test_sets.values() if split == "test" else (dataset,)
+    named = (str(each) for one in single for name, each in one.options.items() if name in {"path", split})
+    where = ", ".join(dict.fromkeys(named))
     return (
         f"the {split} images of {dataset.name}{f' ({where})' if where else ''} have changed since the plan was made: "
         f"planned were those with digest {planned}, found were those with digest {found}; run again to plan with "

@@ -70,7 +70,8 @@ def _checkpoints(store: Store, needs: _Needs) -> Iterator[Leftover]:
 
 
 def _decoded(needs: Sequence[_Needs], cache: Path, catalog: Catalog) -> Iterator[Leftover]:
-    needed = [folder for each in needs for dataset in each.datasets for folder in _folders_of(dataset, catalog, cache)]
+    datasets = [single for each in needs for dataset in each.datasets for single in dataset.test_sets.values()]
+    needed = [folder for dataset in datasets for folder in _folders_of(dataset, catalog, cache)]
     for folder in _folders(cache / "decoded"):
         is_broken = folder.suffix == ".partial"
         whole = folder.with_suffix("") if is_broken else folder

@@ -196,7 +196,8 @@ def check_leakage(context: RunContext, plan: StudyPlan, settings: RunSettings) -
     Where the images cannot be read any more, the tag `harness.leakage` says why.
     """
     openings = context.store.openings(planned.key for planned in plan.cells)
-    exposed = {planned.cell.dataset.images for planned in plan.cells if any(each.is_of(planned) for each in openings)}
+    opened = [planned.cell.dataset for planned in plan.cells if any(each.is_of(planned) for each in openings)]
+    exposed = {each.images for dataset in opened for each in dataset.test_sets.values()}
     catalog = Catalog(settings.plugins)
     for number, dataset in enumerate(plan.datasets):
         if dataset.images not in exposed:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from harness.contracts import Cell, Recipe
+from harness.contracts.cell import LONGEST_SET_NAME, is_set_name
 from harness.errors import InputError
 from harness.matrix.checking import check_value
 from harness.matrix.nodes import Fields, Items, Mark, Node, Problems, Scalar, child, name_in, plain, shown
@@ -49,11 +50,34 @@ def _dataset(node: Node, catalog: Catalog, problems: Problems) -> dict[str, Any]
     if not isinstance(node, Fields):
         return _part("source", node, catalog, problems)
     for name in PATH_OPTIONS & node.fields.keys():
-        _refuse_escaped(node.fields[name], problems)
+        given = node.fields[name]
+        for each in given.fields.values() if isinstance(given, Fields) else (given,):
+            _refuse_escaped(each, problems)
     source = node.with_fields({name: value for name, value in node.fields.items() if name not in _BESIDE})
     beside = {name: plain(node.fields[name]) for name in _BESIDE if name in node.fields}
     _refuse_split(node, catalog, problems)
-    return _part("source", source, catalog, problems) | beside
+    return _source(source, catalog, problems) | beside
+
+
+def _source(node: Fields, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    """Return a complete source; one with several test sets is checked, and completed, with each of them alone."""
+    tests = node.fields.get("test")
+    if not isinstance(tests, Fields):
+        return _part("source", node, catalog, problems)
+    if not tests.fields:
+        problems.at(tests, "names no test set; give a path, or {NAME: path, ...}")
+    for name, path in tests.fields.items():
+        if not is_set_name(name):
+            rule = f"a small letter, then small letters, digits and _, at most {LONGEST_SET_NAME}, not tta at the end"
+            problems.at_key(tests, name, f"is no name of a test set: {rule}")
+        if not isinstance(path, Scalar) or not isinstance(path.value, str):
+            problems.at(path, f"{shown(plain(path))} is not the path of a test set")
+    alone = {
+        name: _part("source", node.with_fields({**node.fields, "test": path}), catalog, problems)
+        for name, path in tests.fields.items()
+    }
+    first = next(iter(alone.values()), {"name": name_in(node) or "?"})
+    return first | {"test": {name: each.get("test") for name, each in alone.items()}}
 
 
 def _refuse_split(node: Fields, catalog: Catalog, problems: Problems) -> None:

@@ -219,7 +219,9 @@ def _long_item(node: Node) -> Node:
 
 
 def _located(node: Node) -> Node:
-    """Return a file's path as an absolute one, relative to the file that it was written in."""
+    """Return a file's path, or several by their names, as an absolute one, relative to the file it is written in."""
+    if isinstance(node, Fields):
+        return node.with_fields({name: _located(each) for name, each in node.fields.items()})
     if not isinstance(node, Scalar) or not isinstance(node.value, str) or node.value in _NO_FILES:
         return node
     folder = Path(node.mark.file).parent if node.mark.line else Path()

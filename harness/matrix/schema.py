@@ -154,7 +154,15 @@ def _beside() -> dict[str, Schema]:
 
 def _options(kind: str, name: str, catalog: Catalog) -> dict[str, Schema]:
     found: dict[str, Schema] = _settings(catalog.declare(kind, name)).get("properties", {})
-    return found
+    return {**found, "test": _or_several(found["test"])} if kind == "source" and "test" in found else found
+
+
+def _or_several(path: Schema) -> Schema:
+    """Return the schema of a test set's path, or of several by their names."""
+    several = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
+    beside: Schema = {name: path[name] for name in ("default", "description") if name in path}
+    members = path.get("anyOf") or [{name: value for name, value in path.items() if name not in beside}]
+    return {"anyOf": [*members, several], **beside}
 
 
 def _component(kind: str, beside: Mapping[str, Schema], catalog: Catalog) -> Schema:

@@ -255,7 +255,7 @@ def _wrong_metric(metric: object, before: Sequence[str], start: Cell | None) -> 
         return " is not the name of a metric"
     if metric in before:
         return " is there twice"
-    if metric_of(metric).split == "test":
+    if metric_of(metric).is_of_test:
         return f": a search sees validation only{nearest(metric, OBJECTIVES)}"
     if metric not in BETTER:
         return f": there is no such metric to search by{nearest(metric, BETTER if before else OBJECTIVES)}"

@@ -219,7 +219,10 @@ def is_of_other_test_set(run: CellRunLike, planned: PlannedCell) -> bool:
 
 def _is_at_same_place(run: CellRunLike, planned: PlannedCell) -> bool:
     """Whether a run's test files had the planned names, whichever folder they lay in."""
-    ours = {name: str(planned.test_options.get(name, "null")) for name in ("path", "test")}
+    several = {path for path in run.params if path.startswith("dataset.test.")}
+    if several != {f"dataset.{name}" for name in planned.test_options if name.startswith("test.")}:
+        return False
+    ours = {"path": "null", "test": "null"} | {name: str(value) for name, value in planned.test_options.items()}
     theirs = {name: run.params.get(f"dataset.{name}", own) for name, own in ours.items()}
     return all(PurePath(theirs[name]).name == PurePath(ours[name]).name for name in ours)
 

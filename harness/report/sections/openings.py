@@ -245,6 +245,8 @@ def _finding(dataset: Dataset, check: Leakage | None, findings: Findings) -> Dup
 
 def _copies_found(dataset: Dataset, check: Leakage | None, findings: Findings) -> Duplicates:
     name = dataset_name(dataset)
+    test = dataset.options.get("test")
+    name += f", {Path(str(test)).name}" if test and len(findings.plan.datasets) > 1 else ""
     if check is None or not check.checked:
         why = _why_not(findings) if check is None else check.reason
         return Duplicates(name, f"Train and test were not compared for duplicates{f': {why}' if why else ''}.")
