@@ -49,7 +49,7 @@ class ImageFolder(Source):
     val: Path | None = None
     """As `train`, for the official validation split; unless given, a folder beside the training images'."""
     test: Path | None = None
-    """As `train`, for the test split."""
+    """As `train`, for the test split; several by name, `{lab: ..., field: ...}`, are opened together."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of each class that is the test split, where `path` has no train and test folders; with groups, whole
     ones."""

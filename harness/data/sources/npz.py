@@ -41,7 +41,7 @@ class Npz(Source):
     val: Path | None = None
     """As `train`, for the official validation split; unless given, the file of the training arrays."""
     test: Path | None = None
-    """As `train`, for the test split."""
+    """As `train`, for the test split; several by name, `{lab: ..., field: ...}`, are opened together."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the images that is the test split, where there is no other; with groups, whole ones."""
     test_groups: str | None = None

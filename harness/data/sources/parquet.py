@@ -36,7 +36,7 @@ class Parquet(Source):
     val: Path | None = None
     """As `train`, for the official validation split; unless given, files beside the training files."""
     test: Path | None = None
-    """As `train`, for the test split."""
+    """As `train`, for the test split; several by name, `{lab: ..., field: ...}`, are opened together."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the training rows that is the test split, where there is no other; with groups, whole ones."""
     test_groups: str | None = None
