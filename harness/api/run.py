@@ -19,6 +19,7 @@ from harness.contracts import Outcome, SilentWatcher, StudyPlan, TrialFound, Tun
 from harness.contracts.metrics import TEST_ACCURACY, VAL_ACCURACY
 from harness.data import class_names, fitted_on
 from harness.data.checks import check_all, dark
+from harness.data.inspect import known_copies
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
 from harness.execute.executor import open_executor
@@ -271,6 +272,7 @@ def _prepare(options: RunOptions) -> _Prepared:
     todo = [each.cell for each in found.todo]
     checked = check_all(todo, catalog, options.cache, may_open=not options.smoke, needs_test=False)
     checked += dark((each.dataset for each in todo), catalog, options.cache)
+    checked += known_copies((each.dataset for each in todo), catalog, options.cache)
     checked += check_all((each.start for each in study.tune.values()), catalog, options.cache, may_open=False)
     found = _with_sizes(found, plan, catalog, options.cache)
     left = estimates(study, catalog, store, options.cache, rates=found.rates, smoke=options.smoke)

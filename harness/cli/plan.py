@@ -18,6 +18,7 @@ from harness.contracts import CellState, Dataset, PlannedCell
 from harness.contracts.metrics import FLOPS, PARAMETERS, TOTAL_SECONDS
 from harness.data import fitted_on
 from harness.data.checks import check_all, dark
+from harness.data.inspect import known_copies
 from harness.errors import HarnessError
 from harness.execute.estimate import Estimate, disk_bytes, estimate
 from harness.execute.plan import make_plan
@@ -72,6 +73,7 @@ def perform(asked: Plan) -> int:
     tuned = {name: each for name, each in study.tune.items() if each.start.dataset.name not in absent}
     checked = check_all((each.cell for each in found.todo), catalog, asked.cache, may_open=not asked.smoke)
     checked += dark((each.cell.dataset for each in found.todo), catalog, asked.cache)
+    checked += known_copies((each.cell.dataset for each in found.todo), catalog, asked.cache)
     checked += check_all((each.start for each in tuned.values()), catalog, asked.cache, may_open=False)
     measured = _measured(found.states, store)
     rest = [state.planned for state in found.states if PARAMETERS not in measured.get(state.planned.key, {})]

@@ -5,6 +5,8 @@ This looks at the test images, through the seal's one function for that, and sho
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +15,17 @@ import numpy as np
 from filelock import FileLock
 
 from harness.contracts import Dataset, Frozen, LabeledImages
-from harness.data.cache import Origin, Shades, digest_of, digest_of_text, origin_of, read_images, read_meta, shades_of
+from harness.data.cache import (
+    Origin,
+    Shades,
+    digest_of,
+    digest_of_text,
+    known_meta,
+    origin_of,
+    read_images,
+    read_meta,
+    shades_of,
+)
 from harness.data.checks import check
 from harness.data.groups import shared_groups
 from harness.data.leakage import Leakage, comparisons, find_leakage, with_names
@@ -97,6 +109,36 @@ def leakage(dataset: Dataset, catalog: Catalog, cache: Path) -> Leakage:
     return _complete(found, dataset, catalog, cache)
 
 
+def known_copies(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> tuple[str, ...]:
+    """Return a remark for each data set of which earlier comparisons found test images in training; compares nothing.
+
+    No pixel is read: before a test set has been opened, or `harness data` has compared it, nothing is known of it.
+
+    Raises:
+        DataError: the training split is missing or at fault.
+    """
+    told = []
+    for dataset in {each.images: each for each in datasets}.values():
+        origin = origin_of(dataset, catalog, cache)
+        meta = read_meta(origin, "train")
+        with suppress(DataError):  # of a test split that is not there
+            test = known_meta(origin, "test", meta.layout)
+            known = test and read_sealed(_place(cache, [meta.digest, test.digest]))
+            told += [f"{dataset.name}: {text}" for text in _copies(known or b"")]
+    return tuple(told)
+
+
+def _copies(known: bytes) -> Iterator[str]:
+    found = Leakage.model_validate_json(known) if known else Leakage(checked=False)
+    exact, near = found.exact_across.images, found.near_across.images
+    if exact or near:
+        are = "is" if exact == 1 else "are"
+        yield (
+            f"{amount(exact, 'test image')} {are} in the training split too, {near:,} more nearly so; test figures are "
+            "too good by what is remembered of them (harness data names the first)"
+        )
+
+
 def _training(origin: Origin, dataset: Dataset) -> LabeledImages:
     """Return the training images, followed by the official validation images where models are chosen by those."""
     train, own = read_images(origin, "train"), dataset.validation.split
@@ -135,12 +177,16 @@ def _describe(classes: tuple[str, ...], images: LabeledImages) -> SplitDescripti
     )
 
 
+def _place(cache: Path, compared: Sequence[str]) -> Path:
+    """Return where the finding on two splits is kept, by their digests."""
+    return cache / "leakage" / f"{digest_of_text(f'{_REVISION} {list(compared)}')[:16]}.json"
+
+
 def _leakage(
     cache: Path, classes: tuple[str, ...], train: LabeledImages, test: LabeledImages | None, reason: str
 ) -> Leakage:
     compared = [digest_of(train, classes), digest_of(test, classes) if test else reason]
-    name = digest_of_text(f"{_REVISION} {compared}")[:16]
-    found = cache / "leakage" / f"{name}.json"
+    found = _place(cache, compared)
     found.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{found}.lock"):
         if (known := read_sealed(found)) is not None:

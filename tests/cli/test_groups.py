@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,3 +56,16 @@ def test_carved_by_whole_sessions_validation_and_test_say_chance() -> None:
     (cell,) = json.loads(done.stdout)["cells"]
     assert cell["metrics"]["test/accuracy"] < 0.75 and cell["metrics"]["val/accuracy"] < 0.75
     assert harness("audit", "lone.yaml", "--home", "home").exit_code == 0
+
+
+def test_copies_that_harness_data_found_are_told_before_training() -> None:
+    images = noise()
+    splits: dict[str, Any] = {"x_train": images[10:], "y_train": LABELS[10:], "site": NAMED[10:]}
+    tested = np.concatenate([images[:10], images[20:25]])
+    np.savez("copied.npz", **splits, x_test=tested, y_test=np.zeros(15, np.int64), site_test=np.repeat("new", 15))
+    matrix = write_matrix("copied", "path: copied.npz")
+    said = "npz: 5 test images are in the training split too"
+    assert said not in harness("plan", matrix, "--home", "home").stderr
+    assert harness("data", matrix, "--home", "home").exit_code == 0
+    for command in (("plan", matrix, "--home", "home"), ("run", matrix, *OPTIONS, "--smoke")):
+        assert said in harness(*command).stderr, command
