@@ -239,16 +239,21 @@ def _print_test(found: Comparison, paired: Paired) -> None:
     changed = paired.changes
     low, high = changed.interval()
     split, count = SPLITS[found.split or "test"], f"{changed.count:,}"
+    test = "McNemar's exact test" if changed.groups is None else "a paired test over groups of images"
     lines = (
         f"The same {count} {split} images: B - A is {100 * changed.difference:+.2f} points, "
-        f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} (paired bootstrap).",
+        f"95 % interval {100 * low:+.2f} to {100 * high:+.2f} (paired bootstrap{_of_groups(changed)}).",
         f"{len(changed.gained):,} wrong -> right, {len(changed.lost):,} right -> wrong: "
-        f"McNemar's exact test {_p(changed.p_value)}; {_verdict(changed.p_value, changed.difference)}",
+        f"{test} {_p(changed.p_value)}; {_verdict(changed.p_value, changed.difference)}",
     )
     out = results()
     out.print()
     for line in (*lines, "That is of these two runs: with other seeds either could be better or worse."):
         tell(out, line)
+
+
+def _of_groups(changed: Changes) -> str:
+    return "" if changed.groups is None else f" of {changed.groups.max() + 1} groups of images"
 
 
 def _p(value: float) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from harness.escape import from_csv, in_csv
+from harness.measure.bootstrap import draw_shares
+from harness.measure.crossed import Answers, components, errors_of_means, p_values
 from harness.measure.paired import mcnemar
 from harness.measure.scores import ranks_of_true
 
@@ -172,6 +174,8 @@ class Changes:
     """Wrong in A, right in B."""
     moved: NDArray[np.int64]
     """Wrong in both, with another answer."""
+    groups: NDArray[np.int64] | None = None
+    """Each image's group as a number from 0, [N], where groups are known and there are two at least."""
 
     @property
     def difference(self) -> float:
@@ -180,18 +184,36 @@ class Changes:
 
     @property
     def p_value(self) -> float:
-        """Two-sided p-value of McNemar's exact test: of the images that one alone got right, as many are A's as B's."""
-        return float(mcnemar(np.array(len(self.lost)), np.array(len(self.gained))))
+        """Two-sided p-value of McNemar's exact test: of the images that one alone got right, as many are A's as B's.
+
+        Where groups are known, of the paired test over groups (`harness.measure.crossed.components`).
+        """
+        if self.groups is None:
+            return float(mcnemar(np.array(len(self.lost)), np.array(len(self.gained))))
+        found = components([Answers((0,), self._added[None])], self.groups)
+        return float(p_values(np.array([self.difference]), errors_of_means(found))[0])
+
+    @property
+    def _added(self) -> NDArray[np.float64]:
+        """What each image adds to B's right answers less A's, [N]: 1, 0 or -1."""
+        added = np.zeros(self.count)
+        added[self.gained], added[self.lost] = 1, -1
+        return added
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
-        """Return the 95 % interval of the difference: percentiles of a paired bootstrap of the images.
+        """Return the 95 % interval of the difference: percentiles of a paired bootstrap of the images, or whole groups.
 
         Efron and Tibshirani 1993, chapter 13. Drawing N images again is drawing how many of them are
         lost, gained and neither, so the counts are drawn at once.
         """
+        if self.groups is not None:
+            sums, sizes = np.bincount(self.groups, weights=self._added), np.bincount(self.groups).astype(np.float64)
+            drawn = [(sums @ each, sizes @ each) for each in draw_shares(len(sizes), seed, DRAWS)]
+            low, high = np.percentile(np.concatenate([total / size for total, size in drawn]), [2.5, 97.5])
+            return float(low), float(high)
         shares = np.array([len(self.gained), len(self.lost), self.count - len(self.gained) - len(self.lost)])
-        drawn = np.random.default_rng(seed).multinomial(self.count, shares / self.count, size=DRAWS)
-        low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / self.count, [2.5, 97.5])
+        counts = np.random.default_rng(seed).multinomial(self.count, shares / self.count, size=DRAWS)
+        low, high = np.percentile((counts[:, 0] - counts[:, 1]) / self.count, [2.5, 97.5])
         return float(low), float(high)
 
 
@@ -205,11 +227,13 @@ def changes(a: Predictions, b: Predictions) -> Changes:
     if reason:
         raise ValueError(reason)
     differs = a.predicted != b.predicted
+    numbers = None if a.groups is None else np.unique(a.groups, return_inverse=True)[1]
     return Changes(
         count=len(a),
         lost=np.flatnonzero(a.right & ~b.right),
         gained=np.flatnonzero(~a.right & b.right),
         moved=np.flatnonzero(~a.right & ~b.right & differs),
+        groups=numbers if numbers is not None and numbers.max(initial=0) > 0 else None,
     )
 
 

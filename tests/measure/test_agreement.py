@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from harness.measure.predictions import agreement, mean_agreement
+from harness.measure.predictions import Predictions, agreement, changes, mean_agreement
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
@@ -42,3 +42,19 @@ def test_groups_are_compared_pair_by_pair_and_a_group_with_itself_without_twins(
     assert within is not None
     assert within.equal == pytest.approx((0.75 + 0 + 0.25) / 3)
     assert mean_agreement([a], None, 2) is None
+
+
+def test_whole_groups_are_drawn_again_where_they_are_known() -> None:
+    random = np.random.default_rng(0)
+    labels, groups = np.zeros(200, dtype=np.int64), np.repeat(np.arange(20), 10)
+    good = np.where(np.isin(groups, [0, 1, 2]), 1, 0)  # A has three whole groups wrong, B nothing
+    said = [np.eye(2, dtype=np.float32)[each] for each in (good, labels)]
+    named = groups.astype(str)
+    known = changes(*(Predictions(("x", "y"), np.arange(200), labels, each, named) for each in said))
+    alone = changes(*(Predictions(("x", "y"), np.arange(200), labels, each) for each in said))
+    low, high = known.interval()
+    drawn = [np.isin(random.integers(20, size=20), [0, 1, 2]).mean() for _ in range(4000)]
+    assert [low, high] == pytest.approx(np.percentile(drawn, [2.5, 97.5]).tolist(), abs=0.03)
+    assert high - low > 2 * np.ptp(alone.interval())
+    assert alone.p_value < 1e-6
+    assert known.p_value > 0.01

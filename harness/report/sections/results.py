@@ -44,11 +44,19 @@ from harness.report.variants import (
     notes_of,
     parameters_value,
     ranked,
-    share_value,
     test_value,
     train_time,
 )
-from harness.words import NOTHING, Spread, decimals_spread, metric_difference, metric_heading, metric_name, scaled
+from harness.words import (
+    NOTHING,
+    Spread,
+    decimals_spread,
+    metric_difference,
+    metric_heading,
+    metric_name,
+    metric_spread,
+    scaled,
+)
 
 CAPTION: Final = "Mean ± standard deviation over seeds, 95 % interval below; the best on the test set first"
 ASIDE: Final = (TEST_BALANCED, TEST_TOP_K, TEST_AUC, TEST_WORST_CLASS, TEST_WORST_GROUP, TEST_LOSS, TEST_ECE)
@@ -204,13 +212,18 @@ def _quality(shown: _Shown) -> list[_Filled]:
         hint = f"difference of mean {metric_heading(by.test).removesuffix(' %')}"
         column = Column(f"vs {baseline.experiment}", hint=hint + (" in points" if by.test != TEST_LOSS else ""))
         filled += [_Filled(column, lambda v: _against(v, baseline, by.test))]
-    validation = Column("val. top-1 %", hint="share of validation images classified correctly")
+    hint = "share of validation images classified correctly" if by == BY_ACCURACY else metric_of(by.test).hint
+    validation = Column(metric_heading(by.validation), hint=hint)
     macro_f1 = Column("test macro-F1 %", hint="mean of the classes' F1")
     mean_f1 = _Filled(macro_f1, lambda v: _test(v, TEST_MACRO_F1, known))
-    top_1_validation = _Filled(validation, lambda v: share_value(v.spread(VAL_ACCURACY)))
+    by_validation = _Filled(validation, lambda v: _value(by.validation, v.spread(by.validation)))
     if by.test == TEST_MACRO_F1:
-        return [mean_f1, *filled, top_1_validation]
-    return [*filled, top_1_validation, mean_f1]
+        return [mean_f1, *filled, by_validation]
+    return [*filled, by_validation, mean_f1]
+
+
+def _value(metric: str, spread: Spread | None) -> Value:
+    return Value(metric_spread(metric, spread, unit=False), None if spread is None else spread.mean)
 
 
 def _aside(metric: str, known: Verdicts, *, extra: bool = True) -> _Filled:
