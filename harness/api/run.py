@@ -22,7 +22,7 @@ from harness.data.checks import check_all, dark
 from harness.data.inspect import known_copies
 from harness.execute.driver import run_plan
 from harness.execute.estimate import Estimate, Workers, disk_bytes, estimate, refuse_disk, refuse_hours
-from harness.execute.executor import open_executor
+from harness.execute.executor import executor_for
 from harness.execute.plan import RunSettings, make_plan, states
 from harness.matrix import load_study, remarks_of
 from harness.plugins import Catalog
@@ -74,6 +74,8 @@ def run(
     fail_fast: bool = False,
     retry: int = 0,
     cell_timeout: float | None = None,
+    address: str | None = None,
+    gpu_share: float = 1.0,
     rerun_stale: bool = False,
     plugins: Sequence[str | Path] = (),
     tell: Callable[[str], object] | None = None,
@@ -87,11 +89,14 @@ def run(
         home: Where runs, caches and reports are kept; `$HARNESS_HOME`, else `.harness`.
         device: `auto`, `cpu`, `cuda` (all GPUs) or `cuda:N`.
         workers: Cells side by side; None for as many as are of use.
-        executor: `local` runs cells in processes of their own, `inline` in this one, where a debugger stops.
+        executor: `local` runs cells in processes of their own, `inline` in this one, where a debugger stops; `ray` on a
+            cluster.
         smoke: A few batches of each cell, in a store of its own.
         fail_fast: Whether to stop at the first cell that fails.
         retry: How often a cell that failed by the machine's fault is tried again.
         cell_timeout: Seconds after which a cell is ended as failed; None for no limit.
+        address: Of the Ray cluster, as `ray.init` takes it; None for `$RAY_ADDRESS`, else this machine alone.
+        gpu_share: Part of a GPU that each cell is given by Ray.
         rerun_stale: Whether cells run again whose component's source has changed.
         plugins: Folders of your own components.
         tell: Hears a line whenever a cell or a search has ended, such as `print`.
@@ -115,6 +120,8 @@ def run(
         fail_fast=fail_fast,
         retry=retry,
         cell_timeout=cell_timeout,
+        address=address,
+        gpu_share=gpu_share,
         rerun_stale=rerun_stale,
         plugins=tuple(map(Path, plugins)),
     )
@@ -137,6 +144,8 @@ class RunOptions:
     retry: int
     plugins: tuple[Path, ...]
     cell_timeout: float | None = None
+    address: str | None = None
+    gpu_share: float = 1.0
     rerun_stale: bool = False
 
     @property
@@ -163,6 +172,8 @@ class RunOptions:
             plugins=tuple(folder.absolute() for folder in self.plugins),
             cache=self.cache.absolute(),
             cell_timeout=self.cell_timeout,
+            address=self.address,
+            gpu_share=self.gpu_share,
         )
 
 
@@ -194,9 +205,7 @@ def carry_out(options: RunOptions, display: Display) -> Finished:
     display.planned(plan, found, prepared.checked)
     settings = options.settings(store, found.workers)
     with display.cells(found) as watcher:
-        executor = open_executor(
-            options.executor, settings.workers, settings.threads, cell_timeout=settings.cell_timeout
-        )
+        executor = executor_for(options.executor, settings)
         outcomes = run_plan(found.noted(plan), store, executor, settings, watcher)
     finished = Finished(
         study=plan.study,

@@ -249,9 +249,17 @@ class Work(Selection, Device, Json, Quiet, Home, Plugins):
             "--executor",
             metavar="|".join(EXECUTORS),
             callback=_executor,
-            help="Run cells in this process, or in workers.",
+            help="Run cells in this process, in workers, or on a Ray cluster.",
         ),
     ] = "local"
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="HOST:PORT", help="The Ray cluster's, or auto.", show_default=False),
+    ] = None
+    gpu_share: Annotated[
+        float,
+        typer.Option("--gpu-share", min=0.01, max=1, metavar="SHARE", help="Part of a GPU for each cell, with Ray."),
+    ] = 1.0
     smoke: Annotated[bool, typer.Option("--smoke", help="A few batches of each cell, in a store of its own.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")] = False
     retry: Annotated[

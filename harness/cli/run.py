@@ -77,6 +77,8 @@ def options_of(asked: Work, *, rerun_stale: bool = False) -> RunOptions:
         fail_fast=asked.fail_fast,
         retry=asked.retry,
         cell_timeout=_cell_timeout(asked.cell_timeout),
+        address=asked.address,
+        gpu_share=asked.gpu_share,
         rerun_stale=rerun_stale,
         plugins=asked.plugins,
     )

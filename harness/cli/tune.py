@@ -13,9 +13,9 @@ from harness.cli.run import EXIT_CODES, Terminal, options_of, search_as_json
 from harness.data.checks import check_all
 from harness.errors import InputError, nearest
 from harness.execute.driver import note_plan
+from harness.execute.estimate import devices_for
 from harness.execute.plan import make_plan
 from harness.matrix import Study, load_study
-from harness.measure.environment import choose_devices
 from harness.plugins import Catalog
 from harness.track import open_store
 from harness.track.spool import deliver
@@ -37,7 +37,7 @@ def perform(asked: Tune) -> int:
     store = open_store(asked.store_home)
     deliver(store)
     searches = searches_of(chosen, catalog, store, asked.cache, asked.smoke)
-    workers = workers_of(searches, asked.workers, asked.executor, choose_devices(asked.device))
+    workers = workers_of(searches, asked.workers, asked.executor, devices_for(asked.executor, asked.device))
     note_plan(plan, store, options.settings(store, workers))
     outcomes = search(searches, options, store, workers, Terminal(asked.verbosity))
     code = EXIT_CODES[searches_ending(outcomes)]

@@ -31,9 +31,9 @@ class Job:
     folder: Path
     cache: Path
     device: str
-    """auto, cpu or cuda:N."""
+    """auto, cpu, cuda or cuda:N: a wish until it has its place, see `harness.execute.executor`."""
     threads: int
-    """CPU threads; a network's fit has other last bits with another number of them."""
+    """CPU threads that it wants and takes; a network's fit has other last bits with another number of them."""
     data_fingerprint: str = ""
     """The planned training split's; images with another one are not fitted on. Empty takes any."""
     test_set: SealedSet = UNKNOWN_SET
@@ -46,6 +46,8 @@ class Job:
     """`PlannedCell.id`: what tells the job from those beside it."""
     fitted: Path | None = None
     """The saved model of a finished run with the same fit, which is taken instead of fitting again."""
+    gpu_share: float = 1.0
+    """Part of a GPU that it wants, where the executor gives out parts."""
     parts: int = 1
     """In how many micro-batches a network takes each batch: more after memory ran out."""
 

@@ -15,7 +15,7 @@ from harness.data.inspect import leakage
 from harness.errors import DataError, StoreError
 from harness.execute.executor import Executor, Places
 from harness.execute.locks import is_alive
-from harness.execute.packing import open_packing
+from harness.execute.packing import NOWHERE
 from harness.execute.plan import RunSettings, states
 from harness.execute.recording import ENVIRONMENT, RunContext, device_tags
 from harness.execute.work import Work
@@ -117,9 +117,7 @@ def note_plan(plan: StudyPlan, store: Store, settings: RunSettings) -> None:
     if plan.is_same(store.plan(plan.study)):
         return
     with Interrupts() as interrupts:
-        context = _start_matrix(
-            plan, store, settings, open_packing(settings), watcher=SilentWatcher(), interrupts=interrupts
-        )
+        context = _start_matrix(plan, store, settings, NOWHERE, watcher=SilentWatcher(), interrupts=interrupts)
         _end_matrix(context, ())
 
 

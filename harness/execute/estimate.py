@@ -146,6 +146,15 @@ class Workers:
         return f"{amount(self.count, 'worker')} on {where}"
 
 
+def devices_for(executor: str, device: str) -> tuple[str, ...]:
+    """Return the devices that cells run on, as far as they are known here: of a cluster's the kind.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    return ("cuda",) if executor == "ray" and device == "cuda" else choose_devices(device)
+
+
 def workers_for(asked: int | None, executor: str, devices: tuple[str, ...], cells: int) -> Workers:
     """Return who runs so many cells: as many workers as asked for; else as packing finds; else one a core up to eight.
 
@@ -153,6 +162,8 @@ def workers_for(asked: int | None, executor: str, devices: tuple[str, ...], cell
     """
     if executor == "inline":
         return Workers(1, devices)
+    if executor == "ray":
+        return Workers(max(1, min(asked or MOST_WORKERS, cells)), devices)
     on_gpus = devices[0].startswith("cuda")
     most = len(devices) * most_on_a_gpu(len(devices)) if on_gpus else min(usable_cores(), MOST_WORKERS)
     count = max(1, min(asked or most, cells))
@@ -235,7 +246,7 @@ def estimate(
         store: Where its cells are; None where nothing was run yet, so that everything is left.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         workers: How many are asked for, None for as many as are of use.
-        executor: `inline` or `local`.
+        executor: `inline`, `local` or `ray`.
         stale: Whether stale cells are run again.
         smoke: Whether cells are cut to a few batches.
 
@@ -243,7 +254,7 @@ def estimate(
         InputError: there is no such device.
         StoreError: the store cannot be read.
     """
-    devices = choose_devices(device)
+    devices = devices_for(executor, device)
     standing = states(plan, store) if store else tuple(CellState(each, "missing") for each in plan.cells)
     standing = _with_deletions(standing, store)
     rates = rates_of(store.records(plan.study) if store else (), devices[0], smoke)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from harness.execute.packing import Kind
     from harness.execute.plan import RunSettings
 
+LEAVE_SECONDS: Final = 20
+"""For how long workers that are to end may save checkpoints: Slurm and Kubernetes kill after 30 s."""
 PAUSE_SECONDS: Final = 1.0
 """How often one looks around while nothing is heard."""
 RUN_CELL: Final = "harness.cell.run:run_cell"
@@ -111,7 +113,13 @@ class Executor(Protocol):
 
 
 def open_executor(
-    name: str, workers: int, threads: int, run_cell: str = RUN_CELL, cell_timeout: float | None = None
+    name: str,
+    workers: int,
+    threads: int,
+    run_cell: str = RUN_CELL,
+    *,
+    cell_timeout: float | None = None,
+    address: str | None = None,
 ) -> Executor:
     """Return the executor of a name; processes, if it has any, start with the first jobs.
 
@@ -121,16 +129,36 @@ def open_executor(
         threads: CPU threads of each.
         run_cell: what runs a job, as `module:function`.
         cell_timeout: seconds after which a job is ended as failed; None for no limit.
+        address: where the executor's cluster is, of one that has a field of this name.
 
     Raises:
-        InputError: there is no such executor, or it cannot end a job.
+        InputError: there is no such executor, what it needs is not installed, or it cannot do what is asked of it.
     """
     if name not in EXECUTORS:
         raise InputError(f'there is no executor "{name}"{nearest(name, EXECUTORS)}')
-    opened: Executor = named(f"harness.execute.executors.{name}:{name.capitalize()}Executor")(
-        workers, threads, run_cell, cell_timeout
-    )
+    try:
+        made = named(f"harness.execute.executors.{name}:{name.capitalize()}Executor")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--executor {name} needs {error.name}, which is not installed: pip install 'sealed-harness[{name}]'"
+        ) from None
+    opened: Executor = made(workers, threads, run_cell, cell_timeout)
+    if address is not None:
+        if not hasattr(opened, "address"):
+            raise InputError(f"--address {address}: --executor {name} runs cells on this machine")
+        opened.address = address
     return opened
+
+
+def executor_for(name: str, settings: RunSettings) -> Executor:
+    """Return the executor of a name for cells that are run by these settings, see `open_executor`.
+
+    Raises:
+        InputError: there is no such executor, what it needs is not installed, or it cannot do what is asked of it.
+    """
+    return open_executor(
+        name, settings.workers, settings.threads, cell_timeout=settings.cell_timeout, address=settings.address
+    )
 
 
 def named(path: str) -> Any:

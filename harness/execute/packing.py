@@ -147,6 +147,10 @@ class Packing:
         return next((device for device in self.devices if key in device.occupants), None)
 
 
+NOWHERE: Final = Packing((), False, free_bytes)
+"""Of what runs nothing."""
+
+
 @dataclass(slots=True)
 class Device:
     """A device and who runs on it."""

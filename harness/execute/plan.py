@@ -175,6 +175,10 @@ class RunSettings:
     cache: Path | None = None
     cell_timeout: float | None = None
     """Seconds after which a cell is ended as failed."""
+    address: str | None = None
+    """Where the executor's cluster is, if it has one."""
+    gpu_share: float = 1.0
+    """Part of a GPU that each cell is given on a cluster."""
 
     @property
     def cache_folder(self) -> Path:

@@ -1,6 +1,6 @@
 """Workers of any executor: each runs one job after another, is heard, and is replaced when it dies or hangs.
 
-What a worker is and how one talks to it is a `Link`: a process and a pipe in `executors/local.py`.
+What a worker is and how one talks to it is a `Link`: a process and a pipe in `pipe.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self
 from harness.contracts.running import Job
 from harness.errors import HarnessError, StalledError, StoreAwayError, StoreError, StoreRefusedError
 from harness.execute.executor import (
+    LEAVE_SECONDS,
     PAUSE_SECONDS,
     Answer,
     Began,
@@ -35,8 +36,6 @@ from harness.interrupts import LOOK_SECONDS, is_urgent
 from harness.phases import phase
 from harness.words import round_duration
 
-LEAVE_SECONDS: Final = 20
-"""For how long workers that are to end may save checkpoints: Slurm and Kubernetes kill after 30 s."""
 SILENT_SECONDS: Final = 300.0
 """Without a sign of life, after which a worker counts as hung: no call that holds the interpreter takes so long."""
 
@@ -51,8 +50,12 @@ class Link(Protocol):
             OSError: it is gone.
         """
 
-    def receive(self) -> Message:
-        """Return the next thing that it tells; called when there is one.
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a machine to run on, and has not been given its job yet."""
+
+    def receive(self) -> Message | None:
+        """Return the next thing that it tells; called when there is one, or there was none for a while.
 
         Raises:
             EOFError, OSError: it is gone.
@@ -181,9 +184,11 @@ class Team(ABC):
             The result if its job ended.
         """
         try:
-            message: Message = worker.asked or worker.link.receive()
+            message = worker.asked or worker.link.receive()
         except (EOFError, OSError):
             return self._end(worker, worker.link.cause_of_death())
+        if message is None:
+            return None
         worker.heard = time.monotonic()
         assert worker.listener is not None
         match message:
@@ -223,6 +228,8 @@ class Team(ABC):
     def _fault_of(self, worker: Worker) -> StalledError | None:
         """Return why the job of a worker is to be ended now, if it is; one that waits for our answer is not."""
         now = time.monotonic()
+        if worker.link.is_waiting:
+            worker.begun = worker.heard = now
         if worker.asked is not None:
             return None
         if self.cell_timeout is not None and now - worker.begun > self.cell_timeout:

@@ -156,6 +156,7 @@ class Work:
             plugins=self.settings.plugins,
             smoke=self.settings.smoke,
             light=self.context.kind == "trial",
+            gpu_share=self.settings.gpu_share,
             parts=self._attempt(planned.id).parts,
             data_fingerprint=planned.data_fingerprint,
             test_set=SealedSet(planned.test_files),

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.contracts import Tune
 from harness.data import fingerprint
 from harness.execute.estimate import Rates, Workers, workers_for
-from harness.execute.executor import open_executor
+from harness.execute.executor import executor_for
 from harness.execute.plan import RunSettings
 from harness.matrix import Study
 from harness.plugins import Catalog
@@ -66,7 +66,7 @@ def run_searches(
     """
     for search in searches:
         with watching(search) as watcher:
-            opened = open_executor(executor, settings.workers, settings.threads, cell_timeout=settings.cell_timeout)
+            opened = executor_for(executor, settings)
             outcome = run_tuning(search, opened, settings, watcher)
         yield outcome
         if outcome.state == "interrupted":

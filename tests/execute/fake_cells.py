@@ -209,6 +209,7 @@ TROUBLES: dict[str, Callable[[Job], None]] = {
     "hang": _hang,
     "hang once": _once(_hang),
     "hang alone": _hang_alone,
+    "hang alone once": _once(_hang_alone),
     "hang with a child": _hang_with_a_child,
     "stop": _stop,
     "hold the interpreter": _hold_the_interpreter,

@@ -18,6 +18,8 @@ from harness.execute.executor import Failure, open_executor, run_job
 
 @pytest.mark.parametrize("name", EXECUTORS)
 def test_every_executor_opens_without_starting_anything(name: str) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
     with open_executor(name, 2, 1, "no_such_module:run") as executor:
         assert list(executor.run([], lambda _: pytest.fail("there is no job"))) == []
 
@@ -25,6 +27,20 @@ def test_every_executor_opens_without_starting_anything(name: str) -> None:
 def test_an_unknown_executor_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match='did you mean "local"'):
         open_executor("locale", 1, 1)
+
+
+@pytest.mark.parametrize("name", ["inline", "local"])
+def test_an_address_is_for_clusters(name: str) -> None:
+    with pytest.raises(InputError, match="runs cells on this machine"):
+        open_executor(name, 1, 1, address="head:6379")
+
+
+def test_an_executor_whose_library_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in sys.modules if each.startswith("harness.execute.executors.ray")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"needs ray, .* pip install 'sealed-harness\[ray\]'"):
+        open_executor("ray", 1, 1)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
