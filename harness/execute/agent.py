@@ -140,11 +140,12 @@ class Agent:
         return Told(replace(message, result=at_home), {f"{below}/{name}": each for name, each in files.items()})
 
     def leave(self) -> Files:
-        """Have the worker save a checkpoint and end; return what is new."""
+        """Have the worker save a checkpoint and end; return it, though it may have been passed on already."""
         self._link.ask_to_leave()
         until = time.monotonic() + LEAVE_SECONDS
         while not self._link.is_gone and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
+        self._known.clear()
         return self._changed()
 
     def last_words(self) -> str:

@@ -25,6 +25,7 @@ from typing import Any, Final
 from harness.contracts import Listener, Result, SealedSet
 from harness.contracts.running import Job
 from harness.execute.executor import (
+    Answer,
     Began,
     EpochDone,
     JobEnded,
@@ -35,7 +36,7 @@ from harness.execute.executor import (
     named,
     run_job,
 )
-from harness.interrupts import INTERRUPTED, SIGNALS, Interrupts, is_between_steps
+from harness.interrupts import INTERRUPTED, LOOK_SECONDS, SIGNALS, Interrupts, is_between_steps, raise_pending
 from harness.measure.environment import whereabouts
 
 BEAT_SECONDS: Final = 2.0
@@ -115,6 +116,18 @@ class Channel:
             EOFError, OSError: the driver is gone.
         """
         return self._connection.recv()
+
+    def answer(self) -> Answer:
+        """Wait for the driver's answer.
+
+        Raises:
+            EOFError, OSError: the driver is gone.
+            KeyboardInterrupt: an interrupt came, even between two steps.
+        """
+        while not self._connection.poll(LOOK_SECONDS):
+            raise_pending()
+        answer: Answer = self._connection.recv()
+        return answer
 
     def close(self) -> None:
         """Say nothing any more."""
@@ -197,7 +210,7 @@ class ChannelListener:
         """
         if not self._unanswered:
             return
-        error = self.channel.receive().error
+        error = self.channel.answer().error
         self._unanswered = False
         if error is not None:
             raise error

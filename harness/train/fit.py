@@ -159,11 +159,23 @@ def fit(training: Training, plan: Plan, listen: Listener) -> None:
                 training.best = {name: value.clone() for name, value in training.evaluated.state_dict().items()}
             if plan.checkpoint and plan.checkpoint.is_due(len(training.history)):
                 plan.checkpoint.save(training.capture())
-        listen.epoch(len(training.history), metrics)
+                raise_pending()
+            _tell(training, plan, listen)
     plan.freezing.end()
     kept = training.evaluated.state_dict() if training.best is None else training.best
     training.step.network.load_state_dict(kept)
     _require_finite_weights(training.step.network, len(training.history))
+
+
+def _tell(training: Training, plan: Plan, listen: Listener) -> None:
+    """Tell the last epoch. An interrupt that comes meanwhile is heard when a checkpoint has been saved."""
+    try:
+        listen.epoch(len(training.history), training.history[-1])
+        raise_pending()
+    except KeyboardInterrupt:
+        if plan.checkpoint:
+            plan.checkpoint.save(training.capture())
+        raise
 
 
 def _epoch(training: Training, plan: Plan, stepper: Stepper) -> dict[str, float]:

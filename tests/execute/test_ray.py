@@ -6,20 +6,24 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from harness import __version__
 from harness.contracts import StudyPlan
-from harness.errors import InputError
+from harness.errors import InputError, PreemptedError
 from harness.execute.driver import run_plan
+from harness.execute.executor import Answer, EpochDone
 from harness.execute.locks import folder_of
 from harness.execute.plan import RunSettings
 from harness.track import Record, Store
 from tests.execute.conftest import FAKE, Diary, plan_cell, plan_of
 from tests.execute.fake_cells import calls
+from tests.execute.test_local import job
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'sealed-harness[ray]'")
 pytestmark = [
@@ -71,6 +75,24 @@ def test_what_a_cell_leaves_on_a_node_comes_home_and_its_data_need_no_shared_dis
     assert [epoch for key, epoch in diary.epochs if key == "k1"] == [1, 2]
     assert calls(store.home / "cache") == [], "they were made in the node's own cache"
     assert not list((store.home / "cache").glob(".seen-*"))
+
+
+def test_a_worker_that_is_to_leave_sends_its_checkpoint_home_whoever_hears_of_its_end_first(tmp_path: Path) -> None:
+    from harness.execute.agent import Agent, Luggage
+
+    agent, leaving = Agent(1, FAKE, __version__), ThreadPoolExecutor(1)
+    agent.give(job(tmp_path, "k1", at_epoch_2="hang alone"), Luggage({}, {}, ()), [])
+    heard = [agent.hear()]
+    while not (tmp_path / "cache" / "pids").exists():
+        if isinstance(heard[-1].message, EpochDone):
+            agent.answer(Answer())
+        heard.append(agent.hear())
+    left = leaving.submit(agent.leave)
+    while heard[-1].fault is None:
+        heard.append(agent.hear())
+    assert left.result() == {"checkpoint.pt": b"1"}
+    assert isinstance(heard[-1].fault, PreemptedError)
+    agent.stop()
 
 
 def test_the_cell_of_a_node_that_is_killed_goes_on_from_its_checkpoint_on_the_other(store: Store, cluster: Any) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +227,19 @@ def test_a_fit_that_is_interrupted_saves_a_checkpoint_after_that_step_and_resume
     resumed, report = trained(settings, path)
     assert_same_bits(whole, resumed)
     assert without_times(report.history) == without_times(expected.history)
+
+
+def test_a_fit_that_is_interrupted_while_an_epoch_is_told_saves_that_epoch(tmp_path: Path) -> None:
+    class Interrupting(Diary):
+        def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+            super().epoch(epoch, metrics)
+            if epoch == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    path, diary = tmp_path / "checkpoint.pt", Interrupting()
+    settings = full(epochs=3, checkpoint={"epochs": None, "minutes": None})
+    with Interrupts(), pytest.raises(KeyboardInterrupt):
+        trained(settings, path, diary)
+    state = torch.load(path, weights_only=True)["state"]
+    assert (len(diary.epochs), len(state["history"])) == (2, 2)
+    assert_same_bits(trained(settings, None)[0], trained(settings, path)[0])
