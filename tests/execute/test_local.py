@@ -132,7 +132,7 @@ def test_a_worker_that_dies_fails_its_job_and_is_replaced(tmp_path: Path) -> Non
 def test_a_worker_that_takes_its_time_to_leave_fails_its_job_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.execute.executors.local.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("harness.execute.pipe.STOP_SECONDS", 0.2)
     jobs = [job(tmp_path, "a", at_epoch_2="leave slowly"), job(tmp_path, "b")]
     with LocalExecutor(1, 1, FAKE) as executor:
         results = {each.key: result for each, result in ended(executor, jobs, lambda _: Ear())}
