@@ -69,7 +69,7 @@ class PredictionFiles:
     _images: dict[bytes, Images] = field(default_factory=dict)
 
     def of(self, entry: Entry, split: str) -> Predicted | None:
-        """Return what a cell said of a split ("test" or "val"), None where the store has nothing of it."""
+        """Return what a cell said of a split ("test", "test_NAME" or "val"), None where the store has nothing of it."""
         key = entry.planned.id, split
         if key in self._kept:
             return self._kept[key]
@@ -96,7 +96,7 @@ class PredictionFiles:
         return float(np.bincount(labels).max() / len(labels)) if len(labels) else 0.0
 
     def _path(self, entry: Entry, split: str) -> Path | None:
-        if entry.run is None or (split == "test" and entry.tag("test") != "opened"):
+        if entry.run is None or (split != "val" and entry.tag("test") != "opened"):
             return None
         return self.store.artifact(entry.run.run_id, f"predictions/{split}.parquet")
 
@@ -106,7 +106,7 @@ class PredictionFiles:
         groups = None if found.groups is None else np.unique(found.groups, return_inverse=True)[1]
         groups = groups if groups is not None and groups.max(initial=0) > 0 else None
         key = found.index.tobytes() + found.labels.tobytes() + (b"" if groups is None else groups.tobytes())
-        key += entry.tag("test_fingerprint").encode() if split == "test" else b""
+        key += f"{split} {entry.tag('test_fingerprint')}".encode() if split != "val" else b""
         return Predicted(
             run_id=entry.run.run_id if entry.run is not None else "",
             seed=entry.seed,

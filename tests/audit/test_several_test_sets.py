@@ -21,8 +21,9 @@ from harness.execute.plan import RunSettings, make_plan
 from harness.matrix import load_study
 from harness.measure.predictions import read_predictions
 from harness.plugins import Catalog
+from harness.report import write_report
 from harness.track import Store, open_store
-from tests.audit.studies import Quiet, artifact, evidence_of, faults, forge, run_of
+from tests.audit.studies import STUDY, Quiet, artifact, evidence_of, faults, forge, run_of
 
 MATRIX = """
 version: 1
@@ -108,6 +109,17 @@ def test_the_audit_recomputes_each_set(fielded: Store) -> None:
 
 
 CHECKS = (check_figures, check_openings, check_labels)
+
+
+def test_the_report_has_a_column_a_set_and_tells_a_large_drop(fielded: Store, tmp_path: Path) -> None:
+    write_report(fielded, STUDY, tmp_path / "report")
+    text = (tmp_path / "report" / "results.md").read_text()
+    assert "| lab top-1 % | field top-1 % |" in text
+    assert (
+        "What was learned does not carry over from one test set to another: pixels from 100.00 % on lab to 50.00 %"
+        in text
+    )
+    assert "drop to field" in text
 
 
 def test_a_set_that_is_missing_costs_no_opening_of_the_others(tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ from harness.report.sections import (
     inside,
     openings,
     results,
+    test_sets,
     tuning,
 )
 
 SECTIONS: Final[tuple[Callable[[Context], Section | None], ...]] = (
     headline.section,
     results.section,
+    test_sets.section,
     comparisons.section,
     compared.section,
     by_setting.section,

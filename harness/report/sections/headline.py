@@ -14,6 +14,7 @@ from harness.measure.diagnosis import Verdict
 from harness.report.blocks import Block, Fact, Facts, Items, Section, Text
 from harness.report.context import Context
 from harness.report.predictions import ImageSet
+from harness.report.sections import test_sets
 from harness.report.sections.diagnosis import Diagnosed, all_diagnosed
 from harness.report.sections.openings import audit_faults, looked
 from harness.report.sections.remedies import FURTHER
@@ -78,6 +79,8 @@ def section(context: Context) -> Section:
     blocks += [Text(lead, "lead"), *([Text(" ".join(rest), "muted")] if rest else [])]
     flatters = flattery(context)
     blocks += [Text(flatters, "bad")] if flatters else []
+    lost = test_sets.told(context)
+    blocks += [Text(lost)] if lost else []
     blocks += [others] if others is not None else []
     if findings.beyond:
         kept = few(findings.beyond)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from harness.charts.results import Seeds, seed_dots
@@ -20,6 +21,7 @@ from harness.contracts.metrics import (
     TEST_ECE,
     TEST_LOSS,
     TEST_MACRO_F1,
+    TEST_SET,
     TEST_TOP_K,
     TEST_WORST_CLASS,
     TEST_WORST_GROUP,
@@ -129,6 +131,7 @@ def results_table(
         known=known,
         by=by,
         aside=tuple(metric for metric in ASIDE if any(variant.values(metric) for variant in variants)),
+        test_sets=_named_sets(variants),
     )
     filled, order = _columns(shown), ranked(variants, by)
     rows = tuple(tuple(each.value(variant) for each in filled) for variant in order)
@@ -136,6 +139,12 @@ def results_table(
     columns = tuple(each.column for each in filled)
     caption = CAPTION if by == BY_ACCURACY else f"{CAPTION}, by {metric_name(by.test).removeprefix('test ')}"
     return Table(caption, columns, rows, (*notes, *_explained(variants, known, by)), label="results")
+
+
+def _named_sets(variants: Sequence[Variant]) -> tuple[str, ...]:
+    sets = [tuple(variant.cell.dataset.test_sets) for variant in variants]
+    is_alike = len({first for first, *_ in sets}) == 1
+    return tuple(dict.fromkeys(name for each in sets for name in each if name)) if is_alike else ()
 
 
 def baseline_of(variants: Sequence[Variant], name: str | None) -> Variant | None:
@@ -177,6 +186,8 @@ class _Shown:
     by: Ranking
     aside: tuple[str, ...]
     """Those of `ASIDE` that some variant has."""
+    test_sets: tuple[str, ...]
+    """The names of several test sets, the first one first, where the first is the same for all; else none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +212,12 @@ def _columns(shown: _Shown) -> list[_Filled]:
 
 def _quality(shown: _Shown) -> list[_Filled]:
     known, baseline, by = shown.known, shown.baseline, shown.by
-    top_1 = Column("test top-1 %", hint="share of test images classified correctly")
+    first, *others = shown.test_sets or ("test",)
+    top_1 = Column(f"{first} top-1 %", hint="share of test images classified correctly")
     filled = [_Filled(top_1, lambda v: _test(v, TEST_ACCURACY, known))]
+    for name in others:
+        column = Column(f"{name} top-1 %", hint=f"share of the test images of {name} classified correctly")
+        filled += [_Filled(column, partial(test_value, metric=f"{TEST_SET}{name}/accuracy"))]
     if by.test not in {TEST_ACCURACY, TEST_MACRO_F1}:
         filled = [_aside(by.test, known, extra=False), *filled]
     if shown.tta:
