@@ -27,12 +27,23 @@ class RandAugment(Augmentation):
 
     def change(self, batch: Batch, random: torch.Generator) -> Batch:
         """Return the batch with each image changed; targets stay."""
-        images = batch.images
-        ranges = self.ranges(*images.shape[2:])
-        bins = torch.full((len(images),), self.magnitude, device=random.device)
-        for _ in range(self.operations):
-            images = _operations.apply(images, tuple(ranges), *_operations.draw(ranges, bins, STRONGEST, random))
-        return Batch(images, batch.targets)
+        count, _, height, width = batch.images.shape
+        return Batch(self.apply(batch.images, *self.draw(count, height, width, random)), batch.targets)
+
+    def draw(self, count: int, height: int, width: int, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each image's operations in their order, int64 [O, N], and how strong each is, float32 [O, N]."""
+        ranges = self.ranges(height, width)
+        bins = torch.full((count,), self.magnitude, device=random.device)
+        drawn = [_operations.draw(ranges, bins, STRONGEST, random) for _ in range(self.operations)]
+        operations, strengths = zip(*drawn, strict=True)
+        return torch.stack(operations), torch.stack(strengths)
+
+    def apply(self, images: torch.Tensor, operations: torch.Tensor, strengths: torch.Tensor) -> torch.Tensor:
+        """Return the images [N, C, H, W] changed so."""
+        names = tuple(self.ranges(*images.shape[2:]))
+        for operation, strength in zip(operations, strengths, strict=True):
+            images = _operations.apply(images, names, operation, strength)
+        return images
 
     @staticmethod
     def ranges(height: int, width: int) -> dict[str, Range]:

@@ -18,9 +18,16 @@ class TrivialAugment(Augmentation):
 
     def change(self, batch: Batch, random: torch.Generator) -> Batch:
         """Return the batch with each image changed; targets stay."""
-        bins = torch.randint(STRONGEST + 1, (len(batch.images),), generator=random, device=random.device)
-        drawn = _operations.draw(RANGES, bins, STRONGEST, random)
-        return Batch(_operations.apply(batch.images, tuple(RANGES), *drawn), batch.targets)
+        return Batch(self.apply(batch.images, *self.draw(len(batch.images), random)), batch.targets)
+
+    def draw(self, count: int, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each image's operation, int64 [N], and how strong it is, float32 [N]."""
+        bins = torch.randint(STRONGEST + 1, (count,), generator=random, device=random.device)
+        return _operations.draw(RANGES, bins, STRONGEST, random)
+
+    def apply(self, images: torch.Tensor, operation: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
+        """Return the images [N, C, H, W] changed so."""
+        return _operations.apply(images, tuple(RANGES), operation, strength)
 
 
 RANGES: Final = {
