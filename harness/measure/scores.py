@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
 from harness.errors import TrainingError
 
@@ -152,12 +151,18 @@ def auc_values(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArr
     for each in occurs:
         own = labels == each
         column, images = scores[:, each], int(support[each])
-        above = rankdata(column)  # how many are below an image, itself for half a tie
-        above[own] = (above[own] - rankdata(column[own])) / (count - images)
-        above[~own] = 1 - (above[~own] - rankdata(column[~own])) / images
+        above = np.empty(count)  # an image's placement value: the share of the others that it is on the right side of
+        above[own] = _share_below(column[own], np.sort(column[~own]))
+        above[~own] = 1 - _share_below(column[~own], np.sort(column[own]))
         auc = above[own].mean()
         total += auc + (above - auc) * (count / np.where(own, images, count - images))
     return np.asarray(total / len(occurs), dtype=np.float64)
+
+
+def _share_below(values: NDArray[np.floating], ascending: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return which share of the others is below each value, [N], ties for half."""
+    below, up_to = (np.searchsorted(ascending, values, side) for side in ("left", "right"))
+    return np.asarray((below + up_to) / (2 * len(ascending)), dtype=np.float64)
 
 
 def image_values(
