@@ -131,11 +131,12 @@ def known_copies(datasets: Iterable[Dataset], catalog: Catalog, cache: Path) -> 
 def _copies(known: bytes) -> Iterator[str]:
     found = Leakage.model_validate_json(known) if known else Leakage(checked=False)
     exact, near = found.exact_across.images, found.near_across.images
-    if exact or near:
-        are = "is" if exact == 1 else "are"
+    counts = [(exact, "in the training split too"), (near, "nearly like an image of the training split")]
+    if told := [
+        f"{amount(count, 'test image')} {'is' if count == 1 else 'are'} {what}" for count, what in counts if count
+    ]:
         yield (
-            f"{amount(exact, 'test image')} {are} in the training split too, {near:,} more nearly so; test figures are "
-            "too good by what is remembered of them (harness data names the first)"
+            f"{', '.join(told)}; test figures are too good by what is remembered of them (harness data names the first)"
         )
 
 

@@ -59,16 +59,18 @@ def test_a_cell_whose_run_or_study_was_deleted_in_mlflow_does_not_come_back_with
     run_file(file, store)
     (record,) = (each for each in store.records("other") if each.kind == "cell")
     said = "1 cell to run: its run was deleted in MLflow, by itself or with its study"
+    alike = "digits: 1 test image is nearly like an image of the training split"
     options = ("--executor", "inline", "--device", "cpu", "--home", tmp_path / "home")
     client = MlflowClient(store.uri)
 
     client.delete_run(record.run_id)
     plan = json.loads(harness("plan", file, "--json", *options).stdout)
     assert [(each["state"], each["reason"]) for each in plan["cells"]] == [("missing", "its run was deleted in MLflow")]
-    assert plan["warnings"] == [said]
+    assert [each for each in plan["warnings"] if not each.startswith(alike)] == [said]
 
     client.restore_run(record.run_id)
-    assert json.loads(harness("plan", file, "--json", *options).stdout)["warnings"] == []
+    warnings = json.loads(harness("plan", file, "--json", *options).stdout)["warnings"]
+    assert [each for each in warnings if not each.startswith(alike)] == []
     client.delete_experiment(client.get_experiment_by_name("other").experiment_id)
     again = harness("run", file, *options)
     assert again.exit_code == 0
