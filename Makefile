@@ -11,7 +11,7 @@ quickstart: .venv/ready  ## set up, then run the main job on scikit-learn's digi
 test: .venv/ready  ## set up, then pass the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-faults: .venv/ready  ## the slow tests: processes killed, stores away, disks full
+test-faults: .venv/ready  ## the slow tests: processes killed, stores away, disks full, searches shared
 	$(BIN)/pytest -n 2 -m slow
 
 lint: .venv/ready  ## format, lint, types, import rules; then counts how the house is kept

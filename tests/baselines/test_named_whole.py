@@ -27,6 +27,8 @@ from harness.train import NetworkClassifier
 from tests.cli.homes import harness, images_of, logged_scores, run_file
 from tests.train.conftest import Diary, Pruned, assert_same_bits, recipe
 
+pytestmark = pytest.mark.slow
+
 DRAWN = [
     ("timm", "test_maxvit", 32),
     ("timm", "tf_mobilenetv3_small_minimal_100", 32),

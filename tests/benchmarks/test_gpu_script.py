@@ -14,6 +14,8 @@ from benchmarks.on_gpu.rows import SECTIONS
 from benchmarks.on_gpu.tables import tables
 from tests.benchmarks.conftest import ROOT, Ran, script, write_parquet
 
+pytestmark = pytest.mark.slow
+
 ON_CPU = ("--tiny", "--device", "cpu")
 
 

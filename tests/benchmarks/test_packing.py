@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "packing.py"
 TINY = ("--model", "mlp", "--cells", "2", "--epochs", "1", "--images", "100", "--size", "8", "--device", "cpu")
 

@@ -115,6 +115,7 @@ def test_more_trials_after_the_opening_are_refused_before_anything_starts(place:
     assert trials(place) == searched
 
 
+@pytest.mark.slow
 def test_a_smoke_run_tries_the_tuning_in_a_store_of_its_own(place: Path) -> None:
     ended = harness(place, "tune", "--smoke", "--json")
     assert ended.exit_code == 0, ended.output
@@ -123,6 +124,7 @@ def test_a_smoke_run_tries_the_tuning_in_a_store_of_its_own(place: Path) -> None
     assert open_store(place / "home" / "smoke").openings() == []
 
 
+@pytest.mark.slow
 def test_a_budget_counts_the_trials(place: Path) -> None:
     matrix = place / "costly.yaml"
     text = MATRIX.format(folder=place).replace("study: tuned", "study: costly")

@@ -118,6 +118,7 @@ def harness(folder: Path, *arguments: str, **variables: str) -> subprocess.Compl
     return done
 
 
+@pytest.mark.slow
 def test_a_data_set_is_fetched_by_name_split_by_split_and_is_there_offline(server: FakeHub, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MATRIX % "")
     plan = harness(tmp_path, "plan", "m.yaml", "--home", "home")
@@ -146,6 +147,7 @@ def test_a_data_set_is_fetched_by_name_split_by_split_and_is_there_offline(serve
     assert [each["state"] for each in json.loads(pinned.stdout)["cells"]] == ["done"], pinned.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_one_sentence(server: FakeHub, tmp_path: Path) -> None:
     def told(options: str, **variables: str) -> str:
         (tmp_path / "m.yaml").write_text((MATRIX % "").replace("animals", options))

@@ -130,6 +130,7 @@ class Preempting(Diary):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_preempted_worker_and_driver_save_checkpoints_and_the_cell_ends_with_the_same_bits(
     store: Store, tmp_path: Path

@@ -15,6 +15,8 @@ from harness.tune.study import TuneOutcome, run_tuning
 from tests.execute.fake_machine import give_it_two_gpus
 from tests.tune.conftest import FAKE, Diary, Lab
 
+pytestmark = pytest.mark.slow
+
 TUNE = """
     trials: 7
     pruner: none

@@ -14,7 +14,11 @@ from tests.tune.fake_trials import score
 
 @pytest.mark.parametrize(
     ("sampler", "pruner"),
-    [("random", "none"), *(("tpe", pruner) for pruner in ("none", "median", "hyperband", "successive_halving"))],
+    [
+        ("tpe", "median"),
+        pytest.param("random", "none", marks=pytest.mark.slow),
+        *(pytest.param("tpe", each, marks=pytest.mark.slow) for each in ("none", "hyperband", "successive_halving")),
+    ],
 )
 def test_one_trial_at_a_time_is_a_plain_optuna_loop(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, sampler: str, pruner: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.tune.conftest import HEAD, Lab
@@ -13,10 +15,11 @@ CONDITIONAL = """
       recipe.optimizer.lr: {low: 1.0e-4, high: 1.0, log: true}
       recipe.label_smoothing: {low: 0.0, high: 0.2}
 """
+slow = partial(pytest.param, marks=pytest.mark.slow)
 PLAIN_MOMENTUM = HEAD.replace("name: sgd, ", "name: sgd, nesterov: false, ")
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "gp", "cmaes", "qmc"])
+@pytest.mark.parametrize("sampler", ["tpe", *map(slow, ["random", "gp", "cmaes", "qmc"])])
 def test_every_sampler_keeps_to_a_conditional_space(lab: Lab, sampler: str) -> None:
     found = lab.tune(f"    trials: 14\n    sampler: {sampler}\n", CONDITIONAL, PLAIN_MOMENTUM).tuning
     assert [each.state for each in found.trials] == ["complete"] * 14
@@ -26,7 +29,7 @@ def test_every_sampler_keeps_to_a_conditional_space(lab: Lab, sampler: str) -> N
         assert 1e-4 <= float(str(each.params["recipe.optimizer.lr"])) <= 1.0
 
 
-@pytest.mark.parametrize("pruner", ["median", "hyperband", "successive_halving", "patient"])
+@pytest.mark.parametrize("pruner", ["median", *map(slow, ["hyperband", "successive_halving", "patient"])])
 def test_every_pruner_gives_up_bad_trials_and_keeps_the_best(lab: Lab, pruner: str) -> None:
     found = lab.tune(f"    trials: 25\n    sampler: random\n    pruner: {pruner}\n").tuning
     pruned = [each for each in found.trials if each.state == "pruned"]

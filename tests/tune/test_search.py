@@ -44,7 +44,7 @@ def test_a_search_finds_better_settings_than_it_started_with(lab: Lab) -> None:
     assert best.values == (max(each.values[0] for each in found.trials if each.values),)
 
 
-@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+@pytest.mark.parametrize("pruner", ["none", pytest.param("hyperband", marks=pytest.mark.slow)])
 def test_the_number_of_workers_changes_nothing(lab: Lab, store_of: dict[str, Lab], pruner: str) -> None:
     tune = f"    trials: 14\n    pruner: {pruner}\n"
     alone = lab.run(lab.context(tune)).tuning

@@ -25,6 +25,8 @@ import pathlib, sys
 from tests.tune.conftest import Lab
 from harness.track import open_store
 
+pytestmark = pytest.mark.slow
+
 lab = Lab(pathlib.Path(sys.argv[2]), open_store(pathlib.Path(sys.argv[1])))
 ended = lab.run(lab.context(sys.argv[3]))
 print(ended.state, ended.tuning.winner)
