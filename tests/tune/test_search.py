@@ -35,6 +35,7 @@ def test_a_start_outside_of_the_space_is_run_and_may_win(lab: Lab) -> None:
     assert found.winner == 0
 
 
+@pytest.mark.slow
 def test_a_search_finds_better_settings_than_it_started_with(lab: Lab) -> None:
     found = lab.tune("    trials: 25\n").tuning
     assert len(found.trials) == 25
@@ -54,6 +55,7 @@ def test_the_number_of_workers_changes_nothing(lab: Lab, store_of: dict[str, Lab
     assert together.winner == alone.winner
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_with_the_same_points_and_repeats_nothing(
     lab: Lab, store_of: dict[str, Lab]
 ) -> None:
@@ -128,6 +130,7 @@ def test_a_grid_is_gone_through_once_beginning_with_the_start(lab: Lab) -> None:
     assert sorted(drawn) == [(32, 3), (32, 6), (32, 9), (512, 3), (512, 6), (512, 9)]
 
 
+@pytest.mark.slow
 def test_several_objectives_are_all_recorded_and_the_first_decides(lab: Lab) -> None:
     tune = "    trials: 12\n    objective: {metric: [val/accuracy, model/parameters]}\n"
     found = lab.tune(tune).tuning

@@ -25,6 +25,7 @@ def of(found: Tuning, number: int | None) -> TrialFound:
     return next(each for each in found.trials if each.number == number)
 
 
+@pytest.mark.slow
 def test_the_best_few_run_again_on_fresh_seeds_and_the_best_mean_wins(lab: Lab) -> None:
     found = lab.tune(CONFIRMED).tuning
     best = sorted(found.trials, key=lambda each: -each.values[0])[:3]
@@ -39,6 +40,7 @@ def test_the_best_few_run_again_on_fresh_seeds_and_the_best_mean_wins(lab: Lab) 
     assert found.optimism == pytest.approx(best[0].values[0] - (means[best[0].number] or 0))
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_the_standard_deviation_over_the_root_of_the_number_of_seeds(lab: Lab) -> None:
     first = lab.tune(CONFIRMED).tuning.confirmed[0]
     # seeds 10, 11 and 12 add 3, 4 and 5 thousandths: standard deviation 0.001
@@ -77,6 +79,7 @@ def test_the_winner_has_the_settings_of_its_trial(lab: Lab) -> None:
     assert (found.final.cell.seed, found.final.cell.test, found.final.cell.train_on) == (0, "once", "train")
 
 
+@pytest.mark.slow
 def test_without_the_test_file_all_but_the_last_step_runs_and_that_step_ends_later(lab: Lab) -> None:
     context = lab.context(CONFIRMED)
     lab.store.home.joinpath("cache").mkdir()
