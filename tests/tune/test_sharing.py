@@ -20,13 +20,11 @@ from harness.tune.storage import Heartbeat, now
 from harness.tune.trials import open_study
 from tests.tune.conftest import Diary, Lab
 
+pytestmark = pytest.mark.slow
 DRIVER = """
 import pathlib, sys
 from tests.tune.conftest import Lab
 from harness.track import open_store
-
-pytestmark = pytest.mark.slow
-
 lab = Lab(pathlib.Path(sys.argv[2]), open_store(pathlib.Path(sys.argv[1])))
 ended = lab.run(lab.context(sys.argv[3]))
 print(ended.state, ended.tuning.winner)
